@@ -1,0 +1,38 @@
+// How much to ask for next: arithmetic only. Sizes are bytes.
+
+const PAGE: i64 = 4096;
+
+/** The most one run moves natively, so that one fast reader can't hold the loop (nginx: sendfile_max_chunk). */
+export const CHUNK: i64 = 1 << 20;
+
+/** A readahead window: below it, one warm page is taken as proof for the rest. */
+export const WINDOW: i64 = 128 << 10;
+
+/** What one read of the pool fetches where the disk is cold. */
+const COLD: i64 = 256 << 10;
+
+/** What one write of the copy path carries. */
+const COPY: i64 = 512 << 10;
+
+/** Up to here header and body go as one send(2) of read bytes: cheaper than sendfile(2). */
+export const SMALL: i64 = 16 << 10;
+
+/** What to ask sendfile(2) for: never more than is left, or old kernels hold back the tail. */
+export function ask(left: i64, budget: i64): i64 {
+  return min(left, min(budget, CHUNK));
+}
+
+/** The doorbell: up to the next page boundary, so that the file offset is aligned again. */
+export function bell(position: i64, left: i64): i64 {
+  return min(left, PAGE - (position & (PAGE - 1)));
+}
+
+/** A cold read: about COLD, up to a page boundary. */
+export function cold(position: i64, left: i64): i64 {
+  return min(left, ((position + COLD) & ~(PAGE - 1)) - position);
+}
+
+/** A plain copy: up to a multiple of COPY, so that reads stay aligned. */
+export function copy(position: i64, left: i64): i64 {
+  return min(left, COPY - (position & (COPY - 1)));
+}

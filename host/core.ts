@@ -1,0 +1,58 @@
+// boot(): the one place where the core is instantiated, and checked.
+
+import { instantiateSync } from "@assemblyscript/loader";
+import { ABI_VERSION } from "../assembly/abi.js";
+
+/** The core's linear memory; `buffer` is another one after it has grown. */
+export interface Memory {
+  readonly buffer: ArrayBuffer;
+}
+
+/** The exports of the core: docs/abi.md. Handles and addresses are numbers. */
+export interface Core {
+  readonly memory: Memory;
+  abi(): number;
+  scratch(): number;
+  frame(): number;
+  header_max(): number;
+  turn_begin(now: number): void;
+  turn_spent(now: number): number;
+  transfer_open(now: number): number;
+  transfer_extent(handle: number, header: number, offset: number, count: number, trailer: number, flags: number): void;
+  transfer_limit(handle: number, timeout: number, deadline: number, now: number): void;
+  transfer_run(handle: number, out: number, file: number, now: number): number;
+  transfer_want(handle: number): number;
+  transfer_at(handle: number): number;
+  transfer_way(handle: number): number;
+  transfer_moved(handle: number, bytes: number, now: number): void;
+  transfer_copied(handle: number, bytes: number, now: number): void;
+  transfer_ended(handle: number): void;
+  transfer_failed(handle: number, fault: number): void;
+  transfer_tick(handle: number, now: number): number;
+  transfer_due(handle: number): number;
+  transfer_sent(handle: number): number;
+  transfer_tally(handle: number, way: number): number;
+  transfer_fault(handle: number): number;
+  transfer_corked(handle: number): number;
+  transfer_close(handle: number): void;
+}
+
+/** The imports of the core: each answers a count, or minus a Fault, and none throws. */
+export interface Imports {
+  sendfile(out: number, file: number, offset: number, count: number): number;
+  read(file: number, ptr: number, offset: number, count: number): number;
+  send(out: number, ptr: number, count: number, more: number): number;
+}
+
+/** Instantiates the core. Throws where its numbers are not those this host was compiled with. */
+export function boot(bytes: Uint8Array, imports: Imports): Core {
+  // The loader's types know only its own helpers in `env`, and it wraps each export: ours are taken
+  // from the instance itself.
+  const env = { ...imports } as unknown as Record<string, never>;
+  const { instance } = instantiateSync(bytes as Uint8Array<ArrayBuffer>, { env });
+  const core = instance.exports as unknown as Core;
+  if (core.abi() !== ABI_VERSION) {
+    throw new Error(`core.wasm has ABI version ${core.abi()}, this host needs ${ABI_VERSION}`);
+  }
+  return core;
+}

@@ -1,0 +1,78 @@
+// The one error class, and the words of every failure.
+
+import { Fault } from "../assembly/abi.js";
+
+export type SendfileErrorCode =
+  /** The peer or the socket has gone; `errno` says how, where the system said it. */
+  | "ERR_SENDFILE_CLOSED"
+  /** The file ended before its count. */
+  | "ERR_SENDFILE_TRUNCATED"
+  /** `timeout` milliseconds passed without progress. */
+  | "ERR_SENDFILE_TIMEOUT"
+  /** `deadline` milliseconds passed since the call. */
+  | "ERR_SENDFILE_DEADLINE"
+  /** The signal was aborted; `cause` is its reason. */
+  | "ERR_SENDFILE_ABORTED"
+  /** `mode: 'native'`, or the bare call, where the kernel's sendfile can't be had. */
+  | "ERR_SENDFILE_NOT_AVAILABLE"
+  /** Anything else, by the system's name: ENOENT, EISDIR, EIO, … */
+  | (string & {});
+
+export interface SendfileErrorDetails {
+  /** Bytes of the file that were handed to the kernel, or to the socket's own queue. */
+  sent?: number;
+  /** The system call that failed. */
+  syscall?: string | undefined;
+  /** The system's error number, negative as everywhere in Node. */
+  errno?: number | undefined;
+  path?: string | undefined;
+  cause?: unknown;
+}
+
+/** Every failure of a transfer. Bad arguments are a TypeError or a RangeError. */
+export class SendfileError extends Error {
+  override readonly name = "SendfileError";
+  readonly code: SendfileErrorCode;
+  /** Bytes of the file that were handed to the kernel, or to the socket's own queue: resume at offset + sent. */
+  readonly sent: number;
+  declare readonly syscall?: string;
+  declare readonly errno?: number;
+  declare readonly path?: string;
+
+  constructor(code: SendfileErrorCode, message: string, details: SendfileErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.sent = details.sent ?? 0;
+    if (details.syscall !== undefined) this.syscall = details.syscall;
+    if (details.errno !== undefined) this.errno = details.errno;
+    if (details.path !== undefined) this.path = details.path;
+  }
+
+  /** The same failure, with the bytes that left before it. */
+  static after(sent: number, error: unknown): SendfileError {
+    const { code, message, syscall, errno, path } = error as NodeJS.ErrnoException;
+    return new SendfileError(code ?? "ERR_SENDFILE_ABORTED", message ?? String(error), {
+      sent,
+      syscall,
+      errno,
+      path,
+      cause: error,
+    });
+  }
+}
+
+/** Code and words of a Fault that needs no errno. */
+export const WORDS: { readonly [fault: number]: readonly [SendfileErrorCode, string] } = {
+  [Fault.Closed]: ["ERR_SENDFILE_CLOSED", "the connection is closed"],
+  [Fault.Truncated]: ["ERR_SENDFILE_TRUNCATED", "the file ended before its count"],
+  [Fault.Stalled]: ["ERR_SENDFILE_TIMEOUT", "timed out: no progress"],
+  [Fault.Expired]: ["ERR_SENDFILE_DEADLINE", "the deadline has passed"],
+  [Fault.Aborted]: ["ERR_SENDFILE_ABORTED", "the transfer was aborted"],
+  [Fault.NotAvailable]: ["ERR_SENDFILE_NOT_AVAILABLE", "the kernel's sendfile can't be had here"],
+};
+
+/** A TypeError or RangeError as Node makes them, with its `code`. */
+export function argumentError(type: typeof TypeError | typeof RangeError, message: string): Error {
+  const code = type === RangeError ? "ERR_OUT_OF_RANGE" : "ERR_INVALID_ARG_TYPE";
+  return Object.assign(new type(message), { code });
+}

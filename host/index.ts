@@ -1,0 +1,98 @@
+// A host: the core, and what a runtime lends it. Names no runtime.
+
+import type { Writable } from "node:stream";
+import { ABI_VERSION } from "../assembly/abi.js";
+import { boot, type Memory } from "./core.js";
+import { argumentError, SendfileError } from "./errors.js";
+import { integer, type Mode, type SendfileOptions, type Shared, sendfile } from "./sendfile.js";
+import { describe, type File } from "./source.js";
+import { nameOf } from "./syscalls/errno.js";
+import type { Syscalls } from "./syscalls/linux.js";
+import { Turns } from "./turns.js";
+
+export interface Adapter {
+  /** Milliseconds, from any start, that only grow. */
+  now(): number;
+  /** Calls `next` once, after the pending I/O of this turn of the event loop. */
+  defer(next: () => void): void;
+  /** The system's calls over the core's memory, or why they can't be had. */
+  open(memory: Memory, frame: number): Syscalls | string;
+  /** What mode 'auto' means. */
+  readonly auto: Mode;
+}
+
+/** What was found, and why native is off where it is. */
+export interface Capabilities {
+  /** Whether `sendfile` can call the kernel's sendfile in this process. */
+  native: boolean;
+  /** Why not; null where it can. */
+  reason: string | null;
+  /** How libc is called. */
+  binding: string | null;
+  /** What `mode: 'auto'` means here: SENDOFF_MODE. */
+  mode: Mode;
+  /** Which calls of the kernel are there: sendfile, and preadv2 with RWF_NOWAIT. */
+  kernel: { sendfile: boolean; nowait: boolean };
+  abi: number;
+}
+
+export interface Host {
+  sendfile(socket: Writable, file: File, options?: SendfileOptions): Promise<number>;
+  sendfileSync(out: number, file: number, offset: number | null, count: number): number;
+  capabilities(): Capabilities;
+}
+
+export function createHost(bytes: Uint8Array, adapter: Adapter): Host {
+  // The imports are there before the memory that the calls need.
+  let sys: Syscalls | null = null;
+  const core = boot(bytes, {
+    sendfile: (out, file, offset, count) => (sys as Syscalls).sendfile(out, file, offset, count),
+    read: (file, ptr, offset, count) => (sys as Syscalls).read(file, ptr, offset, count),
+    send: (out, ptr, count, more) => (sys as Syscalls).send(out, ptr, count, more),
+  });
+  const found = adapter.open(core.memory, core.frame());
+  if (typeof found !== "string") sys = found;
+  const shared: Shared = {
+    core,
+    turns: new Turns(core, adapter.now, adapter.defer),
+    sys,
+    auto: adapter.auto,
+    now: adapter.now,
+  };
+
+  return {
+    sendfile: (socket, file, options) => sendfile(shared, socket, file, options),
+
+    sendfileSync(out, file, offset, count) {
+      descriptor("out", out);
+      descriptor("file", file);
+      if (offset !== null) integer("offset", "non-negative", offset, 0);
+      integer("count", "non-negative", count, 0);
+      if (sys === null) throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `no native sendfile: ${found}`);
+      const n = sys.bare(out, file, offset, count);
+      if (n >= 0) return n;
+      const name = nameOf(sys.errno);
+      throw new SendfileError(name, `${name}: sendfile`, { syscall: "sendfile", errno: -sys.errno });
+    },
+
+    capabilities() {
+      const kernel = sys === null ? { sendfile: false, nowait: false } : sys.probe();
+      const off = typeof found === "string" ? found : adapter.auto === "copy" ? "SENDOFF_MODE=copy" : null;
+      const reason = off ?? (kernel.sendfile ? null : "this kernel has no sendfile");
+      return {
+        native: reason === null,
+        reason,
+        binding: sys?.libc.name ?? null,
+        mode: adapter.auto,
+        kernel,
+        abi: ABI_VERSION,
+      };
+    },
+  };
+}
+
+function descriptor(name: string, value: unknown): void {
+  const message = `${name} must be a file descriptor (got ${describe(value)})`;
+  if (typeof value !== "number" || !Number.isInteger(value)) throw argumentError(TypeError, message);
+  if (value < 0 || value > 0x7fffffff) throw argumentError(RangeError, message);
+}

@@ -1,0 +1,74 @@
+// The front door for Node >= 20.
+
+import { readFileSync } from "node:fs";
+import type { Writable } from "node:stream";
+import { type Capabilities, createHost, type Host } from "./index.js";
+import type { Mode, SendfileOptions } from "./sendfile.js";
+import type { File } from "./source.js";
+import { openLibc } from "./syscalls/index.js";
+import { linux } from "./syscalls/linux.js";
+
+export { SendfileError, type SendfileErrorCode } from "./errors.js";
+export type { Capabilities } from "./index.js";
+export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
+export type { File } from "./source.js";
+
+let host: Host | undefined;
+
+/** Made at first use: an import alone loads no native code and prints no warning. */
+function node(): Host {
+  host ??= createHost(readFileSync(new URL("../core.wasm", import.meta.url)), {
+    now: () => performance.now(),
+    defer: (next) => setImmediate(next),
+    open: (memory, frame) => {
+      const libc = openLibc(memory, process.env);
+      return typeof libc === "string" ? libc : linux(libc, memory, frame);
+    },
+    auto: mode(process.env.SENDOFF_MODE),
+  });
+  return host;
+}
+
+function mode(value: string | undefined): Mode {
+  if (value === undefined || value === "" || value === "auto") return "auto";
+  if (value === "copy" || value === "native") return value;
+  throw new TypeError(`SENDOFF_MODE must be auto, native or copy (got '${value}')`);
+}
+
+/**
+ * Sends a file over a socket: by the kernel's sendfile(2) where that can be had, else by copies.
+ *
+ * The transfer takes its place among the socket's writes: what was written before goes out before,
+ * what is written after, after, and a second transfer waits for the first. The socket is left open.
+ *
+ * A path is opened and closed by the call. A `FileHandle` and an fd stay open, with their position
+ * at `offset` + the bytes sent, on success and on failure, where native calls can be had. A stream is
+ * read from where it is, and used up.
+ *
+ * @param socket a `net.Socket` (TCP or Unix), a `tls.TLSSocket` or any other `Writable`.
+ * @param file path, file URL, `FileHandle`, fd, `Blob`, bytes, readable stream or async iterable of bytes.
+ * @returns the bytes of the file that were sent, header and trailer not counted. As CPython's
+ *   socket.sendfile(), but a file that is shorter than it was at the start is an error, not a short count.
+ * @throws TypeError or RangeError for a bad argument, before anything is opened or sent;
+ *   {@link SendfileError} for everything else, with the bytes `sent`.
+ */
+export function sendfile(socket: Writable, file: File, options?: SendfileOptions): Promise<number> {
+  return node().sendfile(socket, file, options);
+}
+
+/**
+ * One sendfile(2) system call, as pysendfile's: moves up to `count` bytes from the fd `file` to the fd
+ * `out`, and returns how many; 0 at the end of the file. With `offset` null it reads at the file's own
+ * position, and advances it.
+ *
+ * @throws SendfileError with the system's `code`, EAGAIN included; ERR_SENDFILE_NOT_AVAILABLE where
+ *   there is no native binding.
+ */
+export function sendfileSync(out: number, file: number, offset: number | null, count: number): number {
+  return node().sendfileSync(out, file, offset, count);
+}
+
+/** What was found on this host: how libc is called, what the kernel has, and why native is off. */
+export function capabilities(): Capabilities {
+  return node().capabilities();
+}

@@ -1,0 +1,556 @@
+// sendfile(): checks the arguments, takes a place in the socket's queue, and then one loop: run, act,
+// run again. What to do next is the core's decision; to wait and to throw is done here.
+
+import { Socket as Datagram } from "node:dgram";
+import { constants } from "node:os";
+import type { Writable } from "node:stream";
+import { Action, Fault, Flag, Way } from "../assembly/abi.js";
+import type { Core } from "./core.js";
+import { argumentError, SendfileError, WORDS } from "./errors.js";
+import { type Job, type Queue, queueOf } from "./queue.js";
+import { describe, type File, type Source, sourceOf } from "./source.js";
+import { nameOf } from "./syscalls/errno.js";
+import type { Syscalls } from "./syscalls/linux.js";
+import type { Turns } from "./turns.js";
+
+export interface Progress {
+  /** Bytes of the file that have left so far. */
+  sent: number;
+  /** Bytes of the file that will be sent; Infinity where only the end will tell. */
+  total: number;
+  /** How the bytes went, header and trailer included. */
+  native: number;
+  doorbell: number;
+  cold: number;
+  copied: number;
+}
+
+export interface SendfileOptions {
+  /** Bytes from the start of the file. Default: 0. */
+  offset?: number | undefined;
+  /** Bytes to send. Default: all from the offset to the end, as long as the file is at the start. */
+  count?: number | undefined;
+  /** Sent before the file, in the same packet where the host can (MSG_MORE). */
+  header?: Uint8Array | undefined;
+  /** Sent after the file. */
+  trailer?: Uint8Array | undefined;
+  /** Milliseconds without progress after which to fail. Default: 0, no limit. */
+  timeout?: number | undefined;
+  /** Milliseconds for the whole transfer, from the call. Default: 0, no limit. */
+  deadline?: number | undefined;
+  signal?: AbortSignal | undefined;
+  /** Called after each step, at most once per turn of the event loop, and at the end. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+  /**
+   * 'auto': the kernel's sendfile where it can, else copies. 'native': fails with
+   * ERR_SENDFILE_NOT_AVAILABLE where it can't. 'copy': never calls the kernel's sendfile.
+   */
+  mode?: Mode | undefined;
+}
+
+export type Mode = "auto" | "native" | "copy";
+
+/** What the transfers of one host share. */
+export interface Shared {
+  readonly core: Core;
+  readonly turns: Turns;
+  /** null where native calls can't be had. */
+  readonly sys: Syscalls | null;
+  /** SENDOFF_MODE: what 'auto' means in this process. */
+  readonly auto: Mode;
+  readonly now: () => number;
+}
+
+/** The biggest offset that a number holds exactly. */
+const MAX = Number.MAX_SAFE_INTEGER;
+const EMPTY = new Uint8Array(0);
+
+/** See the public docstring in index.ts. */
+export function sendfile(shared: Shared, socket: Writable, file: File, options: SendfileOptions = {}): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const queue = checkSocket(socket);
+    const source = sourceOf(file);
+    const checked = check(options, shared.auto);
+    if (queue.closed || socket.writableEnded) {
+      source.close();
+      throw new SendfileError("ERR_SENDFILE_CLOSED", "the socket is closed or ended");
+    }
+    if (checked.signal?.aborted) {
+      source.close();
+      throw aborted(checked.signal, 0);
+    }
+    new Transfer(shared, queue, source, checked, resolve, reject);
+  });
+}
+
+function checkSocket(socket: Writable): Queue {
+  if ((socket as unknown) instanceof Datagram) {
+    throw argumentError(TypeError, "only SOCK_STREAM type sockets are supported");
+  }
+  if (
+    typeof socket !== "object" ||
+    socket === null ||
+    typeof socket.write !== "function" ||
+    typeof socket.once !== "function"
+  ) {
+    throw argumentError(TypeError, `socket must be a net.Socket or another Writable (got ${describe(socket)})`);
+  }
+  if (socket.writableObjectMode) throw argumentError(TypeError, "socket: a stream in object mode takes no bytes");
+  return queueOf(socket);
+}
+
+interface Checked {
+  readonly offset: number;
+  readonly count: number;
+  readonly header: Uint8Array;
+  readonly trailer: Uint8Array;
+  readonly timeout: number;
+  readonly deadline: number;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+  readonly mode: Mode;
+}
+
+/** CPython's words, where it has them. */
+function check(options: SendfileOptions, auto: Mode): Checked {
+  const { offset = 0, count, header = EMPTY, trailer = EMPTY, timeout = 0, deadline = 0, signal, onProgress } = options;
+  const { mode = "auto" } = options;
+  integer("offset", "non-negative", offset, 0);
+  if (count !== undefined) integer("count", "positive", count, 1);
+  bytes("header", header);
+  bytes("trailer", trailer);
+  milliseconds("timeout", timeout);
+  milliseconds("deadline", deadline);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw argumentError(TypeError, `signal must be an AbortSignal (got ${describe(signal)})`);
+  }
+  if (onProgress !== undefined && typeof onProgress !== "function") {
+    throw argumentError(TypeError, `onProgress must be a function (got ${describe(onProgress)})`);
+  }
+  if (mode !== "auto" && mode !== "native" && mode !== "copy") {
+    throw argumentError(TypeError, `mode must be 'auto', 'native' or 'copy' (got ${describe(mode)})`);
+  }
+  return {
+    offset,
+    count: count ?? Number.POSITIVE_INFINITY,
+    header,
+    trailer,
+    timeout,
+    deadline,
+    signal,
+    onProgress,
+    mode: mode === "auto" ? auto : mode,
+  };
+}
+
+export function integer(name: string, kind: "positive" | "non-negative", value: unknown, least: number): void {
+  const message = `${name} must be a ${kind} integer (got ${describe(value)})`;
+  if (typeof value !== "number" || !Number.isInteger(value)) throw argumentError(TypeError, message);
+  if (value < least) throw argumentError(RangeError, message);
+  if (value > MAX) throw argumentError(RangeError, `${name} must be at most 2**53 - 1 (got ${value})`);
+}
+
+function bytes(name: string, value: unknown): void {
+  if (value instanceof Uint8Array && value.length <= 0x7fffffff) return;
+  throw argumentError(TypeError, `${name} must be a Uint8Array (got ${describe(value)})`);
+}
+
+function milliseconds(name: string, value: unknown): void {
+  const message = `${name} must be a non-negative number of milliseconds (got ${describe(value)})`;
+  if (typeof value !== "number" || Number.isNaN(value)) throw argumentError(TypeError, message);
+  if (value < 0) throw argumentError(RangeError, message);
+}
+
+function aborted(signal: AbortSignal, sent: number): SendfileError {
+  return new SendfileError("ERR_SENDFILE_ABORTED", "the transfer was aborted", { sent, cause: signal.reason });
+}
+
+/** What a stream says when its peer, or itself, has gone. */
+const GONE = new Set<string | undefined>([
+  "EPIPE",
+  "ECONNRESET",
+  "ECONNABORTED",
+  "ENOTCONN",
+  "EBADF",
+  "ECANCELED",
+  "ERR_SOCKET_CLOSED",
+  "ERR_SOCKET_CLOSED_BEFORE_CONNECTION",
+  "ERR_STREAM_DESTROYED",
+  "ERR_STREAM_PREMATURE_CLOSE",
+]);
+
+/** Timers take a 32-bit number of milliseconds. */
+const LONGEST = 0x7fffffff;
+
+class Transfer implements Job {
+  readonly #shared: Shared;
+  readonly #queue: Queue;
+  readonly #source: Source;
+  readonly #options: Checked;
+  readonly #resolve: (sent: number) => void;
+  readonly #reject: (error: Error) => void;
+  readonly #handle: number;
+  readonly #deadline: number;
+  /** Lets the queue go on; null before our turn and after it. */
+  #release: (() => void) | null = null;
+  #started = false;
+  #opened = false;
+  #begun = false;
+  #native = false;
+  #over = false;
+  /** Bytes of a copy that were given to the stream's writer and are not known to have left. */
+  #flight = 0;
+  #activity = Number.NaN;
+  /** A write is under way: the queue must not go on before it is over. */
+  #writing = false;
+  #total = 0;
+  #nativeSeen = 0;
+  #progressSeen = -1;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #watching = false;
+
+  constructor(
+    shared: Shared,
+    queue: Queue,
+    source: Source,
+    options: Checked,
+    resolve: (sent: number) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#shared = shared;
+    this.#queue = queue;
+    this.#source = source;
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    const { core } = shared;
+    const now = shared.now();
+    this.#handle = core.transfer_open(now);
+    if (this.#handle === 0) {
+      source.close();
+      throw new SendfileError("ENOMEM", "too many transfers are open");
+    }
+    this.#deadline = options.deadline > 0 ? now + options.deadline : Number.POSITIVE_INFINITY;
+    core.transfer_limit(this.#handle, 0, this.#deadline, now);
+    options.signal?.addEventListener("abort", this.#onAbort);
+    this.#arm();
+    source.open((error) => {
+      this.#opened = true;
+      if (this.#over) return;
+      const refusal = error ?? this.#unseekable();
+      if (refusal) this.#end(refusal);
+      else if (this.#started && !queue.connecting) this.#begin();
+    });
+    if (!this.#over) queue.enter(this);
+  }
+
+  /** A FIFO or stream has no positions to start from. */
+  #unseekable(): Error | null {
+    if (this.#source.positioned || this.#options.offset === 0) return null;
+    return new SendfileError("ESPIPE", "ESPIPE: this file can't seek to an offset", { syscall: "lseek" });
+  }
+
+  // Job: what the queue calls.
+
+  start(release: () => void): void {
+    this.#started = true;
+    if (this.#over) return release();
+    this.#release = release;
+    const { core, now } = this.#shared;
+    core.transfer_limit(this.#handle, this.#options.timeout, this.#deadline, now());
+    this.#arm();
+    if (this.#queue.connecting) {
+      this.#watch();
+      this.#queue.stream.once("connect", this.#onConnect);
+    } else if (this.#opened) this.#begin();
+  }
+
+  drop(): boolean {
+    if (this.#started) return false;
+    this.#end(this.#closed());
+    return true;
+  }
+
+  readonly #onConnect = (): void => {
+    if (!this.#over && this.#opened) this.#begin();
+  };
+
+  readonly #onClose = (): void => {
+    // A write under way on a handle calls back by itself; what waits for anything else is told here.
+    this.#end(this.#closed());
+  };
+
+  readonly #onAbort = (): void => {
+    this.#end(aborted(this.#options.signal as AbortSignal, this.#sent()));
+  };
+
+  /** It is our turn, and the source is open: says what is to be sent, and runs. */
+  #begin(): void {
+    this.#begun = true;
+    const { core, sys } = this.#shared;
+    const { offset, header, trailer, mode } = this.#options;
+    const source = this.#source;
+    const there = Math.max(0, Math.min(source.size, MAX) - offset);
+    const count = Math.min(there, this.#options.count);
+    this.#total =
+      source.size === Number.POSITIVE_INFINITY && this.#options.count > MAX ? Number.POSITIVE_INFINITY : count;
+    let flags = source.early ? Flag.Eof : 0;
+    if (mode === "native") flags |= Flag.Only;
+    if (mode !== "copy" && source.native && sys !== null && this.#streamSocket(sys)) {
+      flags |= Flag.Native | Flag.Probe;
+      this.#native = true;
+    }
+    core.transfer_extent(this.#handle, header.length, offset, count, trailer.length, flags);
+    this.#pump();
+  }
+
+  #streamSocket(sys: Syscalls): boolean {
+    const fd = this.#queue.fd();
+    // Bytes that wait in the handle's own queue must go first: then everything is copied behind them.
+    return fd >= 0 && this.#queue.pending() === 0 && sys.isStream(fd);
+  }
+
+  /** The loop: run, act, run again. */
+  readonly #pump = (): void => {
+    const { core, turns } = this.#shared;
+    while (!this.#over) {
+      if (this.#queue.closed) return this.#end(this.#closed());
+      const now = turns.enter();
+      const action = this.#run(now);
+      if (this.#options.onProgress !== undefined && action !== Action.Fail) this.#report(this.#options.onProgress);
+      if (this.#over) return;
+      switch (action) {
+        case Action.Done:
+          return this.#end(null);
+        case Action.Fail:
+          return this.#end(this.#failure(core.transfer_fault(this.#handle)));
+        case Action.Yield:
+          return turns.wait(this.#pump);
+        case Action.Copy:
+          if (!this.#copy()) return;
+      }
+    }
+  };
+
+  /** One run of the core, with both fds fresh from their owners. */
+  #run(now: number): Action {
+    const { core } = this.#shared;
+    if (!this.#native) return core.transfer_run(this.#handle, -1, -1, now);
+    const sys = this.#shared.sys as Syscalls;
+    const out = this.#queue.fd();
+    const file = this.#source.fd();
+    sys.errno = 0;
+    if (out < 0 || file < 0) {
+      if (file < 0) Object.assign(sys, { errno: constants.errno.EBADF, syscall: "sendfile" });
+      core.transfer_failed(this.#handle, file < 0 ? Fault.System : Fault.Closed);
+      return Action.Fail;
+    }
+    const { header } = this.#options;
+    const at = header.length === 0 ? 0 : core.transfer_at(this.#handle);
+    if (at < header.length) {
+      const rest = header.subarray(at, at + core.header_max());
+      new Uint8Array(core.memory.buffer, core.scratch(), rest.length).set(rest);
+    }
+    const action = core.transfer_run(this.#handle, out, file, now);
+    const native = core.transfer_tally(this.#handle, Way.Native);
+    if (native > this.#nativeSeen) {
+      this.#queue.moved(native - this.#nativeSeen);
+      this.#nativeSeen = native;
+    }
+    return action;
+  }
+
+  /** Copies what the core wants. True where that is over already, and the loop can go on. */
+  #copy(): boolean {
+    const { core } = this.#shared;
+    const { header, trailer } = this.#options;
+    const handle = this.#handle;
+    const at = core.transfer_at(handle);
+    const want = core.transfer_want(handle);
+    const bodyAt = Math.max(at - header.length, 0);
+    const head = header.subarray(Math.min(at, header.length), Math.min(at + want, header.length));
+    const bodyLeft = Math.min(this.#total, MAX) - bodyAt;
+    const body = Math.max(0, Math.min(want - head.length, bodyLeft));
+    const tailAt = Math.max(0, at - header.length - this.#total);
+    const tail = trailer.subarray(tailAt, tailAt + Math.max(0, want - head.length - body));
+
+    this.#watch();
+    let inside = true;
+    let again = false;
+    const write = (bytes: Uint8Array) => {
+      if (this.#over) return this.#free();
+      if (this.#queue.closed) return this.#end(this.#closed());
+      if (body > 0 && bytes.length === 0) {
+        core.transfer_ended(handle);
+        if (core.transfer_fault(handle) !== Fault.None) return this.#end(this.#failure(core.transfer_fault(handle)));
+        this.#total = bodyAt;
+        again = true;
+        if (!inside) this.#pump();
+        return;
+      }
+      const chunks = [head, bytes, bytes.length === body ? tail : EMPTY].filter((chunk) => chunk.length > 0);
+      this.#flight = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+      this.#writing = true;
+      this.#queue.write(chunks, (error) => {
+        this.#writing = false;
+        if (this.#over) return this.#free();
+        // A stream that was destroyed calls back without an error; what was left of the copy is lost.
+        if (error || this.#queue.closed) return this.#end(this.#closed(error));
+        const left = this.#flight;
+        this.#flight = 0;
+        core.transfer_copied(handle, left, this.#shared.now());
+        again = true;
+        if (!inside) this.#pump();
+      });
+      this.#activity = this.#queue.activity();
+    };
+    if (body === 0) write(EMPTY);
+    else this.#read(bodyAt, body, write);
+    inside = false;
+    return again;
+  }
+
+  /** Reads what a copy carries: from the page cache where it is there, else by the source. */
+  #read(bodyAt: number, length: number, done: (bytes: Uint8Array) => void): void {
+    const { core, sys } = this.#shared;
+    const position = this.#options.offset + bodyAt;
+    const way = core.transfer_way(this.#handle);
+    if (way === Way.Doorbell && sys !== null) {
+      const n = sys.read(this.#source.fd(), core.scratch(), position, length);
+      if (n > 0) return done(Buffer.from(new Uint8Array(core.memory.buffer, core.scratch(), n)));
+    }
+    const left = this.#total - bodyAt - length;
+    const ahead = way === Way.Copied ? Math.min(left, length) : 0;
+    this.#source.read(position, length, ahead, (error, bytes) => {
+      if (error && !this.#over) return this.#end(error as Error);
+      done(bytes);
+    });
+  }
+
+  /** Bytes of the file that have left, or can't be called back: those in a living socket's own queue. */
+  #sent(): number {
+    const flight = this.#queue.closed ? 0 : this.#flight;
+    const at = this.#shared.core.transfer_at(this.#handle) + flight - this.#options.header.length;
+    return Math.max(0, Math.min(at, this.#total));
+  }
+
+  #report(onProgress: (progress: Progress) => void): void {
+    const { core } = this.#shared;
+    const handle = this.#handle;
+    const sent = this.#sent();
+    if (sent === this.#progressSeen) return;
+    this.#progressSeen = sent;
+    try {
+      onProgress({
+        sent,
+        total: this.#total,
+        native: core.transfer_tally(handle, Way.Native),
+        doorbell: core.transfer_tally(handle, Way.Doorbell),
+        cold: core.transfer_tally(handle, Way.Cold),
+        copied: core.transfer_tally(handle, Way.Copied),
+      });
+    } catch (error) {
+      this.#end(error as Error);
+    }
+  }
+
+  // Limits.
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    const { core, now } = this.#shared;
+    const due = core.transfer_due(this.#handle);
+    if (due === Number.POSITIVE_INFINITY) return;
+    // Looked at four times as often, because the progress of a large write shows only then.
+    const { timeout } = this.#options;
+    const wait = Math.min(due - now(), timeout > 0 ? timeout / 4 : LONGEST, LONGEST);
+    this.#timer = setTimeout(this.#onTimer, Math.max(1, wait));
+  }
+
+  readonly #onTimer = (): void => {
+    if (this.#over) return;
+    this.#lookAtFlight();
+    const { core, now } = this.#shared;
+    if (core.transfer_tick(this.#handle, now()) === 0) return this.#arm();
+    const fault = core.transfer_fault(this.#handle);
+    this.#end(this.#failure(fault));
+  };
+
+  /** Progress is bytes leaving the process, not a chunk completing. */
+  #lookAtFlight(): void {
+    if (!this.#writing) return;
+    const { core, now } = this.#shared;
+    const pending = this.#queue.pending();
+    const activity = this.#queue.activity();
+    if (pending < this.#flight) {
+      core.transfer_moved(this.#handle, this.#flight - pending, now());
+      this.#flight = pending;
+    } else if (Number.isNaN(pending) && !Object.is(activity, this.#activity)) {
+      core.transfer_moved(this.#handle, 0, now());
+    }
+    this.#activity = activity;
+  }
+
+  // Ends.
+
+  #closed(cause: Error | null | undefined = this.#queue.stream.errored): SendfileError {
+    const sent = this.#sent();
+    const { errno, syscall, code } = (cause ?? {}) as NodeJS.ErrnoException;
+    if (cause && !GONE.has(code)) return SendfileError.after(sent, cause);
+    const why = `${WORDS[Fault.Closed]?.[1]}${cause ? ` (${cause.message})` : ""}`;
+    return new SendfileError("ERR_SENDFILE_CLOSED", why, { sent, errno, syscall, cause: cause ?? undefined });
+  }
+
+  #failure(fault: Fault): SendfileError {
+    const sent = this.#sent();
+    if (fault !== Fault.System && fault !== Fault.Closed) {
+      const [code, why] = WORDS[fault] as (typeof WORDS)[number];
+      return new SendfileError(code, why, { sent });
+    }
+    const { errno, syscall } = this.#shared.sys as Syscalls;
+    if (errno === 0) return this.#closed();
+    const name = nameOf(errno);
+    const [code, why] = WORDS[fault] ?? [name, "the system call failed"];
+    return new SendfileError(code, `${name}: ${why}, ${syscall}`, { sent, errno: -errno, syscall });
+  }
+
+  /** The only way out: gives everything back, then settles the promise. */
+  #end(error: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { core, sys } = this.#shared;
+    const { signal } = this.#options;
+    clearTimeout(this.#timer);
+    signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#watching) {
+      this.#queue.stream.removeListener("close", this.#onClose);
+      this.#queue.stream.removeListener("connect", this.#onConnect);
+    }
+    const sent = this.#sent();
+    if (error !== null && sys !== null && core.transfer_corked(this.#handle) === 1) {
+      const fd = this.#queue.fd();
+      if (fd >= 0) sys.push(fd);
+    }
+    core.transfer_close(this.#handle);
+    if (sys !== null && this.#begun) this.#source.seek(this.#options.offset + sent, sys.seek);
+    this.#source.close();
+    this.#free();
+    if (error === null) this.#resolve(sent);
+    else this.#reject(error instanceof SendfileError && error.sent === sent ? error : SendfileError.after(sent, error));
+  }
+
+  /** Lets the queue go on, once nothing of ours is being written. */
+  #free(): void {
+    if (this.#writing) return;
+    const release = this.#release;
+    this.#release = null;
+    release?.();
+  }
+
+  /** Told when the stream goes away; only for a transfer that has to wait. */
+  #watch(): void {
+    if (this.#watching) return;
+    this.#watching = true;
+    this.#queue.stream.once("close", this.#onClose);
+  }
+}

@@ -1,0 +1,125 @@
+// The core's imports, and the few other calls a host needs, over Linux's libc.
+
+import * as fs from "node:fs";
+import { constants } from "node:os";
+import { Fault } from "../../assembly/abi.js";
+import type { Imports, Memory } from "../core.js";
+import { sort } from "./errno.js";
+import type { Libc } from "./libc.js";
+
+export interface Syscalls extends Imports {
+  readonly libc: Libc;
+  /** errno of the last call that failed, and its name in the man pages. */
+  errno: number;
+  syscall: string;
+  /** Whether `fd` is a socket of type SOCK_STREAM. */
+  isStream(fd: number): boolean;
+  /** lseek(2) from the start; a file that can't seek stays where it is. */
+  seek(fd: number, position: number): void;
+  /** Sends what MSG_MORE held back: setting TCP_NODELAY does so; the option is left as it was. */
+  push(fd: number): void;
+  /** Which calls this kernel has: sendfile, and preadv2 with RWF_NOWAIT. */
+  probe(): { sendfile: boolean; nowait: boolean };
+  /** One sendfile(2) as it is; `null` reads at the file's own position. Returns the count, or -1 and `errno`. */
+  bare(out: number, file: number, offset: number | null, count: number): number;
+}
+
+const RWF_NOWAIT = 8;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_DONTWAIT = 0x40;
+const MSG_MORE = 0x8000;
+const SOL_SOCKET = 1;
+const SO_TYPE = 3;
+const SOCK_STREAM = 1;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
+
+/*
+ * The frame: arguments of one call at a time, in linear memory.
+ * ┌────────────┬───────────────────────┬────────────┬─────────────┐
+ * │ 0: off_t   │ 8: iovec (base, len)  │ 24: optval │ 28: optlen  │
+ * └────────────┴───────────────────────┴────────────┴─────────────┘
+ */
+export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
+  // Memory may grow when a transfer is opened: its old views are dead then.
+  let view = new DataView(memory.buffer);
+  const frameView = () => (view.buffer === memory.buffer ? view : (view = new DataView(memory.buffer)));
+
+  const answer = (n: number, syscall: string): number => {
+    if (n >= 0) return n;
+    sys.errno = libc.errno();
+    sys.syscall = syscall;
+    return -sort(sys.errno);
+  };
+
+  const option = (fd: number, level: number, name: number): number => {
+    frameView().setUint32(frame + 28, 4, true);
+    if (libc.getsockopt(fd, level, name, frame + 24, frame + 28) < 0) return -1;
+    return view.getInt32(frame + 24, true);
+  };
+
+  const sys: Syscalls = {
+    libc,
+    errno: 0,
+    syscall: "",
+
+    sendfile(out, file, offset, count) {
+      frameView().setUint32(frame, offset >>> 0, true);
+      view.setUint32(frame + 4, offset / 2 ** 32, true);
+      return answer(libc.sendfile(out, file, frame, count), "sendfile");
+    },
+
+    read(file, ptr, offset, count) {
+      const address = libc.base + ptr;
+      frameView().setUint32(frame + 8, address >>> 0, true);
+      view.setUint32(frame + 12, address / 2 ** 32, true);
+      view.setUint32(frame + 16, count, true);
+      view.setUint32(frame + 20, 0, true);
+      return answer(libc.preadv2(file, frame + 8, 1, offset, RWF_NOWAIT), "preadv2");
+    },
+
+    send(out, ptr, count, more) {
+      const flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more === 0 ? 0 : MSG_MORE);
+      return answer(libc.send(out, ptr, count, flags), "send");
+    },
+
+    isStream: (fd) => option(fd, SOL_SOCKET, SO_TYPE) === SOCK_STREAM,
+
+    seek(fd, position) {
+      libc.lseek(fd, position, 0);
+    },
+
+    push(fd) {
+      const before = option(fd, IPPROTO_TCP, TCP_NODELAY);
+      if (before < 0) return; // a Unix socket holds nothing back
+      view.setInt32(frame + 24, 1, true);
+      libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, frame + 24, 4);
+      if (before !== 0) return;
+      view.setInt32(frame + 24, 0, true);
+      libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, frame + 24, 4);
+    },
+
+    probe() {
+      const fd = fs.openSync(process.execPath, "r");
+      try {
+        // To no fd at all: a kernel that knows the call answers EBADF.
+        const sendfile = libc.sendfile(-1, fd, null, 1) >= 0 || libc.errno() === constants.errno.EBADF;
+        const nowait = sys.read(fd, frame + 24, 0, 1);
+        return { sendfile, nowait: nowait >= 0 || nowait === -Fault.WouldBlock };
+      } finally {
+        fs.closeSync(fd);
+      }
+    },
+
+    bare(out, file, offset, count) {
+      if (offset !== null) {
+        frameView().setUint32(frame, offset >>> 0, true);
+        view.setUint32(frame + 4, offset / 2 ** 32, true);
+      }
+      const n = libc.sendfile(out, file, offset === null ? null : frame, count);
+      if (n < 0) sys.errno = libc.errno();
+      return n;
+    },
+  };
+  return sys;
+}
