@@ -31,7 +31,7 @@ interface Inner {
 }
 
 const JOB = Symbol("sendoff.job");
-const QUEUE = Symbol.for("sendoff.queue.1");
+const QUEUE = Symbol("sendoff.queue");
 
 /** The methods a job needs of the stream it writes to. */
 export interface Queue {
@@ -49,19 +49,26 @@ export interface Queue {
   pending(): number;
   /** A figure that changes as bytes leave the process, where `pending` can't be known exactly. */
   activity(): number;
+  /** The stream may hold on to a chunk after its write has called back, so no buffer is used twice. */
+  readonly keeps: boolean;
+  /** Whether the socket's fd, once asked by `check`, is what native calls can write to. */
+  native(check: (fd: number) => boolean): boolean;
   /** Bytes went to the kernel behind the stream's back. */
   moved(bytes: number): void;
 }
 
-/** The queue of a stream: one for its life. */
+const { write: WRITE } = Writable.prototype;
+
+/**
+ * The queue of a stream: one for its life, unless somebody replaces the stream's `write` meanwhile. That
+ * one may do as it likes with a chunk (encrypt, compress, count), so then everything goes through it.
+ */
 export function queueOf(stream: Writable): Queue {
+  const kind = stream instanceof Writable && stream.write === WRITE ? StreamQueue : CallQueue;
   const known = (stream as { [QUEUE]?: Queue })[QUEUE];
-  if (known !== undefined) return known;
-  const queue =
-    (stream as unknown) instanceof Writable || (stream as unknown) instanceof Socket
-      ? new StreamQueue(stream)
-      : new CallQueue(stream);
-  Object.defineProperty(stream, QUEUE, { value: queue });
+  if (known instanceof kind) return known;
+  const queue = new kind(stream);
+  Object.defineProperty(stream, QUEUE, { value: queue, configurable: true });
   return queue;
 }
 
@@ -71,8 +78,8 @@ class StreamQueue implements Queue {
   readonly #inner: Inner;
   readonly #write: Write;
   readonly #writev: Writev | null | undefined;
-  /** Nobody has put a writer of his own between the stream and its handle. */
-  readonly #plain: boolean;
+  /** The handle that was found fit for native calls. */
+  #checked: Handle | null = null;
   #jobs = 0;
   #native = 0;
 
@@ -81,8 +88,6 @@ class StreamQueue implements Queue {
     this.#inner = stream as unknown as Inner;
     this.#write = this.#inner._write;
     this.#writev = this.#inner._writev;
-    const proto = Socket.prototype as unknown as Inner & Writable;
-    this.#plain = stream instanceof Socket && this.#write === proto._write && stream.write === proto.write;
     const write = this.#write;
     const leave = (done: Done) => () => {
       this.#leave();
@@ -98,6 +103,11 @@ class StreamQueue implements Queue {
 
   get closed(): boolean {
     return this.stream.destroyed;
+  }
+
+  /** A writer of somebody else's between the stream and its handle may do as it likes. */
+  get keeps(): boolean {
+    return this.#write !== (Socket.prototype as unknown as Inner)._write;
   }
 
   get connecting(): boolean {
@@ -131,14 +141,23 @@ class StreamQueue implements Queue {
 
   fd(): number {
     const handle = this.#inner._handle;
-    if (!this.#plain || this.stream.destroyed || handle == null || this.#inner.encrypted === true) return -1;
+    if (this.keeps || this.stream.destroyed || handle == null || this.#inner.encrypted === true) return -1;
     const kind = handle.constructor.name;
     if (kind !== "TCP" && kind !== "Pipe") return -1;
     return typeof handle.fd === "number" ? handle.fd : -1;
   }
 
+  native(check: (fd: number) => boolean): boolean {
+    const fd = this.fd();
+    // Bytes that wait in the handle's own queue must go first: then everything is copied behind them.
+    if (fd < 0 || this.pending() !== 0) return false;
+    const handle = this.#inner._handle as Handle;
+    if (this.#checked !== handle && check(fd)) this.#checked = handle;
+    return this.#checked === handle;
+  }
+
   pending(): number {
-    return this.#plain && this.#inner.encrypted !== true ? this.activity() : Number.NaN;
+    return this.keeps || this.#inner.encrypted === true ? Number.NaN : this.activity();
   }
 
   activity(): number {
@@ -178,6 +197,14 @@ class CallQueue implements Queue {
   }
 
   get connecting(): boolean {
+    return false;
+  }
+
+  get keeps(): boolean {
+    return true;
+  }
+
+  native(): boolean {
     return false;
   }
 

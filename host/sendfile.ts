@@ -68,9 +68,10 @@ const EMPTY = new Uint8Array(0);
 /** See the public docstring in index.ts. */
 export function sendfile(shared: Shared, socket: Writable, file: File, options: SendfileOptions = {}): Promise<number> {
   return new Promise((resolve, reject) => {
-    const queue = checkSocket(socket);
+    checkSocket(socket);
     const source = sourceOf(file);
     const checked = check(options, shared.auto);
+    const queue = queueOf(socket);
     if (queue.closed || socket.writableEnded) {
       source.close();
       throw new SendfileError("ERR_SENDFILE_CLOSED", "the socket is closed or ended");
@@ -83,7 +84,7 @@ export function sendfile(shared: Shared, socket: Writable, file: File, options: 
   });
 }
 
-function checkSocket(socket: Writable): Queue {
+function checkSocket(socket: Writable): void {
   if ((socket as unknown) instanceof Datagram) {
     throw argumentError(TypeError, "only SOCK_STREAM type sockets are supported");
   }
@@ -96,7 +97,6 @@ function checkSocket(socket: Writable): Queue {
     throw argumentError(TypeError, `socket must be a net.Socket or another Writable (got ${describe(socket)})`);
   }
   if (socket.writableObjectMode) throw argumentError(TypeError, "socket: a stream in object mode takes no bytes");
-  return queueOf(socket);
 }
 
 interface Checked {
@@ -296,18 +296,12 @@ class Transfer implements Job {
       source.size === Number.POSITIVE_INFINITY && this.#options.count > MAX ? Number.POSITIVE_INFINITY : count;
     let flags = source.early ? Flag.Eof : 0;
     if (mode === "native") flags |= Flag.Only;
-    if (mode !== "copy" && source.native && sys !== null && this.#streamSocket(sys)) {
+    if (mode !== "copy" && source.native && sys !== null && this.#queue.native(sys.isStream)) {
       flags |= Flag.Native | Flag.Probe;
       this.#native = true;
     }
     core.transfer_extent(this.#handle, header.length, offset, count, trailer.length, flags);
     this.#pump();
-  }
-
-  #streamSocket(sys: Syscalls): boolean {
-    const fd = this.#queue.fd();
-    // Bytes that wait in the handle's own queue must go first: then everything is copied behind them.
-    return fd >= 0 && this.#queue.pending() === 0 && sys.isStream(fd);
   }
 
   /** The loop: run, act, run again. */
@@ -391,7 +385,7 @@ class Transfer implements Job {
       const chunks = [head, bytes, bytes.length === body ? tail : EMPTY].filter((chunk) => chunk.length > 0);
       this.#flight = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
       this.#writing = true;
-      this.#queue.write(chunks, (error) => {
+      const written = (error?: Error | null) => {
         this.#writing = false;
         if (this.#over) return this.#free();
         // A stream that was destroyed calls back without an error; what was left of the copy is lost.
@@ -401,7 +395,12 @@ class Transfer implements Job {
         core.transfer_copied(handle, left, this.#shared.now());
         again = true;
         if (!inside) this.#pump();
-      });
+      };
+      try {
+        this.#queue.write(chunks, written);
+      } catch (error) {
+        written(error as Error);
+      }
       this.#activity = this.#queue.activity();
     };
     if (body === 0) write(EMPTY);
@@ -420,7 +419,7 @@ class Transfer implements Job {
       if (n > 0) return done(Buffer.from(new Uint8Array(core.memory.buffer, core.scratch(), n)));
     }
     const left = this.#total - bodyAt - length;
-    const ahead = way === Way.Copied ? Math.min(left, length) : 0;
+    const ahead = way === Way.Copied && !this.#queue.keeps ? Math.min(left, length) : 0;
     this.#source.read(position, length, ahead, (error, bytes) => {
       if (error && !this.#over) return this.#end(error as Error);
       done(bytes);
