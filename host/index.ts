@@ -56,6 +56,7 @@ export function createHost(bytes: Uint8Array, adapter: Adapter): Host {
     core,
     turns: new Turns(core, adapter.now, adapter.defer),
     sys,
+    reason: typeof found === "string" ? found : null,
     auto: adapter.auto,
     now: adapter.now,
   };

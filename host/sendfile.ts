@@ -6,7 +6,7 @@ import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { Action, Fault, Flag, Way } from "../assembly/abi.js";
 import type { Core } from "./core.js";
-import { argumentError, SendfileError, WORDS } from "./errors.js";
+import { argumentError, SendfileError, type SendfileErrorCode, WORDS } from "./errors.js";
 import { type Job, type Queue, queueOf } from "./queue.js";
 import { describe, type File, type Source, sourceOf } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
@@ -56,6 +56,8 @@ export interface Shared {
   readonly turns: Turns;
   /** null where native calls can't be had. */
   readonly sys: Syscalls | null;
+  /** Why they can't be had; null where they can. */
+  readonly reason: string | null;
   /** SENDOFF_MODE: what 'auto' means in this process. */
   readonly auto: Mode;
   readonly now: () => number;
@@ -287,7 +289,7 @@ class Transfer implements Job {
   /** It is our turn, and the source is open: says what is to be sent, and runs. */
   #begin(): void {
     this.#begun = true;
-    const { core, sys } = this.#shared;
+    const { core } = this.#shared;
     const { offset, header, trailer, mode } = this.#options;
     const source = this.#source;
     const there = Math.max(0, Math.min(source.size, MAX) - offset);
@@ -296,12 +298,21 @@ class Transfer implements Job {
       source.size === Number.POSITIVE_INFINITY && this.#options.count > MAX ? Number.POSITIVE_INFINITY : count;
     let flags = source.early ? Flag.Eof : 0;
     if (mode === "native") flags |= Flag.Only;
-    if (mode !== "copy" && source.native && sys !== null && this.#queue.native(sys.isStream)) {
+    if (mode !== "copy" && this.#obstacle() === null) {
       flags |= Flag.Native | Flag.Probe;
       this.#native = true;
     }
     core.transfer_extent(this.#handle, header.length, offset, count, trailer.length, flags);
     this.#pump();
+  }
+
+  /** Why the kernel's way can't be taken from here; null where it can be tried. */
+  #obstacle(): string | null {
+    const { sys, reason } = this.#shared;
+    if (sys === null) return reason;
+    if (!this.#source.native) return "this file is not a regular one";
+    if (!this.#queue.native(sys.isStream)) return "this socket is not a plain TCP or Unix stream socket";
+    return null;
   }
 
   /** The loop: run, act, run again. */
@@ -502,15 +513,17 @@ class Transfer implements Job {
 
   #failure(fault: Fault): SendfileError {
     const sent = this.#sent();
-    if (fault !== Fault.System && fault !== Fault.Closed) {
-      const [code, why] = WORDS[fault] as (typeof WORDS)[number];
-      return new SendfileError(code, why, { sent });
+    const words = WORDS[fault];
+    const { errno, syscall } = this.#shared.sys ?? { errno: 0, syscall: "" };
+    const told = fault === Fault.System || fault === Fault.Closed || (fault === Fault.NotAvailable && this.#native);
+    if (told && errno !== 0) {
+      const name = nameOf(errno);
+      const [code, why] = words ?? [name as SendfileErrorCode, "the system call failed"];
+      return new SendfileError(code, `${name}: ${why}, ${syscall}`, { sent, errno: -errno, syscall });
     }
-    const { errno, syscall } = this.#shared.sys as Syscalls;
-    if (errno === 0) return this.#closed();
-    const name = nameOf(errno);
-    const [code, why] = WORDS[fault] ?? [name, "the system call failed"];
-    return new SendfileError(code, `${name}: ${why}, ${syscall}`, { sent, errno: -errno, syscall });
+    if (words === undefined || fault === Fault.Closed) return this.#closed();
+    const obstacle = fault === Fault.NotAvailable ? this.#obstacle() : null;
+    return new SendfileError(words[0], obstacle === null ? words[1] : `${words[1]}: ${obstacle}`, { sent });
   }
 
   /** The only way out: gives everything back, then settles the promise. */

@@ -394,7 +394,7 @@ class BlobSource implements Source {
   close(): void {}
 }
 
-/** A readable stream or async iterable of bytes: used up on every way out, as by `for await`. */
+/** A readable stream or async iterable of bytes: destroyed or returned on every way out, as by `for await`. */
 class IterableSource implements Source {
   readonly size = Number.POSITIVE_INFINITY;
   readonly early = true;
@@ -452,8 +452,9 @@ class IterableSource implements Source {
   seek(): void {}
 
   close(): void {
-    const iterator = this.#iterator;
-    this.#iterator = null;
-    if (iterator?.return) Promise.resolve(iterator.return()).catch(() => {});
+    // A generator that has not begun does nothing on return(): a stream is told by itself.
+    const { destroy } = this.#iterable as unknown as Partial<Readable>;
+    if (destroy !== undefined) destroy.call(this.#iterable);
+    else if (this.#iterator?.return) Promise.resolve(this.#iterator.return()).catch(() => {});
   }
 }
