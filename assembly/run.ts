@@ -147,5 +147,5 @@ function without(t: Transfer): Action {
   const rest = transfer.headLeft(t);
   const body = transfer.bodyLeft(t);
   const n = rest + copy(transfer.position(t), body);
-  return want(t, n + (n == rest + body ? t.tail : 0), Way.Copied);
+  return want(t, n == rest + body ? transfer.left(t) : n, Way.Copied);
 }

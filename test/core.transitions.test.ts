@@ -917,6 +917,23 @@ each("core: transitions", (test, build) => {
   // Header and trailer.
 
   row(
+    "a trailer, short copies of it, and never more than is left",
+    `
+    > open count=100 trailer=50
+    > run
+    Copy 150 at 0 Copied
+    > copied 120
+    > run
+    Copy 30 at 120 Copied
+    > copied 29
+    > run
+    Copy 1 at 149 Copied
+    > copied 1
+    > run
+    Done sent 100`,
+  );
+
+  row(
     "a trailer after a native body, copied in pieces of 1 MiB",
     `
     > open count=100 trailer=${MiB + 5} native
@@ -938,6 +955,15 @@ each("core: transitions", (test, build) => {
     > run
     Copy 15 at 0 Copied
     > copied 15
+    > run
+    Done sent 0
+    > open header=10 trailer=5
+    > run
+    Copy 15 at 0 Copied
+    > copied 12
+    > run
+    Copy 3 at 12 Copied
+    > copied 3
     > run
     Done sent 0
     > open
