@@ -202,10 +202,10 @@ export function moved(t: Transfer, bytes: i64, way: Way, now: f64): void {
   t.progress = now;
 }
 
-/** The host is to copy `bytes`. */
+/** The host is to copy `bytes`, or as many of them as a count can say. */
 export function wanted(t: Transfer, bytes: i64, way: Way): void {
   step(t, Event.Wanted);
-  t.want = <i32>bytes;
+  t.want = <i32>min(bytes, i32.MAX_VALUE);
   t.way = way;
 }
 

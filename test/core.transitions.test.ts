@@ -972,6 +972,23 @@ each("core: transitions", (test, build) => {
   );
 
   row(
+    "a header and a trailer of 2^31 - 1 bytes: what is wanted at once is still a count",
+    `
+    > open header=2147483647 count=100 trailer=2147483647
+    > run
+    Copy 2147483647 at 0 Copied
+    > copied 2147483647
+    > run
+    Copy 2147483647 at 2147483647 Copied
+    > copied 2147483647
+    > run
+    Copy 100 at 4294967294 Copied
+    > copied 100
+    > run
+    Done sent 100`,
+  );
+
+  row(
     "the copy path: up to a multiple of 512 KiB, so that reads stay aligned",
     `
     > open header=10 offset=${512 * KiB - 1} count=${MiB}
