@@ -154,6 +154,18 @@ each("core: transitions", (test, build) => {
     trap
     > extent trailer=-1
     trap
+    > extent count=NaN
+    trap
+    > extent count=Infinity
+    trap
+    > extent offset=NaN
+    trap
+    > extent offset=1 count=9007199254740991
+    trap
+    > extent offset=9007199254740991 count=1
+    trap
+    > extent offset=1 count=9007199254740990
+    > extent offset=9007199254740991
     > extent count=8
     > run
     Copy 8 at 0 Copied
