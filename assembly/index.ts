@@ -39,9 +39,9 @@ export function transfer_open(now: f64): Transfer | null {
   return transfer.open(now);
 }
 
-/** What is to be sent, in bytes; before the first run. */
+/** What is to be sent, in bytes, offset + count at most 2^53 - 1; before anything was. */
 export function transfer_extent(t: Transfer, header: i32, offset: f64, count: f64, trailer: i32, flags: i32): void {
-  transfer.extent(t, header, <i64>offset, <i64>count, trailer, flags);
+  transfer.extent(t, header, offset, count, trailer, flags);
 }
 
 /** Milliseconds without progress, 0 for no limit, counted from `now`; and a last moment, Infinity for none. */

@@ -58,7 +58,8 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
     const body = transfer.bodyLeft(t);
     const head = transfer.headLeft(t);
     const budget = CHUNK - (t.done - start);
-    if (body == 0 || head > HEADER) return want(t, min(left, CHUNK), Way.Copied);
+    if (body == 0) return want(t, min(left, CHUNK), Way.Copied);
+    if (head > HEADER) return want(t, min(head, CHUNK), Way.Copied);
     if (budget <= 0) return Action.Yield;
 
     const position = transfer.position(t);
@@ -147,5 +148,5 @@ function without(t: Transfer): Action {
   const rest = transfer.headLeft(t);
   const body = transfer.bodyLeft(t);
   const n = rest + copy(transfer.position(t), body);
-  return want(t, n + (n == rest + body ? t.tail : 0), Way.Copied);
+  return want(t, n == rest + body ? transfer.left(t) : n, Way.Copied);
 }

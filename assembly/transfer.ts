@@ -107,12 +107,14 @@ export function open(now: f64): Transfer | null {
 }
 
 /** Says what is to be sent; before anything was. */
-export function extent(t: Transfer, head: i32, offset: i64, body: i64, tail: i32, flags: i32): void {
+export function extent(t: Transfer, head: i32, offset: f64, body: f64, tail: i32, flags: i32): void {
   if (t.state != State.Ready || t.done != 0) unreachable();
-  if (head < 0 || offset < 0 || body < 0 || tail < 0) unreachable();
+  if (head < 0 || tail < 0) unreachable();
+  // So asked, that NaN is refused too; and every position is a number that an f64 holds exactly.
+  if (!(offset >= 0 && body >= 0 && offset + body <= f64.MAX_SAFE_INTEGER)) unreachable();
   t.head = head;
-  t.offset = offset;
-  t.body = body;
+  t.offset = <i64>offset;
+  t.body = <i64>body;
   t.tail = tail;
   t.flags = flags;
 }
@@ -202,10 +204,10 @@ export function moved(t: Transfer, bytes: i64, way: Way, now: f64): void {
   t.progress = now;
 }
 
-/** The host is to copy `bytes`. */
+/** The host is to copy `bytes`, or as many of them as a count can say. */
 export function wanted(t: Transfer, bytes: i64, way: Way): void {
   step(t, Event.Wanted);
-  t.want = <i32>bytes;
+  t.want = <i32>min(bytes, i32.MAX_VALUE);
   t.way = way;
 }
 

@@ -1,0 +1,78 @@
+// docs/abi.md is a promise: it is compared with both builds of the core and with assembly/abi.ts.
+
+import { readFileSync } from "node:fs";
+import * as assert from "uvu/assert";
+import { ABI_VERSION, Action, Fault, Flag, Way } from "../assembly/abi.js";
+import { each } from "./lib/core.js";
+import { parse } from "./lib/wasm.js";
+
+const page = readFileSync(new URL("../../docs/abi.md", import.meta.url), "utf8");
+
+/** The rows of the table below a heading, each as its cells. */
+function rows(heading: string): string[][] {
+  const section = page.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? "";
+  const lines = section.split("\n").filter((line) => line.startsWith("| "));
+  const cells = lines.map((line) => line.split("|").map((cell) => cell.trim().replaceAll("`", "")));
+  return cells.slice(2).map((row) => row.slice(1, -1));
+}
+
+/** `send(out: i32, ptr: i32) -> i32` as a name and `(i32, i32) -> i32`. */
+function promised(heading: string): [string, string][] {
+  return rows(heading).map(([cell = ""]) => {
+    const paren = cell.indexOf("(");
+    return paren < 0 ? [cell, cell] : [cell.slice(0, paren), cell.slice(paren).replace(/\w+: /g, "")];
+  });
+}
+
+const sorted = (entries: Iterable<[string, string]>) => [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
+
+each("abi", (test, build) => {
+  const module = parse(build.bytes);
+
+  test("imports are the system calls, in env, and nothing else", () => {
+    const wanted = promised("Imports").map(([name, signature]): [string, string] => [`env.${name}`, signature]);
+    assert.is(wanted.length, 3);
+    assert.equal(sorted(module.imports), sorted(wanted));
+  });
+
+  test("exports are those of the page, with their signatures", () => {
+    assert.equal(sorted(module.exports), sorted(promised("Exports")));
+  });
+
+  test("the version is that of the page", () => {
+    assert.is(build.boot().abi(), ABI_VERSION);
+    assert.match(page, new RegExp(`^# The ABI of the core, version ${ABI_VERSION}\n`));
+  });
+
+  test("memory: its size and maximum, scratch and frame", () => {
+    assert.equal(module.memory, { minimum: 2, maximum: 1024 });
+    assert.match(page, /starts with 2 pages[^.]*; its maximum of\n1024 pages/);
+    const core = build.boot();
+    assert.is(core.header_max(), 16384);
+    assert.is(core.frame(), core.scratch() + 32768);
+    assert.is(core.scratch() % 16, 0);
+    assert.is(core.frame() % 16, 0);
+  });
+
+  test(build.name === "debug" ? "no function of a runtime is in it" : "small: 6 KiB at most", () => {
+    if (build.name === "debug") {
+      assert.ok(module.names.includes("assembly/transfer/step"), "the module has names");
+      assert.equal(
+        module.names.filter((name) => name.includes("~lib/rt")),
+        [],
+      );
+    } else assert.ok(build.bytes.length <= 6144, `${build.bytes.length} bytes`);
+  });
+
+  for (const [name, values] of Object.entries({ Action, Fault, Flag, Way })) {
+    test(`${name}: the numbers of assembly/abi.ts`, () => {
+      // A numeric enum has each member twice: by its name, and by its number.
+      const members = Object.entries(values).filter(([, value]) => typeof value === "number");
+      assert.ok(members.length > 0);
+      assert.equal(
+        rows(name).map(([value, member]) => [member, Number(value)]),
+        members,
+      );
+    });
+  }
+});
