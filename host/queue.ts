@@ -19,6 +19,7 @@ type Writev = (chunks: { chunk: Uint8Array; encoding: BufferEncoding }[], done: 
 /** What is used of a socket's handle; none of it is documented, so each piece is looked for. */
 interface Handle {
   fd?: number;
+  bytesWritten?: number;
   writeQueueSize?: number;
 }
 
@@ -47,7 +48,7 @@ export interface Queue {
   fd(): number;
   /** Bytes of the last write that are still in the process; NaN where nobody knows. */
   pending(): number;
-  /** A figure that changes as bytes leave the process, where `pending` can't be known exactly. */
+  /** A figure that changes whenever bytes leave the process by this stream, whoever wrote them. */
   activity(): number;
   /** The stream may hold on to a chunk after its write has called back, so no buffer is used twice. */
   readonly keeps: boolean;
@@ -157,11 +158,13 @@ class StreamQueue implements Queue {
   }
 
   pending(): number {
-    return this.keeps || this.#inner.encrypted === true ? Number.NaN : this.activity();
+    if (this.keeps || this.#inner.encrypted === true) return Number.NaN;
+    return this.#inner._handle?.writeQueueSize ?? Number.NaN;
   }
 
   activity(): number {
-    return this.#inner._handle?.writeQueueSize ?? Number.NaN;
+    const { bytesWritten = 0, writeQueueSize = 0 } = this.#inner._handle ?? {};
+    return this.#native + bytesWritten - writeQueueSize - this.stream.writableLength;
   }
 
   moved(bytes: number): void {
@@ -234,7 +237,7 @@ class CallQueue implements Queue {
   }
 
   activity(): number {
-    return this.stream.writableLength;
+    return -this.stream.writableLength;
   }
 
   moved(): void {}

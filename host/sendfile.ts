@@ -202,7 +202,7 @@ class Transfer implements Job {
   #over = false;
   /** Bytes of a copy that were given to the stream's writer and are not known to have left. */
   #flight = 0;
-  #activity = Number.NaN;
+  #activity: number;
   /** A write is under way: the queue must not go on before it is over. */
   #writing = false;
   #total = 0;
@@ -223,6 +223,7 @@ class Transfer implements Job {
     this.#queue = queue;
     this.#source = source;
     this.#options = options;
+    this.#activity = queue.activity();
     this.#resolve = resolve;
     this.#reject = reject;
     const { core } = shared;
@@ -233,7 +234,7 @@ class Transfer implements Job {
       throw new SendfileError("ENOMEM", "too many transfers are open");
     }
     this.#deadline = options.deadline > 0 ? now + options.deadline : Number.POSITIVE_INFINITY;
-    core.transfer_limit(this.#handle, 0, this.#deadline, now);
+    core.transfer_limit(this.#handle, options.timeout, this.#deadline, now);
     options.signal?.addEventListener("abort", this.#onAbort);
     this.#arm();
     source.open((error) => {
@@ -486,24 +487,27 @@ class Transfer implements Job {
     this.#end(this.#failure(fault));
   };
 
-  /** Progress is bytes leaving the process, not a chunk completing. */
+  /** Progress is bytes leaving the process, not a chunk completing; while we wait for our turn, anybody's bytes. */
   #lookAtFlight(): void {
-    if (!this.#writing) return;
     const { core, now } = this.#shared;
-    const pending = this.#queue.pending();
     const activity = this.#queue.activity();
-    if (pending < this.#flight) {
-      core.transfer_moved(this.#handle, this.#flight - pending, now());
-      this.#flight = pending;
-    } else if (Number.isNaN(pending) && !Object.is(activity, this.#activity)) {
-      core.transfer_moved(this.#handle, 0, now());
-    }
+    const active = activity !== this.#activity;
     this.#activity = activity;
+    if (!this.#started) {
+      if (active) core.transfer_limit(this.#handle, this.#options.timeout, this.#deadline, now());
+    } else if (this.#writing) {
+      const pending = this.#queue.pending();
+      const gone = Number.isNaN(pending) ? 0 : Math.max(0, this.#flight - pending);
+      if (gone > 0 || (active && Number.isNaN(pending))) core.transfer_moved(this.#handle, gone, now());
+      this.#flight -= gone;
+    }
   }
 
   // Ends.
 
-  #closed(cause: Error | null | undefined = this.#queue.stream.errored): SendfileError {
+  /** Why it is closed is known to the stream, where the failed call did not say. */
+  #closed(failure?: Error | null): SendfileError {
+    const cause = failure ?? this.#queue.stream.errored;
     const sent = this.#sent();
     const { errno, syscall, code } = (cause ?? {}) as NodeJS.ErrnoException;
     if (cause && !GONE.has(code)) return SendfileError.after(sent, cause);

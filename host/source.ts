@@ -112,6 +112,7 @@ abstract class FdSource implements Source {
 
   /** Asks the fd, not the path, what it is. On an open file this waits for nothing. */
   protected look(fd: number): fs.Stats {
+    if (fd < 0) throw new SendfileError("EBADF", "EBADF: the file is closed", { syscall: "fstat" });
     const stat = fs.fstatSync(fd);
     if (stat.isDirectory()) {
       throw new SendfileError("EISDIR", "EISDIR: illegal operation on a directory, sendfile", { syscall: "read" });
