@@ -32,7 +32,6 @@ export async function loopback(backlog: number): Promise<Loopback> {
       if ("error" in message) reject(new Error(`the receiver process failed: ${message.error}`));
     });
   });
-  gone.catch(() => {});
   const localPort = new Promise<number>((resolve) => {
     child.on("message", (message: Report) => "localPort" in message && resolve(message.localPort));
   });
@@ -53,8 +52,10 @@ export async function loopback(backlog: number): Promise<Loopback> {
     const order: Order = { port: (server.address() as AddressInfo).port, backlog };
     child.send(order);
   });
+  const outcome = Promise.race([received, gone]);
+  outcome.catch(() => {}); // nobody asks where the transfer itself has failed
   try {
-    return { socket: await Promise.race([connected, gone]), received: Promise.race([received, gone]), close };
+    return { socket: await Promise.race([connected, gone]), received: outcome, close };
   } catch (error) {
     close();
     throw error;

@@ -23,9 +23,9 @@ export function meter(): Meter {
       const rate = sent / Math.max(0.001, (performance.now() - start) / 1000);
       const speed = `${units(sent)} of ${units(total)}  ${units(rate)}/s`;
       if (!Number.isFinite(total)) return `${units(sent)}  ${units(rate)}/s`;
-      const left = sent === 0 ? "" : `  ${clock((total - sent) / rate)} left`;
+      const left = sent === total ? "waiting for the receiver" : `${clock((total - sent) / rate)} left`;
       const percent = `${Math.floor(progress * 100)}`.padStart(3);
-      return `${cliProgress.Format.BarFormat(progress, options)} ${percent} %  ${speed}${left}`;
+      return `${cliProgress.Format.BarFormat(progress, options)} ${percent} %  ${speed}${sent === 0 ? "" : `  ${left}`}`;
     },
     stream: process.stderr,
     barCompleteChar: "█",
@@ -83,7 +83,9 @@ export function explain(error: unknown): string {
   const nested = errors ?? (error as { cause?: { errors?: Error[] } }).cause?.errors ?? [];
   const words = (message || nested.map((one) => one.message).join(", ")).replaceAll("\n", " ");
   const text = code === undefined || words.includes(code) ? words : `${code}: ${words}`;
-  return error instanceof SendfileError ? `${text}; ${error.sent} bytes sent` : text;
+  if (!(error instanceof SendfileError)) return text;
+  const hint = code === "ERR_SENDFILE_NOT_AVAILABLE" ? " (sendoff info may say why)" : "";
+  return `${text}${hint}; ${error.sent} bytes sent`;
 }
 
 /** 1.5 GB: powers of 1000, as in MB/s. */

@@ -20,8 +20,9 @@ export const help = `sendoff send: send a file, and measure it
 Usage:
   sendoff send [OPTION]... [FILE] [TARGET]
 
-FILE      what to send. Without it, 256 MiB of pseudo-random bytes in a temporary
-          file that has no name, so that nothing can be left behind.
+FILE      what to send. Without it, 256 MiB of pseudo-random bytes (less, where
+          --count needs less) in a temporary file that has no name, so that
+          nothing can be left behind.
 TARGET    HOST:PORT, [IPV6]:PORT or unix:PATH: who listens there gets the bytes
           and nothing else; then the connection is closed. A single argument that
           reads like this and is not an existing file is a TARGET.
@@ -95,7 +96,8 @@ export async function run(argv: string[]): Promise<number> {
   const { path, to } = operands(positionals);
   known(); // loads the library, which is no part of the measurement
 
-  const fd = path === undefined ? await sample(SAMPLE) : await promisify(open)(path, "r");
+  const needed = options.offset + (options.count ?? SAMPLE);
+  const fd = path === undefined ? await sample(Math.min(SAMPLE, needed)) : await promisify(open)(path, "r");
   try {
     return to === null ? await toChild(fd, options) : await toTarget(fd, to, options);
   } finally {
