@@ -17,15 +17,16 @@ export function meter(): Meter {
   const start = performance.now();
   let latest: Progress | null = null;
   const bar = new cliProgress.SingleBar({
-    format: (options, { progress }) => {
+    format: (options) => {
       if (latest === null) return "";
       const { sent, total } = latest;
       const rate = sent / Math.max(0.001, (performance.now() - start) / 1000);
       const speed = `${units(sent)} of ${units(total)}  ${units(rate)}/s`;
       if (!Number.isFinite(total)) return `${units(sent)}  ${units(rate)}/s`;
       const left = sent === total ? "waiting for the receiver" : `${clock((total - sent) / rate)} left`;
-      const percent = `${Math.floor(progress * 100)}`.padStart(3);
-      return `${cliProgress.Format.BarFormat(progress, options)} ${percent} %  ${speed}${sent === 0 ? "" : `  ${left}`}`;
+      const part = total === 0 ? 1 : sent / total;
+      const percent = `${Math.floor(part * 100)}`.padStart(3);
+      return `${cliProgress.Format.BarFormat(part, options)} ${percent} %  ${speed}${sent === 0 ? "" : `  ${left}`}`;
     },
     stream: process.stderr,
     barCompleteChar: "█",
@@ -35,22 +36,16 @@ export function meter(): Meter {
     hideCursor: true,
     clearOnComplete: true,
     linewrap: false,
-    emptyOnZero: true,
     gracefulExit: false, // signals are cleanup.ts's
   });
-  let timer: NodeJS.Timeout | undefined;
   const stop = atEnd(() => {
-    clearInterval(timer);
     if (latest !== null) bar.stop();
   });
-  const draw = () => latest !== null && bar.update(latest.sent);
   return {
     moved(progress) {
-      if (latest === null) {
-        bar.start(Number.isFinite(progress.total) ? progress.total : 1, 0);
-        timer = setInterval(draw, 100).unref();
-      }
+      const first = latest === null;
       latest = progress;
+      if (first) bar.start(1, 0); // from here on the bar draws itself, in the words of `format`
     },
     stop,
   };
