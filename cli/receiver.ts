@@ -1,0 +1,44 @@
+// The embedded receiver, a child process: takes everything that one connection brings, closes it, and
+// says how much it was and what its SHA-256 is. It never outlives its parent.
+
+import { connect } from "node:net";
+import { Backlog } from "./backlog.js";
+
+/** From the parent. */
+export interface Order {
+  port: number;
+  /** Bytes that may wait to be hashed. */
+  backlog: number;
+}
+
+/** To the parent, in this order. */
+export type Report = { localPort: number } | { bytes: number; digest: string } | { error: string };
+
+const report = (message: Report, then?: () => void) => process.send?.(message, then ?? (() => {}));
+
+// A terminal's Ctrl-C goes to the whole process group: when to end is the parent's decision.
+for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
+process.once("disconnect", () => process.exit());
+
+process.once("message", ({ port, backlog: capacity }: Order) => {
+  const backlog = new Backlog(capacity);
+  const socket = connect({
+    host: "127.0.0.1",
+    port,
+    allowHalfOpen: true,
+    onread: {
+      buffer: () => backlog.room(),
+      callback: (bytes) => {
+        backlog.took(bytes);
+        return true;
+      },
+    },
+  });
+  socket.once("connect", () => report({ localPort: socket.localPort as number }));
+  socket.once("error", (error) => report({ error: error.message }, () => process.exit(1)));
+  // Closed first, hashed then: the close is what the sender's clock waits for.
+  socket.once("end", () => socket.end());
+  socket.once("close", (failed) => {
+    if (!failed) report({ bytes: backlog.bytes, digest: backlog.digest() }, () => process.disconnect?.());
+  });
+});

@@ -1,0 +1,98 @@
+// What a person sees: the progress bar, the line at the end, the words of a failure.
+
+import cliProgress from "cli-progress";
+import { type Progress, SendfileError } from "../host/node.js";
+import { atEnd } from "./cleanup.js";
+
+/** A bar on stderr where that is a terminal; else nothing is drawn. */
+export interface Meter {
+  /** Takes the progress; it is drawn ten times a second. */
+  moved(progress: Progress): void;
+  /** Clears the bar. */
+  stop(): void;
+}
+
+export function meter(): Meter {
+  if (!process.stderr.isTTY) return { moved() {}, stop() {} };
+  const start = performance.now();
+  let latest: Progress | null = null;
+  const bar = new cliProgress.SingleBar({
+    format: (options) => {
+      if (latest === null) return "";
+      const { sent, total } = latest;
+      const rate = sent / Math.max(0.001, (performance.now() - start) / 1000);
+      const speed = `${units(sent)} of ${units(total)}  ${units(rate)}/s`;
+      if (!Number.isFinite(total)) return `${units(sent)}  ${units(rate)}/s`;
+      const left = sent === total ? "waiting for the receiver" : `${clock((total - sent) / rate)} left`;
+      const part = total === 0 ? 1 : sent / total;
+      const percent = `${Math.floor(part * 100)}`.padStart(3);
+      return `${cliProgress.Format.BarFormat(part, options)} ${percent} %  ${speed}${sent === 0 ? "" : `  ${left}`}`;
+    },
+    stream: process.stderr,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    barsize: 24,
+    fps: 10,
+    hideCursor: true,
+    clearOnComplete: true,
+    linewrap: false,
+    gracefulExit: false, // signals are cleanup.ts's
+  });
+  const stop = atEnd(() => {
+    if (latest !== null) bar.stop();
+  });
+  return {
+    moved(progress) {
+      const first = latest === null;
+      latest = progress;
+      if (first) bar.start(1, 0); // from here on the bar draws itself, in the words of `format`
+    },
+    stop,
+  };
+}
+
+/** How a transfer went. */
+export interface Outcome {
+  /** Bytes of the file that arrived. */
+  sent: number;
+  seconds: number;
+  /** User and system time of this process. */
+  cpuSeconds: number;
+  /** How the bytes went: the last report of the transfer. */
+  ways: Pick<Progress, "native" | "doorbell" | "cold" | "copied">;
+}
+
+/** The line at the end. `digest` says in words what is known of the SHA-256. */
+export function summary({ sent, seconds, cpuSeconds, ways }: Outcome, digest: string): string {
+  const rate = sent / 1e6 / seconds;
+  const { native, doorbell, cold, copied } = ways;
+  const how = `native ${native}, doorbell ${doorbell}, cold ${cold}, copied ${copied} bytes`;
+  const pace = `${seconds.toFixed(3)} s, ${rate.toFixed(1)} MB/s, ${cpuSeconds.toFixed(3)} CPU s`;
+  return `${sent} bytes in ${pace}; ${how}; sha256 ${digest}\n`;
+}
+
+/** A failure in one line: its code, its words, and what had been sent. */
+export function explain(error: unknown): string {
+  const { code, message, errors } = error as NodeJS.ErrnoException & { errors?: Error[] };
+  // A name with several addresses fails with several errors, and no words of its own.
+  const nested = errors ?? (error as { cause?: { errors?: Error[] } }).cause?.errors ?? [];
+  const words = (message || nested.map((one) => one.message).join(", ")).replaceAll("\n", " ");
+  const text = code === undefined || words.includes(code) ? words : `${code}: ${words}`;
+  if (!(error instanceof SendfileError)) return text;
+  const hint = code === "ERR_SENDFILE_NOT_AVAILABLE" ? " (sendoff info may say why)" : "";
+  return `${text}${hint}; ${error.sent} bytes sent`;
+}
+
+/** 1.5 GB: powers of 1000, as in MB/s. */
+function units(bytes: number): string {
+  const power = bytes < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(bytes) / 3));
+  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
+}
+
+/** 1:05, or 1:00:05. */
+function clock(seconds: number): string {
+  const s = Math.ceil(seconds);
+  const two = (n: number) => String(n).padStart(2, "0");
+  const minutes = Math.floor(s / 60);
+  return minutes < 60 ? `${minutes}:${two(s % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(s % 60)}`;
+}

@@ -1,0 +1,243 @@
+// `sendoff send`: one file over one connection, measured, and checked where the receiver is our own.
+
+import { createHash } from "node:crypto";
+import { close, createReadStream, existsSync, fstatSync, open } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { promisify } from "node:util";
+import { type Progress, SendfileError, sendfile } from "../host/node.js";
+import { choice, duration, parse, size, type Target, target, UsageError } from "./arguments.js";
+import { known } from "./info.js";
+import { loopback } from "./loopback.js";
+import { meter, type Outcome, summary } from "./report.js";
+import { sample } from "./sample.js";
+
+const SAMPLE = 256 << 20;
+/** What the embedded receiver keeps before it has to hash while bytes are coming. */
+const BACKLOG = 256 << 20;
+
+export const help = `sendoff send: send a file, and measure it
+
+Usage:
+  sendoff send [OPTION]... [FILE] [TARGET]
+
+FILE      what to send. Without it, 256 MiB of pseudo-random bytes (less, where
+          --count needs less) in a temporary file that has no name, so that
+          nothing can be left behind.
+TARGET    HOST:PORT, [IPV6]:PORT or unix:PATH: who listens there gets the bytes
+          and nothing else; then the connection is closed. A single argument that
+          reads like this and is not an existing file is a TARGET.
+          Without it, a receiver in a child process takes the bytes over loopback
+          TCP, and what it received is compared with the file by SHA-256.
+
+Options:
+      --offset BYTES    where to start in the file (default: 0)
+      --count BYTES     how many bytes at most (default: to the end of the file)
+      --timeout TIME    give up after so long without progress (default: never)
+      --deadline TIME   give up after so long altogether (default: never)
+      --mode MODE       auto (default): the kernel's sendfile where it can be had,
+                        else copies; native: fail where it can't; copy: copies only
+  -h, --help            this text
+
+BYTES is a number with an optional k, M, G or T (powers of 1024): 4096, 64k, 1G.
+TIME is in milliseconds, or with a unit: 500, 500ms, 10s, 2m.
+
+On a terminal a bar shows the progress. At the end one line goes to stdout:
+  bytes      of the file
+  seconds    from the connection until the receiver had closed it, so until all
+             was taken, not only handed to the kernel
+  MB/s       10^6 bytes per second
+  CPU s      user and system time of the sending process in those seconds
+  native     bytes moved by the kernel, without passing through this process
+  doorbell   copied to learn when the socket is writable again
+  cold       copied because they were not in the page cache
+  copied     copied because the kernel's way was not to be had, or not wanted
+  sha256     of the bytes that were to be sent, read again after the measurement:
+             "verified" where the embedded receiver computed the same one
+
+The embedded receiver keeps what comes (up to 256 MiB) and hashes it when the
+connection is closed, so that hashing does not hold up the sender. A longer
+transfer is hashed as it goes: its rate is then at most that of SHA-256.
+
+Environment:
+  SENDOFF_MODE    auto (default), native or copy: what --mode auto means
+  SENDOFF_FFI     koffi, node or none: how the C library is called
+
+Exit status:
+  0  every byte arrived: the embedded receiver's digest is right, or the TARGET took
+     all bytes and closed the connection after the last one, without a reset
+  1  it failed: stderr has the error's code, and how many bytes had been sent
+  2  the arguments are wrong
+  Ctrl-C, SIGTERM and SIGHUP leave nothing behind; the process dies by the signal.
+
+Examples:
+  sendoff send                                  how fast is this machine?
+  sendoff send --mode copy                      and without the kernel's sendfile?
+  sendoff send disk.img
+  sendoff send disk.img 192.0.2.7:9000          there: nc -l 9000 > disk.img
+  sendoff send --offset 1G --count 64M disk.img '[::1]:9000'
+  sendoff send disk.img unix:/run/receiver.sock
+`;
+
+export async function run(argv: string[]): Promise<number> {
+  const { values, positionals } = parse(argv, {
+    offset: { type: "string" },
+    count: { type: "string" },
+    timeout: { type: "string" },
+    deadline: { type: "string" },
+    mode: { type: "string" },
+  });
+  const options: Limits = {
+    offset: size("--offset", values.offset, 0) ?? 0,
+    count: size("--count", values.count, 1),
+    timeout: duration("--timeout", values.timeout) ?? 0,
+    deadline: duration("--deadline", values.deadline) ?? 0,
+    mode: choice("--mode", values.mode, ["auto", "native", "copy"]),
+  };
+  const { path, to } = operands(positionals);
+  known(); // loads the library, which is no part of the measurement
+
+  const needed = options.offset + (options.count ?? SAMPLE);
+  const fd = path === undefined ? await sample(Math.min(SAMPLE, needed)) : await promisify(open)(path, "r");
+  try {
+    return to === null ? await toChild(fd, options) : await toTarget(fd, to, options);
+  } finally {
+    await promisify(close)(fd);
+  }
+}
+
+interface Limits {
+  offset: number;
+  count: number | undefined;
+  timeout: number;
+  deadline: number;
+  mode: "auto" | "native" | "copy" | undefined;
+}
+
+function operands([first, second, ...more]: string[]): { path: string | undefined; to: Target | null } {
+  if (more.length > 0) throw new UsageError(`send takes a FILE and a TARGET (got '${more[0]}' too)`);
+  if (first === "") throw new UsageError("FILE must be a path (got '')");
+  if (second !== undefined) {
+    const to = target(second);
+    if (to === null) throw new UsageError(`TARGET must be HOST:PORT, [IPV6]:PORT or unix:PATH (got '${second}')`);
+    return { path: first, to };
+  }
+  const to = first === undefined || existsSync(first) ? null : target(first);
+  return { path: to === null ? first : undefined, to };
+}
+
+async function toTarget(fd: number, to: Target, options: Limits): Promise<number> {
+  const outcome = await transfer(connect({ ...to, allowHalfOpen: true }), fd, options);
+  const digest = rereadable(fd, options.offset, outcome.sent) && (await digestOf(fd, options.offset, outcome.sent));
+  process.stdout.write(
+    summary(outcome, digest ? `${digest} of the file, not verified` : "unknown: FILE can't be read twice"),
+  );
+  return 0;
+}
+
+async function toChild(fd: number, options: Limits): Promise<number> {
+  const stat = fstatSync(fd);
+  const bytes = Math.min(
+    stat.isFile() && stat.size > 0 ? Math.max(0, stat.size - options.offset) : BACKLOG,
+    options.count ?? BACKLOG,
+  );
+  const way = await loopback(Math.min(bytes, BACKLOG));
+  try {
+    const outcome = await transfer(way.socket, fd, options);
+    const { sent } = outcome;
+    const again = rereadable(fd, options.offset, sent);
+    const [received, expected] = await Promise.all([way.received, again ? digestOf(fd, options.offset, sent) : null]);
+    if (received.bytes !== sent) {
+      throw new SendfileError("ERR_SENDFILE_TRUNCATED", `the receiver got ${received.bytes} bytes`, { sent });
+    }
+    if (expected !== null && expected !== received.digest) {
+      const words = `the file's SHA-256 is ${expected}, the receiver's ${received.digest}`;
+      throw new SendfileError("ERR_DIGEST", words, { sent });
+    }
+    process.stdout.write(
+      summary(outcome, `${received.digest} ${again ? "verified" : "received: FILE can't be read twice"}`),
+    );
+    return 0;
+  } finally {
+    way.close();
+  }
+}
+
+/** Sends, closes our side, and waits for the receiver to close its own: only then is it known that all was taken. */
+async function transfer(socket: Socket, fd: number, options: Limits): Promise<Outcome> {
+  const { timeout, deadline } = options;
+  const begun = performance.now();
+  let start = begun;
+  let cpu = process.cpuUsage();
+  let latest: Progress | undefined;
+  let ended = false;
+  const bar = meter();
+  socket.once("connect", () => {
+    start = performance.now();
+    cpu = process.cpuUsage();
+  });
+  socket.once("end", () => {
+    ended = true;
+  });
+  const closed = new Promise<void>((resolve, reject) => {
+    socket.once("error", reject);
+    socket.once("close", () => resolve());
+  });
+  closed.catch(() => {});
+  socket.resume(); // what the receiver says is not for us, but its end is
+  try {
+    const sent = await sendfile(socket, fd, {
+      ...options,
+      onProgress: (progress) => bar.moved((latest = progress)),
+    });
+    const fail = (code: string, words: string, cause?: NodeJS.ErrnoException) => {
+      const { errno, syscall } = cause ?? {};
+      return new SendfileError(code, words, { sent, errno, syscall, cause });
+    };
+    if (ended) {
+      const words = "the receiver closed its side before the last byte, so it is not known what arrived";
+      throw fail("ERR_SENDFILE_CLOSED", words);
+    }
+    socket.end();
+    const left = deadline > 0 ? Math.max(1, begun + deadline - performance.now()) : Number.POSITIVE_INFINITY;
+    const wait = Math.min(timeout || Number.POSITIVE_INFINITY, left);
+    let timer: NodeJS.Timeout | undefined;
+    const expired = new Promise<never>((_, reject) => {
+      if (wait > 0x7fffffff) return;
+      const code = wait === left ? "ERR_SENDFILE_DEADLINE" : "ERR_SENDFILE_TIMEOUT";
+      timer = setTimeout(() => reject(fail(code, "the receiver did not close the connection")), wait);
+    });
+    try {
+      await Promise.race([closed, expired]);
+    } catch (error) {
+      if (error instanceof SendfileError) throw error;
+      const words = `the connection broke before the receiver had closed it (${(error as Error).message})`;
+      throw fail("ERR_SENDFILE_CLOSED", words, error as Error);
+    } finally {
+      clearTimeout(timer);
+    }
+    if (!ended) throw fail("ERR_SENDFILE_CLOSED", "the connection broke before the receiver had closed it");
+    const seconds = (performance.now() - start) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    const { native = 0, doorbell = 0, cold = 0, copied = 0 } = latest ?? {};
+    return { sent, seconds, cpuSeconds: (user + system) / 1e6, ways: { native, doorbell, cold, copied } };
+  } finally {
+    bar.stop();
+    socket.destroy();
+  }
+}
+
+/** Whether the same bytes can be read a second time: not from a FIFO, and hardly from /proc. */
+function rereadable(fd: number, offset: number, count: number): boolean {
+  const stat = fstatSync(fd);
+  return stat.isFile() && (count === 0 || offset + count <= stat.size);
+}
+
+/** The SHA-256 of a range of the file, in hex. */
+async function digestOf(fd: number, offset: number, count: number): Promise<string> {
+  const hash = createHash("sha256");
+  if (count > 0) {
+    const range = { fd, autoClose: false, start: offset, end: offset + count - 1, highWaterMark: 1 << 20 };
+    for await (const chunk of createReadStream("", range)) hash.update(chunk);
+  }
+  return hash.digest("hex");
+}

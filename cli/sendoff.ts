@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+// The `sendoff` command: finds the sub-command, and turns what it throws into words and a status.
+
+import { readFileSync } from "node:fs";
+import { UsageError } from "./arguments.js";
+import { explain } from "./report.js";
+
+/** What the module of a sub-command exports: its help, and the command, which resolves with the exit status. */
+export interface Command {
+  readonly help: string;
+  run(argv: string[]): Promise<number>;
+}
+
+/** Loaded when asked for, so that `sendoff info` is not slowed down by a progress bar. */
+const COMMANDS: { readonly [name: string]: { summary: string; load(): Promise<Command> } } = {
+  send: { summary: "send a file over TCP or a Unix socket, and measure it", load: () => import("./send.js") },
+  info: { summary: "say what this machine can do, and why native is off", load: () => import("./info.js") },
+};
+
+const HELP = `sendoff: files over sockets at kernel speed
+
+Usage:
+  sendoff COMMAND [ARGUMENT]...
+
+Commands:
+${Object.entries(COMMANDS)
+  .map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
+  .join("\n")}
+  help [COMMAND]  this text, or a command's
+
+Options:
+  -h, --help      the same, also after a command
+  -V, --version   the version
+
+Environment:
+  SENDOFF_MODE    auto (default), native or copy: what --mode auto means
+  SENDOFF_FFI     koffi, node or none: how the C library is called
+                  (default: koffi where it is installed, else node:ffi, else not at all)
+
+Exit status:
+  0  done
+  1  it failed: the reason is on stderr
+  2  the arguments are wrong: stderr names the one
+`;
+
+async function main([name, ...rest]: string[]): Promise<number> {
+  switch (name) {
+    case undefined:
+    case "-h":
+    case "--help":
+      return print(HELP);
+    case "help":
+      return print(rest[0] === undefined ? HELP : (await command(rest[0])).help);
+    case "-V":
+    case "--version": {
+      const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+      return print(`${version}\n`);
+    }
+  }
+  const { help, run } = await command(name);
+  const end = rest.indexOf("--");
+  const options = end < 0 ? rest : rest.slice(0, end);
+  if (options.includes("--help") || options.includes("-h")) return print(help);
+  return run(rest);
+}
+
+async function command(name: string): Promise<Command> {
+  const found = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (found === undefined) throw new UsageError(name.startsWith("-") ? `unknown option ${name}` : `no command ${name}`);
+  return found.load();
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+const argv = process.argv.slice(2);
+try {
+  // Not process.exit(): what was written to a pipe has to get out first.
+  process.exitCode = await main(argv);
+} catch (error) {
+  const usage = error instanceof UsageError;
+  const hint = usage
+    ? ` (see sendoff ${argv[0] !== undefined && Object.hasOwn(COMMANDS, argv[0]) ? `${argv[0]} ` : ""}--help)`
+    : "";
+  process.stderr.write(`sendoff: ${explain(error)}${hint}\n`);
+  process.exitCode = usage ? 2 : 1;
+}

@@ -1,0 +1,484 @@
+// The sendoff command from outside: what it sends, what it says, and how it ends.
+
+import { spawnSync } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer, type ListenOptions, type Socket } from "node:net";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { COMMAND, childrenOf, inFolder, run, runs, start, until } from "./lib/command.js";
+
+const linux = process.platform === "linux";
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+const LINE =
+  /^(\d+) bytes in \d+\.\d{3} s, \d+\.\d MB\/s, \d+\.\d{3} CPU s; native (\d+), doorbell (\d+), cold (\d+), copied (\d+) bytes; sha256 ([0-9a-f]{64}) (.*)\n$/;
+
+/** More than the buffers of both sockets hold, so that a receiver can hold a transfer up. */
+const MANY = "64M";
+
+/** The numbers of the line at the end; fails where stdout is anything else. */
+function line(stdout: string) {
+  const match = LINE.exec(stdout);
+  assert.ok(match, `not the line at the end: ${stdout}`);
+  const [sent = 0, native = 0, doorbell = 0, cold = 0, copied = 0] = match.slice(1, 6).map(Number);
+  return { sent, native, doorbell, cold, copied, digest: match[6], words: match[7] };
+}
+
+/** A file of random bytes in the folder. */
+async function made(folder: string, bytes: number) {
+  const path = join(folder, "file");
+  const content = randomBytes(bytes);
+  await writeFile(path, content);
+  return { path, content };
+}
+
+/** Listens, hands each connection to `take`, and closes everything afterwards. */
+async function listening(
+  where: ListenOptions,
+  take: (socket: Socket) => void,
+  use: (target: string) => Promise<void>,
+): Promise<void> {
+  const sockets: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.push(socket);
+    socket.on("error", () => {});
+    take(socket);
+  });
+  server.listen(where);
+  await once(server, "listening");
+  try {
+    const address = server.address() as AddressInfo | string;
+    if (typeof address === "string") await use(`unix:${address}`);
+    else await use(address.family === "IPv6" ? `[::1]:${address.port}` : `127.0.0.1:${address.port}`);
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+}
+
+/** A receiver that keeps everything, and closes when the sender has. */
+function keeper() {
+  const chunks: Buffer[] = [];
+  return {
+    take: (socket: Socket) => {
+      socket.on("data", (chunk) => chunks.push(chunk as Buffer));
+      socket.on("end", () => socket.end());
+    },
+    bytes: () => Buffer.concat(chunks),
+  };
+}
+
+// With the embedded receiver.
+
+test("send FILE: a child receives it, and its digest is verified", () =>
+  inFolder(async (folder) => {
+    const { path, content } = await made(folder, 3_000_001);
+    const { status, stdout, stderr } = await run(["send", path], { TMPDIR: folder });
+    assert.is(status, 0, stderr);
+    assert.is(stderr, "", "no bar where stderr is no terminal");
+    const { sent, native, doorbell, cold, copied, digest, words } = line(stdout);
+    assert.is(sent, content.length);
+    assert.is(native + doorbell + cold + copied, content.length);
+    assert.is(digest, sha256(content));
+    assert.is(words, "verified");
+  }));
+
+test("send: 256 MiB of its own, and nothing is left of it", () =>
+  inFolder(async (folder) => {
+    const { status, stdout, stderr } = await run(["send"], { TMPDIR: folder });
+    assert.is(status, 0, stderr);
+    const { sent, words } = line(stdout);
+    assert.is(sent, 256 * 1024 * 1024);
+    assert.is(words, "verified");
+    assert.equal(await readdir(folder), []);
+  }));
+
+for (const mode of ["auto", "copy"]) {
+  test(`send --offset --count --mode ${mode}: the range and nothing else`, () =>
+    inFolder(async (folder) => {
+      const { path, content } = await made(folder, 2_000_000);
+      const { status, stdout, stderr } = await run(["send", "--offset=5k", "--count", "1M", "--mode", mode, path]);
+      assert.is(status, 0, stderr);
+      const { sent, copied, digest, words } = line(stdout);
+      assert.is(sent, 1024 * 1024);
+      if (mode === "copy") assert.is(copied, sent);
+      assert.is(digest, sha256(content.subarray(5 * 1024, 5 * 1024 + 1024 * 1024)));
+      assert.is(words, "verified");
+    }));
+}
+
+test("send --count past the end sends what is there; an empty range sends nothing, well", () =>
+  inFolder(async (folder) => {
+    const { path, content } = await made(folder, 100_000);
+    const long = await run(["send", "--offset", "99999", "--count", "1G", path]);
+    assert.is(long.status, 0, long.stderr);
+    assert.is(line(long.stdout).digest, sha256(content.subarray(99_999)));
+    const none = await run(["send", "--offset", "1T", path]);
+    assert.is(none.status, 0, none.stderr);
+    assert.is(line(none.stdout).sent, 0);
+  }));
+
+if (linux) {
+  test("send of a file that can't be read twice says that nothing was verified", async () => {
+    const { status, stdout, stderr } = await run(["send", "/proc/cpuinfo"]);
+    assert.is(status, 0, stderr);
+    assert.ok(line(stdout).sent > 0);
+    assert.match(line(stdout).words ?? "", /^received: /);
+  });
+}
+
+// To a TARGET.
+
+const targets: readonly [name: string, where: (folder: string) => ListenOptions][] = [
+  ["HOST:PORT", () => ({ host: "127.0.0.1", port: 0 })],
+  ["[IPV6]:PORT", () => ({ host: "::1", port: 0 })],
+  ["unix:PATH", (folder) => ({ path: join(folder, "socket") })],
+];
+
+const noSix = await new Promise<boolean>((resolve) => {
+  const server = createServer().once("error", () => resolve(true));
+  server.listen(0, "::1", () => server.close(() => resolve(false)));
+});
+
+for (const [name, where] of targets) {
+  const title = `send FILE ${name}: the same bytes arrive`;
+  if (noSix && name.startsWith("[")) {
+    test.skip(`${title} (no IPv6 on this machine)`);
+    continue;
+  }
+  test(title, () =>
+    inFolder(async (folder) => {
+      const { path, content } = await made(folder, 5_000_000);
+      const { take, bytes } = keeper();
+      await listening(where(folder), take, async (target) => {
+        const { status, stdout, stderr } = await run(["send", path, target]);
+        assert.is(status, 0, stderr);
+        assert.is(sha256(bytes()), sha256(content));
+        assert.is(line(stdout).digest, sha256(content));
+        assert.match(line(stdout).words ?? "", /not verified/);
+      });
+    }),
+  );
+}
+
+test("send TARGET: one argument that is no file is the target", () =>
+  inFolder(async (folder) => {
+    const { take, bytes } = keeper();
+    await listening({ host: "127.0.0.1", port: 0 }, take, async (target) => {
+      const { status, stdout, stderr } = await run(["send", "--count", "100k", target], { TMPDIR: folder });
+      assert.is(status, 0, stderr);
+      assert.is(line(stdout).digest, sha256(bytes()));
+      assert.is(bytes().length, 100 * 1024);
+    });
+  }));
+
+// Failures.
+
+test("a receiver that vanishes: status 1, the code, and what had been sent", () =>
+  inFolder(async (folder) => {
+    const vanish = (socket: Socket) => {
+      socket.once("data", () => socket.resetAndDestroy());
+    };
+    await listening({ host: "127.0.0.1", port: 0 }, vanish, async (target) => {
+      const { status, stdout, stderr } = await run(["send", "--count", MANY, target], { TMPDIR: folder });
+      assert.is(status, 1);
+      assert.is(stdout, "");
+      assert.match(stderr, /^sendoff: .*ERR_SENDFILE_CLOSED.*; \d+ bytes sent\n$/);
+      assert.equal(await readdir(folder), []);
+    });
+  }));
+
+test("a reset after the last byte is a failure too", () =>
+  inFolder(async (folder) => {
+    const { path, content } = await made(folder, 1000);
+    const reset = (socket: Socket) => {
+      socket.resume().once("end", () => socket.resetAndDestroy());
+    };
+    await listening({ host: "127.0.0.1", port: 0 }, reset, async (target) => {
+      const { status, stderr } = await run(["send", path, target]);
+      assert.is(status, 1);
+      assert.match(stderr, /ERR_SENDFILE_CLOSED: the connection broke/);
+      assert.match(stderr, new RegExp(`; ${content.length} bytes sent\n$`));
+    });
+  }));
+
+test("a receiver that closes its side before the last byte: nobody knows what arrived", () =>
+  inFolder(async (folder) => {
+    // Reads on only when its own end is out, so that the sender, which is held up, has seen it.
+    const early = (socket: Socket) => {
+      socket.end();
+      socket.once("finish", () => setTimeout(() => socket.resume(), 200));
+    };
+    await listening({ host: "127.0.0.1", port: 0 }, early, async (target) => {
+      const { status, stderr } = await run(["send", "--count", MANY, target], { TMPDIR: folder });
+      assert.is(status, 1);
+      assert.match(stderr, /ERR_SENDFILE_CLOSED: the receiver closed its side before the last byte/);
+    });
+  }));
+
+for (const [option, code] of [
+  ["--timeout", "ERR_SENDFILE_TIMEOUT"],
+  ["--deadline", "ERR_SENDFILE_DEADLINE"],
+] as const) {
+  test(`${option}: a receiver that reads nothing, and one that never closes`, () =>
+    inFolder(async (folder) => {
+      const small = await made(folder, 1000);
+      await listening(
+        { host: "127.0.0.1", port: 0 },
+        (socket) => socket.pause(),
+        async (target) => {
+          const stalled = await run(["send", option, "300ms", "--count", MANY, target], { TMPDIR: folder });
+          assert.is(stalled.status, 1);
+          assert.match(stalled.stderr, new RegExp(`^sendoff: ${code}.*; \\d+ bytes sent\n$`));
+          const open = await run(["send", option, "0.3s", small.path, target]);
+          assert.is(open.status, 1);
+          assert.is(open.stderr, `sendoff: ${code}: the receiver did not close the connection; 1000 bytes sent\n`);
+        },
+      );
+    }));
+}
+
+test("nobody listens", () =>
+  inFolder(async (folder) => {
+    const { path } = await made(folder, 10);
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    const tcp = await run(["send", path, `127.0.0.1:${port}`]);
+    assert.is(tcp.status, 1);
+    assert.match(tcp.stderr, /^sendoff: .*ECONNREFUSED.*; 0 bytes sent\n$/);
+    const unix = await run(["send", path, `unix:${join(folder, "none")}`]);
+    assert.is(unix.status, 1);
+    assert.match(unix.stderr, /^sendoff: .*ENOENT.*; 0 bytes sent\n$/);
+  }));
+
+test("a missing FILE, and a folder", () =>
+  inFolder(async (folder) => {
+    const missing = await run(["send", join(folder, "none")]);
+    assert.is(missing.status, 1);
+    assert.match(missing.stderr, /^sendoff: ENOENT: .*none'\n$/);
+    const directory = await run(["send", folder]);
+    assert.is(directory.status, 1);
+    assert.match(directory.stderr, /^sendoff: EISDIR: .*; 0 bytes sent\n$/);
+  }));
+
+test("--mode native fails where native is off", () =>
+  inFolder(async (folder) => {
+    const { path } = await made(folder, 10);
+    const { status, stderr } = await run(["send", "--mode=native", path], { SENDOFF_FFI: "none" });
+    assert.is(status, 1);
+    assert.match(stderr, /^sendoff: ERR_SENDFILE_NOT_AVAILABLE: .*; 0 bytes sent\n$/);
+  }));
+
+// Wrong arguments: status 2, and one line that names the argument.
+
+const wrong: readonly [args: string[], named: string][] = [
+  [["nonsense"], "nonsense"],
+  [["--nonsense"], "--nonsense"],
+  [["constructor"], "constructor"],
+  [["help", "nonsense"], "nonsense"],
+  [["send", "--nonsense"], "--nonsense"],
+  [["send", "--offset"], "--offset"],
+  [["send", "--offset", "-1"], "--offset"],
+  [["send", "--offset=-1"], "--offset"],
+  [["send", "--offset", "1.5k"], "--offset"],
+  [["send", "--offset", "9000000T"], "--offset"],
+  [["send", "--count", "0"], "--count"],
+  [["send", "--count", "12x"], "--count"],
+  [["send", "--count="], "--count"],
+  [["send", "--timeout", "soon"], "--timeout"],
+  [["send", "--deadline", "-5"], "--deadline"],
+  [["send", "--mode", "fast"], "--mode"],
+  [["send", "file", "nowhere"], "nowhere"],
+  [["send", "file", "host:0"], "host:0"],
+  [["send", "file", "host:65536"], "host:65536"],
+  [["send", "file", "::1:9000"], "::1:9000"],
+  [["send", "file", "unix:"], "unix:"],
+  [["send", "file", "host:1", "more"], "more"],
+  [["send", ""], "FILE"],
+  [["info", "more"], "more"],
+  [["info", "--nonsense"], "--nonsense"],
+];
+
+for (const [args, named] of wrong) {
+  test(`wrong: sendoff ${args.join(" ")}`, async () => {
+    const { status, stdout, stderr } = await run(args);
+    assert.is(status, 2);
+    assert.is(stdout, "");
+    assert.match(stderr, /^sendoff: [^\n]+\n$/);
+    assert.ok(stderr.includes(named), stderr);
+  });
+}
+
+test("wrong: SENDOFF_MODE", async () => {
+  const { status, stderr } = await run(["send"], { SENDOFF_MODE: "fast" });
+  assert.is(status, 2);
+  assert.match(stderr, /^sendoff: SENDOFF_MODE [^\n]+\n$/);
+});
+
+// Help, version, info.
+
+test("help: of everything, and of each command, however it is asked for", async () => {
+  const { stdout } = await run(["--help"]);
+  for (const word of ["send ", "info ", "SENDOFF_MODE", "SENDOFF_FFI", "Exit status", "--version"]) {
+    assert.ok(stdout.includes(word), word);
+  }
+  for (const args of [[], ["help"], ["-h"]]) assert.equal(await run(args), { ...(await run(["--help"])), status: 0 });
+  for (const command of ["send", "info"]) {
+    const help = await run([command, "--help"]);
+    assert.is(help.status, 0);
+    assert.is(help.stderr, "");
+    for (const word of [`sendoff ${command} [`, "SENDOFF_MODE", "SENDOFF_FFI", "Exit status"]) {
+      assert.ok(help.stdout.includes(word), word);
+    }
+    assert.equal(await run(["help", command]), help);
+    assert.equal(await run([command, "-h"]), help);
+    for (const text of help.stdout.split("\n")) assert.ok(text.length <= 90, text);
+  }
+  const send = (await run(["help", "send"])).stdout;
+  for (const option of ["--offset", "--count", "--timeout", "--deadline", "--mode"]) assert.ok(send.includes(option));
+});
+
+test("--version is package.json's", async () => {
+  const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
+  assert.is((await run(["--version"])).stdout, `${version}\n`);
+});
+
+test("info --json: versions, and what was found", async () => {
+  const { status, stdout } = await run(["info", "--json"], { SENDOFF_FFI: "none" });
+  assert.is(status, 0);
+  const info = JSON.parse(stdout);
+  assert.is(info.node, process.versions.node);
+  assert.is(info.platform, process.platform);
+  assert.is(info.arch, process.arch);
+  assert.type(info.sendoff, "string");
+  assert.type(info.kernelRelease, "string");
+  assert.is(info.native, false);
+  assert.is(info.reason, "SENDOFF_FFI=none");
+  assert.equal(info.kernel, { sendfile: false, nowait: false });
+});
+
+test("info says in words why native is off", async () => {
+  assert.match((await run(["info"], { SENDOFF_FFI: "none" })).stdout, /^native +off: SENDOFF_FFI=none is set/m);
+  assert.match((await run(["info"], { SENDOFF_MODE: "copy" })).stdout, /^native +off: /m);
+});
+
+// Ends: by a signal, and by the death of the parent.
+
+if (linux) {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    test(`${signal} in mid-transfer to a TARGET: nothing is left, and it dies by ${signal}`, () =>
+      inFolder(async (folder) => {
+        let flowing = () => {};
+        const begun = new Promise<void>((resolve) => (flowing = resolve));
+        const stall = (socket: Socket) => {
+          socket.once("data", () => {
+            socket.pause();
+            flowing();
+          });
+        };
+        await listening({ host: "127.0.0.1", port: 0 }, stall, async (target) => {
+          const { child, ended } = start(["send", "--count", MANY, target], { TMPDIR: folder });
+          await begun;
+          child.kill(signal);
+          assert.equal(await ended, { status: null, signal, stdout: "", stderr: "" });
+          assert.equal(await readdir(folder), []);
+        });
+      }));
+  }
+
+  /** Starts a transfer to the embedded receiver, and stops the receiver as soon as it is there, so that it lasts. */
+  const stopped = async (folder: string) => {
+    const { child, ended } = start(["send", "--timeout", "1m", "--count", MANY], { TMPDIR: folder });
+    const pid = child.pid as number;
+    let receiver = 0;
+    await until("the receiver to start", async () => {
+      receiver = (await childrenOf(pid))[0] ?? 0;
+      return receiver > 0;
+    });
+    process.kill(receiver, "SIGSTOP");
+    return { child, ended, receiver };
+  };
+
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    test(`${signal} with a stopped embedded receiver: no file and no child is left`, () =>
+      inFolder(async (folder) => {
+        const { child, ended, receiver } = await stopped(folder);
+        child.kill(signal);
+        const { status, signal: by } = await ended;
+        assert.is(status, null);
+        assert.is(by, signal);
+        await until("the receiver to end", async () => !(await runs(receiver)));
+        assert.equal(await readdir(folder), []);
+      }));
+  }
+
+  test("SIGKILL: the child ends by itself, and no file is left", () =>
+    inFolder(async (folder) => {
+      const { child, receiver } = await stopped(folder);
+      child.kill("SIGKILL");
+      await once(child, "exit"); // the receiver still holds stderr open
+      process.kill(receiver, "SIGCONT");
+      await until("the receiver to end", async () => !(await runs(receiver)));
+      assert.equal(await readdir(folder), []);
+    }));
+
+  test("a receiver process that dies: status 1", () =>
+    inFolder(async (folder) => {
+      const { ended, receiver } = await stopped(folder);
+      process.kill(receiver, "SIGKILL");
+      const { status, stdout, stderr } = await ended;
+      assert.is(status, 1);
+      assert.is(stdout, "");
+      assert.match(stderr, /^sendoff: [^\n]+\n$/);
+    }));
+}
+
+// On a terminal.
+
+const script = spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?? "";
+if (script.includes("util-linux")) {
+  test("a bar with rate and time left on a terminal, gone at the end", () =>
+    inFolder(async (folder) => {
+      // Taken in two parts with a pause, so that the bar is drawn while something is left.
+      const pause = (socket: Socket) => {
+        socket.once("data", () => {
+          socket.pause();
+          setTimeout(() => socket.resume(), 500);
+        });
+        socket.on("end", () => socket.end());
+      };
+      await listening({ host: "127.0.0.1", port: 0 }, pause, async (target) => {
+        const command = `'${process.execPath}' --no-warnings '${COMMAND}' send --count ${MANY} ${target}`;
+        const child = spawnScript(command, folder);
+        const { text, status } = await child;
+        assert.is(status, 0, text);
+        assert.match(text, /[█░]+ +\d+ % {2}[\d.]+ \w?B of 67\.1 MB {2}[\d.]+ \w?B\/s {2}\d+:\d\d left/);
+        const last = text.trimEnd().split("\n").at(-1) ?? "";
+        assert.match(last, /67108864 bytes in /);
+        assert.ok(text.lastIndexOf("\u001b[?25h") > text.lastIndexOf("\u001b[?25l"), "the cursor is shown again");
+      });
+    }));
+} else {
+  test.skip("a bar on a terminal (needs script of util-linux)");
+}
+
+/** Runs a command on a pseudo-terminal; what it shows, and its status. */
+async function spawnScript(command: string, folder: string): Promise<{ text: string; status: number | null }> {
+  const { spawn } = await import("node:child_process");
+  const env = { ...process.env, TMPDIR: folder, TERM: "xterm", SHELL: "/bin/sh" };
+  const child = spawn("script", ["-qefc", `stty cols 120; ${command}`, "/dev/null"], {
+    env,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk) => (text += chunk));
+  const [status] = (await once(child, "close")) as [number | null];
+  return { text, status };
+}
+
+test.run();

@@ -1,0 +1,89 @@
+// The sendoff command as a real child process, in a folder of the test's own that is also its TMPDIR.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const COMMAND = fileURLToPath(new URL("../../cli/sendoff.js", import.meta.url));
+
+/** A hung command is killed after so many ms: the test fails then by its signal. */
+const WATCHDOG = 60_000;
+
+export interface Result {
+  status: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Result>;
+}
+
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+  // SENDOFF_* of the test run itself are no part of what is tested here.
+  const { SENDOFF_MODE: _mode, SENDOFF_FFI: _ffi, ...inherited } = process.env;
+  const child = spawn(process.execPath, ["--no-warnings", COMMAND, ...args], {
+    env: { ...inherited, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const watchdog = setTimeout(() => child.kill("SIGKILL"), WATCHDOG);
+  const ended = new Promise<Result>((resolve, reject) => {
+    let stdout = "";
+    let stderr = "";
+    child.stdout?.setEncoding("utf8").on("data", (text) => (stdout += text));
+    child.stderr?.setEncoding("utf8").on("data", (text) => (stderr += text));
+    child.once("error", reject);
+    child.once("close", (status, signal) => {
+      clearTimeout(watchdog);
+      resolve({ status, signal, stdout, stderr });
+    });
+  });
+  return { child, ended };
+}
+
+export function run(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Result> {
+  return start(args, env).ended;
+}
+
+/** Calls `use` with a new folder, removed afterwards. */
+export async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "sendoff-test-"));
+  try {
+    await use(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Parent and state of a process; null where there is none. */
+async function look(pid: number): Promise<{ parent: number; state: string } | null> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
+  if (stat === null) return null;
+  const [state = "", parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { parent: Number(parent), state };
+}
+
+export async function childrenOf(pid: number): Promise<number[]> {
+  const pids = (await readdir("/proc")).map(Number).filter((n) => n > 0);
+  const found = await Promise.all(pids.map(look));
+  return pids.filter((_, i) => found[i]?.parent === pid);
+}
+
+/** Whether a process still runs; one that nobody has waited for does not. */
+export async function runs(pid: number): Promise<boolean> {
+  const found = await look(pid);
+  return found !== null && found.state !== "Z" && found.state !== "X";
+}
+
+/** Asks again until the answer is yes. */
+export async function until(what: string, ask: () => Promise<boolean> | boolean): Promise<void> {
+  const end = Date.now() + WATCHDOG;
+  while (!(await ask())) {
+    if (Date.now() > end) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
