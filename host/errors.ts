@@ -51,7 +51,8 @@ export class SendfileError extends Error {
   /** The same failure, with the bytes that left before it. */
   static after(sent: number, error: unknown): SendfileError {
     const { code, message, syscall, errno, path } = error as NodeJS.ErrnoException;
-    return new SendfileError(code ?? "ERR_SENDFILE_ABORTED", message ?? String(error), {
+    // An AggregateError of several refused addresses has a code, but no words.
+    return new SendfileError(code ?? "ERR_SENDFILE_ABORTED", message || code || String(error), {
       sent,
       syscall,
       errno,

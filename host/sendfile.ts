@@ -543,7 +543,7 @@ class Transfer implements Job {
       this.#queue.stream.removeListener("connect", this.#onConnect);
     }
     const sent = this.#sent();
-    if (error !== null && sys !== null && core.transfer_corked(this.#handle) === 1) {
+    if (sys !== null && core.transfer_corked(this.#handle) === 1) {
       const fd = this.#queue.fd();
       if (fd >= 0) sys.push(fd);
     }
