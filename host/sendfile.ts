@@ -199,6 +199,8 @@ class Transfer implements Job {
   #opened = false;
   #begun = false;
   #native = false;
+  /** What a look into a file of size 0 said; null where nobody had to look. */
+  #empty: boolean | null = null;
   #over = false;
   /** Bytes of a copy that were given to the stream's writer and are not known to have left. */
   #flight = 0;
@@ -288,22 +290,36 @@ class Transfer implements Job {
 
   /** It is our turn, and the source is open: says what is to be sent, and runs. */
   #begin(): void {
-    this.#begun = true;
     const { core } = this.#shared;
     const { offset, header, trailer, mode } = this.#options;
     const source = this.#source;
-    const there = Math.max(0, Math.min(source.size, MAX) - offset);
+    if (mode === "native" && source.early && source.positioned && this.#empty === null) return this.#peek();
+    this.#begun = true;
+    const there = this.#empty ? 0 : Math.max(0, Math.min(source.size, MAX) - offset);
     const count = Math.min(there, this.#options.count);
     this.#total =
-      source.size === Number.POSITIVE_INFINITY && this.#options.count > MAX ? Number.POSITIVE_INFINITY : count;
+      source.size === Number.POSITIVE_INFINITY && this.#options.count > MAX && !this.#empty
+        ? Number.POSITIVE_INFINITY
+        : count;
     let flags = source.early ? Flag.Eof : 0;
-    if (mode === "native") flags |= Flag.Only;
+    if (mode === "native" && count > 0) flags |= Flag.Only;
     if (mode !== "copy" && this.#obstacle() === null) {
       flags |= Flag.Native | Flag.Probe;
       this.#native = true;
     }
     core.transfer_extent(this.#handle, header.length, offset, count, trailer.length, flags);
     this.#pump();
+  }
+
+  /** A regular file of size 0 is empty, or one of /proc, which the kernel won't send: only a read tells. */
+  #peek(): void {
+    this.#watch();
+    this.#source.read(this.#options.offset, 1, 0, (error, bytes) => {
+      if (this.#over) return;
+      if (error) return this.#end(error as Error);
+      this.#empty = bytes.length === 0;
+      this.#begin();
+    });
   }
 
   /** Why the kernel's way can't be taken from here; null where it can be tried. */
