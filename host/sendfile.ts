@@ -115,6 +115,9 @@ interface Checked {
 
 /** CPython's words, where it has them. */
 function check(options: SendfileOptions, auto: Mode): Checked {
+  if (typeof options !== "object" || options === null) {
+    throw argumentError(TypeError, `options must be an object (got ${describe(options)})`);
+  }
   const { offset = 0, count, header = EMPTY, trailer = EMPTY, timeout = 0, deadline = 0, signal, onProgress } = options;
   const { mode = "auto" } = options;
   integer("offset", "non-negative", offset, 0);
