@@ -419,6 +419,7 @@ class Transfer implements Job {
         this.#writing = false;
         if (this.#over) return this.#free();
         // A stream that was destroyed calls back without an error; what was left of the copy is lost.
+        if (error) this.#flight = 0;
         if (error || this.#queue.closed) return this.#end(this.#closed(error));
         const left = this.#flight;
         this.#flight = 0;
