@@ -11,6 +11,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { capabilities, type SendfileError, type SendfileOptions, sendfile, sendfileSync } from "../host/node.js";
 import { pattern, same } from "./lib/bytes.js";
+import { failure } from "./lib/failure.js";
 import { openFd, openHandle, position, tempFile } from "./lib/files.js";
 import { collect, connect, type LineOptions, still, take } from "./lib/line.js";
 import { row, type Scene } from "./lib/scene.js";
@@ -18,14 +19,6 @@ import { row, type Scene } from "./lib/scene.js";
 const FILESIZE = 10 * 1024 * 1024;
 const DATA = pattern(FILESIZE);
 const found = capabilities();
-
-/** The failure of a call that must fail. */
-async function failure(promise: Promise<unknown>): Promise<SendfileError> {
-  return promise.then(
-    (value) => assert.unreachable(`resolved with ${value}`),
-    (error) => error,
-  ) as Promise<SendfileError>;
-}
 
 /** The failure of a call whose arguments are wrong: CPython's ValueError is a RangeError or a TypeError here. */
 async function refusal(promise: Promise<unknown>, type: typeof Error, words: RegExp): Promise<void> {

@@ -7,15 +7,9 @@ import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  capabilities,
-  type Mode,
-  type Progress,
-  type SendfileError,
-  type SendfileOptions,
-  sendfile,
-} from "../host/node.js";
+import { capabilities, type Mode, type Progress, type SendfileOptions, sendfile } from "../host/node.js";
 import { pattern, random, same } from "./lib/bytes.js";
+import { failure } from "./lib/failure.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount, openFd, openHandle, position, tempFile, tempFolder } from "./lib/files.js";
 import { collect, connect, still, take } from "./lib/line.js";
@@ -25,13 +19,6 @@ const MIB = 1024 * 1024;
 const { native, reason, binding } = capabilities();
 const MODES: Mode[] = native ? ["native", "copy"] : ["copy"];
 const noNative = native ? null : (reason as string);
-
-async function failure(promise: Promise<unknown>): Promise<SendfileError> {
-  return promise.then(
-    (value) => assert.unreachable(`resolved with ${value}`),
-    (error) => error,
-  ) as Promise<SendfileError>;
-}
 
 /** Sends, ends, and gives what came. */
 async function received(t: Scene, file: Parameters<typeof sendfile>[1], options?: SendfileOptions): Promise<Buffer> {

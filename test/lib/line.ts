@@ -59,11 +59,15 @@ export function keep(scene: Scene, socket: net.Socket): void {
   scene.after(() => socket.destroy());
 }
 
-/** Takes in everything, to the end. Rejects with what had come in as `received` where there is no end. */
-export async function collect(far: NodeJS.ReadableStream): Promise<Buffer> {
+/** Takes in everything, to the end; rejects where the connection breaks before it. */
+export function collect(far: NodeJS.ReadableStream): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of far) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  const all = (async () => {
+    for await (const chunk of far) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  })();
+  all.catch(() => {}); // a test that has failed before it looks here has said why
+  return all;
 }
 
 /** Takes in at least `size` bytes, then is paused again. */
