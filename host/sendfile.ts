@@ -523,8 +523,10 @@ class Transfer implements Job {
 
   // Ends.
 
-  #closed(cause: Error | null | undefined = this.#queue.stream.errored): SendfileError {
+  #closed(failed?: NodeJS.ErrnoException | null): SendfileError {
     const sent = this.#sent();
+    // A write that was cancelled says only that the stream went away: why, the stream knows.
+    const cause = failed && failed.code !== "ECANCELED" ? failed : this.#queue.stream.errored;
     const { errno, syscall, code } = (cause ?? {}) as NodeJS.ErrnoException;
     if (cause && !GONE.has(code)) return SendfileError.after(sent, cause);
     const why = `${WORDS[Fault.Closed]?.[1]}${cause ? ` (${cause.message})` : ""}`;
