@@ -59,16 +59,18 @@ export interface Queue {
 }
 
 const { write: WRITE } = Writable.prototype;
+const { _write: SOCKET_WRITE, _writev: SOCKET_WRITEV } = Socket.prototype as unknown as Inner;
 
 /**
- * The queue of a stream: one for its life, unless somebody replaces the stream's `write` meanwhile. That
- * one may do as it likes with a chunk (encrypt, compress, count), so then everything goes through it.
+ * The queue of a stream: one for its life, unless somebody replaces the stream's `write` or `_write`
+ * meanwhile. That one may do as it likes with a chunk (encrypt, compress, count), so then everything goes
+ * through it.
  */
 export function queueOf(stream: Writable): Queue {
+  const known = (stream as { [QUEUE]?: StreamQueue | CallQueue })[QUEUE];
   const kind = stream instanceof Writable && stream.write === WRITE ? StreamQueue : CallQueue;
-  const known = (stream as { [QUEUE]?: Queue })[QUEUE];
-  if (known instanceof kind) return known;
-  const queue = new kind(stream);
+  if (known instanceof kind && known.current) return known;
+  const queue = kind === CallQueue ? new CallQueue(stream) : new StreamQueue(stream, known);
   Object.defineProperty(stream, QUEUE, { value: queue, configurable: true });
   return queue;
 }
@@ -78,28 +80,36 @@ class StreamQueue implements Queue {
   readonly stream: Writable;
   readonly #inner: Inner;
   readonly #write: Write;
-  readonly #writev: Writev | null | undefined;
+  /** Our own `_write`, as long as nobody puts another in its place. */
+  readonly #installed: Write;
+  /** How many jobs are in the stream's queue, and the `_writev` that it has without them. */
+  readonly #batch: { jobs: number; writev: Writev | null | undefined };
   /** The handle that was found fit for native calls. */
   #checked: Handle | null = null;
-  #jobs = 0;
   #native = 0;
 
-  constructor(stream: Writable) {
+  constructor(stream: Writable, former: Queue | undefined) {
     this.stream = stream;
     this.#inner = stream as unknown as Inner;
     this.#write = this.#inner._write;
-    this.#writev = this.#inner._writev;
+    const busy = former instanceof StreamQueue && former.#batch.jobs > 0;
+    this.#batch = busy ? former.#batch : { jobs: 0, writev: this.#inner._writev };
     const write = this.#write;
     const leave = (done: Done) => () => {
       this.#leave();
       done();
     };
-    this.#inner._write = function (this: Inner, chunk, encoding, done) {
+    this.#installed = function (this: Inner, chunk, encoding, done) {
       const job = (chunk as { [JOB]?: Job })[JOB];
       if (job === undefined) write.call(this, chunk, encoding, done);
       else job.start(leave(done));
     };
+    this.#inner._write = this.#installed;
     if (stream instanceof Socket) this.#countNative(stream);
+  }
+
+  get current(): boolean {
+    return this.#inner._write === this.#installed;
   }
 
   get closed(): boolean {
@@ -108,7 +118,7 @@ class StreamQueue implements Queue {
 
   /** A writer of somebody else's between the stream and its handle may do as it likes. */
   get keeps(): boolean {
-    return this.#write !== (Socket.prototype as unknown as Inner)._write;
+    return this.#write !== SOCKET_WRITE;
   }
 
   get connecting(): boolean {
@@ -117,7 +127,7 @@ class StreamQueue implements Queue {
 
   enter(job: Job): void {
     // A batch would hand the marker to _writev: none is made while a job is in the queue.
-    if (this.#jobs++ === 0) this.#inner._writev = null;
+    if (this.#batch.jobs++ === 0) this.#inner._writev = null;
     const marker = Object.assign(Buffer.alloc(0), { [JOB]: job });
     this.stream.write(marker, (error) => {
       if (error && job.drop()) this.#leave();
@@ -125,14 +135,16 @@ class StreamQueue implements Queue {
   }
 
   #leave(): void {
-    if (--this.#jobs === 0) this.#inner._writev = this.#writev as Writev;
+    if (--this.#batch.jobs === 0) this.#inner._writev = this.#batch.writev as Writev;
   }
 
   write(chunks: Uint8Array[], done: Done): void {
     const { stream } = this;
+    // Somebody's own _write is not to be passed by through the socket's _writev.
+    const writev = this.keeps && this.#batch.writev === SOCKET_WRITEV ? null : this.#batch.writev;
     if (chunks.length === 1) this.#write.call(stream, chunks[0] as Uint8Array, "buffer" as BufferEncoding, done);
-    else if (this.#writev)
-      this.#writev.call(
+    else if (writev)
+      writev.call(
         stream,
         chunks.map((chunk) => ({ chunk, encoding: "buffer" as BufferEncoding })),
         done,
@@ -174,7 +186,8 @@ class StreamQueue implements Queue {
 
   /** Native bytes are invisible to the handle: `bytesWritten` counts them too. */
   #countNative(socket: Socket): void {
-    const getter = Object.getOwnPropertyDescriptor(Socket.prototype, "bytesWritten")?.get;
+    const owner = Object.hasOwn(socket, "bytesWritten") ? socket : Socket.prototype; // a former queue counts on
+    const getter = Object.getOwnPropertyDescriptor(owner, "bytesWritten")?.get;
     if (getter === undefined) return;
     Object.defineProperty(socket, "bytesWritten", {
       configurable: true,
@@ -193,6 +206,10 @@ class CallQueue implements Queue {
 
   constructor(stream: Writable) {
     this.stream = stream;
+  }
+
+  get current(): boolean {
+    return true;
   }
 
   get closed(): boolean {

@@ -115,6 +115,9 @@ interface Checked {
 
 /** CPython's words, where it has them. */
 function check(options: SendfileOptions, auto: Mode): Checked {
+  if (typeof options !== "object" || options === null) {
+    throw argumentError(TypeError, `options must be an object (got ${describe(options)})`);
+  }
   const { offset = 0, count, header = EMPTY, trailer = EMPTY, timeout = 0, deadline = 0, signal, onProgress } = options;
   const { mode = "auto" } = options;
   integer("offset", "non-negative", offset, 0);
@@ -199,6 +202,8 @@ class Transfer implements Job {
   #opened = false;
   #begun = false;
   #native = false;
+  /** What a look into a file of size 0 said; null where nobody had to look. */
+  #empty: boolean | null = null;
   #over = false;
   /** Bytes of a copy that were given to the stream's writer and are not known to have left. */
   #flight = 0;
@@ -289,22 +294,36 @@ class Transfer implements Job {
 
   /** It is our turn, and the source is open: says what is to be sent, and runs. */
   #begin(): void {
-    this.#begun = true;
     const { core } = this.#shared;
     const { offset, header, trailer, mode } = this.#options;
     const source = this.#source;
-    const there = Math.max(0, Math.min(source.size, MAX) - offset);
+    if (mode === "native" && source.early && source.positioned && this.#empty === null) return this.#peek();
+    this.#begun = true;
+    const there = this.#empty ? 0 : Math.max(0, Math.min(source.size, MAX) - offset);
     const count = Math.min(there, this.#options.count);
     this.#total =
-      source.size === Number.POSITIVE_INFINITY && this.#options.count > MAX ? Number.POSITIVE_INFINITY : count;
+      source.size === Number.POSITIVE_INFINITY && this.#options.count > MAX && !this.#empty
+        ? Number.POSITIVE_INFINITY
+        : count;
     let flags = source.early ? Flag.Eof : 0;
-    if (mode === "native") flags |= Flag.Only;
+    if (mode === "native" && count > 0) flags |= Flag.Only;
     if (mode !== "copy" && this.#obstacle() === null) {
       flags |= Flag.Native | Flag.Probe;
       this.#native = true;
     }
     core.transfer_extent(this.#handle, header.length, offset, count, trailer.length, flags);
     this.#pump();
+  }
+
+  /** A regular file of size 0 is empty, or one of /proc, which the kernel won't send: only a read tells. */
+  #peek(): void {
+    this.#watch();
+    this.#source.read(this.#options.offset, 1, 0, (error, bytes) => {
+      if (this.#over) return;
+      if (error) return this.#end(error as Error);
+      this.#empty = bytes.length === 0;
+      this.#begin();
+    });
   }
 
   /** Why the kernel's way can't be taken from here; null where it can be tried. */
@@ -401,6 +420,7 @@ class Transfer implements Job {
         this.#writing = false;
         if (this.#over) return this.#free();
         // A stream that was destroyed calls back without an error; what was left of the copy is lost.
+        if (error) this.#flight = 0;
         if (error || this.#queue.closed) return this.#end(this.#closed(error));
         const left = this.#flight;
         this.#flight = 0;
@@ -505,10 +525,10 @@ class Transfer implements Job {
 
   // Ends.
 
-  /** Why it is closed is known to the stream, where the failed call did not say. */
-  #closed(failure?: Error | null): SendfileError {
-    const cause = failure ?? this.#queue.stream.errored;
+  #closed(failed?: NodeJS.ErrnoException | null): SendfileError {
     const sent = this.#sent();
+    // A write that was cancelled says only that the stream went away: why, the stream knows.
+    const cause = failed && failed.code !== "ECANCELED" ? failed : this.#queue.stream.errored;
     const { errno, syscall, code } = (cause ?? {}) as NodeJS.ErrnoException;
     if (cause && !GONE.has(code)) return SendfileError.after(sent, cause);
     const why = `${WORDS[Fault.Closed]?.[1]}${cause ? ` (${cause.message})` : ""}`;

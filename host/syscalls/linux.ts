@@ -75,7 +75,8 @@ export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
       view.setUint32(frame + 12, address / 2 ** 32, true);
       view.setUint32(frame + 16, count, true);
       view.setUint32(frame + 20, 0, true);
-      return answer(libc.preadv2(file, frame + 8, 1, offset, RWF_NOWAIT), "preadv2");
+      const n = answer(libc.preadv2(file, frame + 8, 1, offset, RWF_NOWAIT), "preadv2");
+      return n === -Fault.Closed ? -Fault.System : n; // EBADF of a file says nothing about the peer
     },
 
     send(out, ptr, count, more) {

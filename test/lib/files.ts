@@ -1,0 +1,48 @@
+// Files that are gone after the test.
+
+import * as fs from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Scene } from "./scene.js";
+
+export function tempFolder(scene: Scene): string {
+  const folder = fs.mkdtempSync(join(tmpdir(), "sendoff-"));
+  scene.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export function tempFile(scene: Scene, bytes: Uint8Array): string {
+  const path = join(tempFolder(scene), "file");
+  fs.writeFileSync(path, bytes);
+  return path;
+}
+
+export function openFd(scene: Scene, path: string, flags = "r"): number {
+  const fd = fs.openSync(path, flags);
+  scene.after(() => closed(fd));
+  return fd;
+}
+
+function closed(fd: number): void {
+  try {
+    fs.closeSync(fd);
+  } catch {} // the test closed it
+}
+
+export async function openHandle(scene: Scene, path: string, flags = "r"): Promise<FileHandle> {
+  const handle = await open(path, flags);
+  scene.after(() => handle.close().catch(() => {}));
+  return handle;
+}
+
+/** How many fds this process has open. */
+export function fdCount(): number {
+  return fs.readdirSync("/proc/self/fd").length;
+}
+
+/** The file's own position, as lseek(2) would tell it. */
+export function position(fd: number): number {
+  const line = fs.readFileSync(`/proc/self/fdinfo/${fd}`, "latin1").match(/^pos:\s*(\d+)/);
+  return Number(line?.[1]);
+}

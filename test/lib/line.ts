@@ -1,0 +1,106 @@
+// A connection: `near` is the side that sends, `far` the side that takes in, and takes its time.
+
+import { once } from "node:events";
+import * as net from "node:net";
+import { join } from "node:path";
+import * as tls from "node:tls";
+import { certificate } from "./certificate.js";
+import { tempFolder } from "./files.js";
+import type { Scene } from "./scene.js";
+
+export type Over = "tcp" | "tcp6" | "unix" | "tls";
+
+export interface LineOptions {
+  over?: Over;
+  /** Who sends: the side that connected, or the one that accepted. Default: server. */
+  side?: "client" | "server";
+  /** Of the side that sends. Default: false, as in Node. */
+  allowHalfOpen?: boolean;
+}
+
+export interface Line {
+  near: net.Socket;
+  /** Paused: it takes nothing in before it is asked to. */
+  far: net.Socket;
+}
+
+export async function connect(scene: Scene, options: LineOptions = {}): Promise<Line> {
+  const { over = "tcp", side = "server", allowHalfOpen = false } = options;
+  const near = side === "server" ? { allowHalfOpen } : {};
+  const server =
+    over === "tls" ? tls.createServer(certificate()) : net.createServer({ ...near, pauseOnConnect: side === "client" });
+  const address = await listen(scene, server, over);
+  const accepted = once(server, over === "tls" ? "secureConnection" : "connection");
+  const client =
+    over === "tls"
+      ? tls.connect({ ...address, rejectUnauthorized: false })
+      : net.connect({ ...address, allowHalfOpen: side === "client" && allowHalfOpen });
+  keep(scene, client);
+  await once(client, over === "tls" ? "secureConnect" : "connect");
+  const [other] = (await accepted) as [net.Socket];
+  keep(scene, other);
+  return side === "server" ? { near: other, far: client } : { near: client, far: other };
+}
+
+/** Listens on a place of its own, and says what to give to `net.connect`. */
+export async function listen(scene: Scene, server: net.Server, over: Over = "tcp"): Promise<net.NetConnectOpts> {
+  const host = over === "tcp6" ? "::1" : "127.0.0.1";
+  if (over === "unix") server.listen(join(tempFolder(scene), "socket"));
+  else server.listen(0, host);
+  await once(server, "listening");
+  scene.after(() => new Promise((done) => server.close(done)));
+  const address = server.address();
+  return typeof address === "string" ? { path: address } : { host, port: (address as net.AddressInfo).port };
+}
+
+/** Closed after the test, and errors are nobody's business: the transfer tells them. */
+export function keep(scene: Scene, socket: net.Socket): void {
+  socket.on("error", () => {});
+  scene.after(() => socket.destroy());
+}
+
+/** Takes in everything, to the end; rejects where the connection breaks before it. */
+export function collect(far: NodeJS.ReadableStream): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  const all = (async () => {
+    for await (const chunk of far) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  })();
+  all.catch(() => {}); // a test that has failed before it looks here has said why
+  return all;
+}
+
+/** Takes in at least `size` bytes, then is paused again. */
+export function take(far: net.Socket, size: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  return new Promise((resolve, reject) => {
+    const over = () => reject(new Error(`the connection ended after ${length} of ${size} bytes`));
+    const data = (chunk: Buffer) => {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length < size) return;
+      far.pause();
+      far.off("data", data).off("end", over).off("close", over);
+      resolve(Buffer.concat(chunks));
+    };
+    if (size === 0) return resolve(Buffer.alloc(0));
+    far.on("data", data).on("end", over).on("close", over);
+    far.resume();
+  });
+}
+
+/** Turns of the event loop, until something is so. */
+export async function until(so: () => boolean): Promise<void> {
+  while (!so()) await new Promise((next) => setImmediate(next));
+}
+
+/** Resolves once a stalled transfer's bytes stand still: the buffers on the way are full. */
+export async function still(figure: () => number): Promise<void> {
+  for (let before = -1, quiet = 0; quiet < 20; ) {
+    await new Promise((next) => setTimeout(next, 5));
+    const now = figure();
+    quiet = now > 0 && now === before ? quiet + 1 : 0;
+    before = now;
+  }
+}
