@@ -17,6 +17,7 @@ for (let i = 0; i < Number(clients); i++) {
     return what !== "stall";
   };
   const socket = connect({ port: Number(port), host: "127.0.0.1", onread: { buffer, callback } });
+  socket.setNoDelay(true);
   if (what === "stall") socket.pause();
   socket.on("close", () => {
     if (--open === 0 && what !== "stall") console.log(JSON.stringify({ bytes }));

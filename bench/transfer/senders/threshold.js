@@ -37,6 +37,7 @@ function open(module) {
 
 const server = createServer(async (socket) => {
   server.close();
+  socket.setNoDelay(true); // as an HTTP server does; else the acknowledgements are waited for
   const out = /** @type {any} */ (socket)._handle.fd;
   let acks = 0;
   let wake = () => {};
