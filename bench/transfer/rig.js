@@ -21,6 +21,7 @@ import { fileURLToPath } from "node:url";
  * @property {number} system
  * @property {number} rss
  * @property {{ p50: number, p99: number, max: number, samples: number }} [lag]
+ * @property {{ p50: number, p99: number, max: number, samples: number }} [net] lag less waiting for a CPU
  * @property {Record<string, number>} [ways]
  */
 

@@ -34,10 +34,11 @@ export function sendoff({ node, label, ffi }, options, suffix = "") {
  * @param {string} file
  * @param {number} clients
  * @param {number} kib highWaterMark
+ * @param {object} [more] options
  * @returns {import("./rig.js").Sender}
  */
-export function pipe({ node, label }, file, clients, kib) {
-  const options = { file, clients, highWaterMark: kib * KIB };
+export function pipe({ node, label }, file, clients, kib, more = {}) {
+  const options = { file, clients, highWaterMark: kib * KIB, ...more };
   return {
     name: `pipe ${kib} KiB, ${label}`,
     argv: [node, here("senders/pipe.js"), JSON.stringify(options)],

@@ -17,6 +17,9 @@ export const wall = (/** @type {import("./rig.js").Result} */ result) => result.
 export const p99 = (/** @type {import("./rig.js").Result} */ { lag }) => lag?.p99 ?? Number.NaN;
 export const worst = (/** @type {import("./rig.js").Result} */ { lag }) => lag?.max ?? Number.NaN;
 
+export const netP99 = (/** @type {import("./rig.js").Result} */ { net }) => net?.p99 ?? Number.NaN;
+export const netWorst = (/** @type {import("./rig.js").Result} */ { net }) => net?.max ?? Number.NaN;
+
 /** Columns as wide as they have to be; numbers to the right. @param {string[]} head @param {(string | number)[][]} rows */
 export function table(head, rows) {
   const cells = [head, ...rows.map((row) => row.map(String))];
@@ -33,7 +36,20 @@ export function medians(results) {
   const fixed = (/** @type {number} */ value, /** @type {number} */ digits) =>
     Number.isNaN(value) || value === undefined ? "" : value.toFixed(digits);
   table(
-    ["medians", "CPU s", "user", "system", "wall s", "wall min-max", "lag p50 ms", "p99", "max", "max RSS MB"],
+    [
+      "medians",
+      "CPU s",
+      "user",
+      "system",
+      "wall s",
+      "wall min-max",
+      "lag p50 ms",
+      "p99",
+      "max",
+      "net p99",
+      "max",
+      "max RSS MB",
+    ],
     [...results].map(([name, runs]) => [
       name,
       fixed(median(runs.map(cpu)), 3),
@@ -44,6 +60,8 @@ export function medians(results) {
       fixed(median(runs.map((run) => run.lag?.p50 ?? Number.NaN)), 1),
       fixed(median(runs.map(p99)), 1),
       fixed(median(runs.map(worst)), 1),
+      fixed(median(runs.map(netP99)), 1),
+      fixed(median(runs.map(netWorst)), 1),
       fixed(median(runs.map((run) => run.rss / 1e6)), 0),
     ]),
   );

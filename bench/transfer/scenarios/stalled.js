@@ -8,7 +8,7 @@ export const title = "1,000 stalled clients x 16 MiB";
 
 const CLIENTS = 1000;
 const SENDER = fileURLToPath(new URL("../senders/stalled.js", import.meta.url));
-const PARTS = /** @type {const} */ (["rss", "heapUsed", "external", "arrayBuffers"]);
+const PARTS = /** @type {const} */ (["rss", "anon", "heapTotal", "heapUsed", "external", "arrayBuffers"]);
 
 /** @param {import("../rig.js").Rig} rig @param {import("../run.js").Options} options */
 export async function run(rig, { runs }) {
@@ -24,12 +24,11 @@ export async function run(rig, { runs }) {
   const each = (/** @type {string} */ name, /** @type {typeof PARTS[number]} */ part) =>
     median((results.get(name) ?? []).map(({ idle, stalled }) => (stalled[part] - idle[part]) / CLIENTS));
   table(
-    ["bytes per transfer", "idle RSS MB", ...PARTS, "other", "sent KiB each"],
+    ["bytes per transfer", "idle RSS MB", ...PARTS, "sent KiB each"],
     senders.map(({ name }) => [
       name,
       (median((results.get(name) ?? []).map(({ idle }) => idle.rss)) / 1e6).toFixed(0),
       ...PARTS.map((part) => each(name, part).toFixed(0)),
-      (each(name, "rss") - each(name, "heapUsed") - each(name, "external")).toFixed(0),
       (median((results.get(name) ?? []).map(({ written }) => written)) / CLIENTS / 1024).toFixed(0),
     ]),
   );

@@ -1,7 +1,7 @@
 // sendfile(socket, path), by the package's front door; or, for what the front door has no option for,
 // by a host of our own over the same parts.
 //
-//   sendoff.js '{"file":PATH,"clients":N,"mode":MODE,"ways":BOOL,"probe":BOOL,"core":PATH}'
+//   sendoff.js '{"file":PATH,"clients":N,"mode":MODE,"ways":BOOL,"probe":BOOL,"core":PATH,"queueing":BOOL}'
 //
 // ways: also say how the bytes went, which costs an onProgress per step.
 // probe: false for a kernel without RWF_NOWAIT. core: another core.wasm.
@@ -14,7 +14,7 @@ import { openLibc } from "../../../build/host/syscalls/index.js";
 import { linux } from "../../../build/host/syscalls/linux.js";
 import { serve } from "./serve.js";
 
-const { file, clients, mode, ways, probe, core } = JSON.parse(process.argv[2]);
+const { file, clients, mode, ways, probe, core, queueing } = JSON.parse(process.argv[2]);
 const { sendfile, capabilities } = probe === false || core !== undefined ? own() : front;
 const { native, reason } = capabilities(); // loads koffi before the clock starts
 if (!native && mode !== "copy") throw new Error(`not native: ${reason}`);
@@ -34,6 +34,7 @@ serve(
     for (const way of /** @type {(keyof typeof went)[]} */ (Object.keys(went))) went[way] += last?.[way] ?? 0;
   },
   () => (ways ? { ways: went } : {}),
+  queueing,
 );
 
 function own() {

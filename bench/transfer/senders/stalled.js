@@ -3,7 +3,7 @@
 //
 //   stalled.js '{"file":PATH,"clients":N,"highWaterMark":BYTES}'    without highWaterMark: sendoff
 
-import { createReadStream } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { capabilities, sendfile } from "../../../build/host/node.js";
@@ -39,11 +39,12 @@ async function measure() {
   console.log(JSON.stringify({ idle, stalled: await memory(), settled, written }));
 }
 
-/** Bytes, after the collector has had several chances to give memory back. */
+/** Bytes, after the collector has had several chances to give memory back. RSS without the pages of files is `anon`. */
 async function memory() {
   for (let i = 0; i < 5; i++) {
     globalThis.gc?.();
     await sleep(100);
   }
-  return process.memoryUsage();
+  const anon = Number(/RssAnon:\s*(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) * 1024;
+  return { ...process.memoryUsage(), anon };
 }
