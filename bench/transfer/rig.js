@@ -1,0 +1,178 @@
+// The rig: compiled helpers, files and one trial of one sender. All of it lives in a temp folder and is
+// gone afterwards; every process started here ends by itself or is killed.
+
+import { execFileSync, spawn } from "node:child_process";
+import { randomFillSync } from "node:crypto";
+import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { cpus, release, tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+/**
+ * @typedef {object} Sender
+ * @property {string} name
+ * @property {string[]} argv
+ * @property {NodeJS.ProcessEnv} [env] on top of ours
+ *
+ * @typedef {object} Result seconds, bytes, and ms in `lag`
+ * @property {number} wall
+ * @property {number} user
+ * @property {number} system
+ * @property {number} rss
+ * @property {{ p50: number, p99: number, max: number, samples: number }} [lag]
+ * @property {{ p50: number, p99: number, max: number, samples: number }} [net] lag less waiting for a CPU
+ * @property {Record<string, number>} [ways]
+ */
+
+const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
+const TRIAL_MS = 300_000;
+
+/** @param {string} command @param {string[]} args */
+function output(command, args) {
+  try {
+    return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  } catch {
+    return null;
+  }
+}
+
+export class Rig {
+  folder = mkdtempSync(join(tmpdir(), "sendoff-bench-"));
+  node20 = process.execPath;
+  /** Another Node with node:ffi; null where it is not installed. */
+  node26 = existsSync(here("node_modules/node26/bin/node")) ? here("node_modules/node26/bin/node") : null;
+  python = output("python3", ["--version"]);
+  cc = output("cc", ["--version"])?.split("\n")[0] ?? null;
+  /** @type {Set<import("node:child_process").ChildProcess>} */
+  #children = new Set();
+
+  constructor() {
+    process.on("exit", () => {
+      for (const child of this.#children) child.kill("SIGKILL");
+      rmSync(this.folder, { recursive: true, force: true });
+    });
+    for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+  }
+
+  machine() {
+    return {
+      cpu: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
+      kernel: release(),
+      node: process.version,
+      node26: this.node26 && output(this.node26, ["--version"]),
+      python: this.python,
+      cc: this.cc,
+    };
+  }
+
+  /** Compiles one of the C files here; null where there is no compiler. @param {string} source */
+  compile(source) {
+    if (this.cc === null) return null;
+    const binary = join(this.folder, source.replace(/.*\/|\.c$/g, ""));
+    if (!existsSync(binary)) execFileSync("cc", ["-O2", "-o", binary, here(source)], { stdio: "inherit" });
+    return binary;
+  }
+
+  /** A file of random bytes, in the page cache. @param {number} size */
+  file(size) {
+    const path = join(this.folder, `${size}.bin`);
+    if (existsSync(path)) return path;
+    const block = randomFillSync(Buffer.alloc(Math.min(size, 1 << 20)));
+    const fd = openSync(path, "wx");
+    for (let at = 0; at < size; ) at += writeSync(fd, block, 0, Math.min(block.length, size - at));
+    fsyncSync(fd); // or the writing back disturbs what is measured
+    closeSync(fd);
+    return path;
+  }
+
+  /** Drops a file from the page cache. Returns its pages that are still there; NaN where nothing can tell. @param {string} path */
+  evict(path) {
+    const binary = this.compile("evict.c");
+    if (binary !== null) return JSON.parse(/** @type {string} */ (output(binary, [path]))).resident;
+    execFileSync("dd", [`of=${path}`, "oflag=nocache", "conv=notrunc,fdatasync", "count=0", "status=none"]);
+    return Number(output("fincore", ["-bno", "PAGES", path]) ?? Number.NaN);
+  }
+
+  /** The receiver's command. @param {(string | number)[]} args */
+  receiver(...args) {
+    const binary = this.compile("receivers/drain.c");
+    const command = binary === null ? [this.node20, here("receivers/drain.js")] : [binary];
+    return this.spawn([...command, ...args.map(String)]);
+  }
+
+  /**
+   * A child that is killed with us; it talks in lines of JSON.
+   *
+   * @param {string[]} argv
+   * @param {NodeJS.ProcessEnv} [env]
+   */
+  spawn([command, ...args], env = {}) {
+    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
+    this.#children.add(child);
+    let words = "";
+    child.stderr.on("data", (chunk) => (words = (words + chunk).slice(-4000)));
+    const timer = setTimeout(() => child.kill("SIGKILL"), TRIAL_MS);
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const over = new Promise((resolve) =>
+      child.on("close", (code, signal) => {
+        clearTimeout(timer);
+        this.#children.delete(child);
+        resolve(code ?? signal);
+      }),
+    );
+    return {
+      child,
+      over,
+      /** The next line, parsed. */
+      async next() {
+        const { value, done } = await lines.next();
+        if (!done) return JSON.parse(value);
+        throw new Error(`${command} ${args.join(" ")}: ${await over}\n${words}`);
+      },
+      async end() {
+        child.stdin.end();
+        return over;
+      },
+    };
+  }
+
+  /**
+   * One trial: a fresh sender, a fresh receiver, and every byte accounted for.
+   *
+   * @param {Sender} sender
+   * @param {number} clients
+   * @param {number} bytes all clients together
+   * @returns {Promise<Result>}
+   */
+  async trial(sender, clients, bytes) {
+    const from = this.spawn(sender.argv, sender.env);
+    const { port } = await from.next();
+    const to = this.receiver(port, clients);
+    const [result, received] = await Promise.all([from.next(), to.next()]);
+    await Promise.all([from.end(), to.end()]);
+    if (received.bytes !== bytes) throw new Error(`${sender.name}: ${received.bytes} of ${bytes} bytes arrived`);
+    return result;
+  }
+
+  /**
+   * `runs` rounds, each with every sender once: what disturbs the machine disturbs all of them.
+   *
+   * @param {Sender[]} senders
+   * @param {number} runs
+   * @param {(sender: Sender) => Promise<Result>} trial
+   * @returns {Promise<Map<string, Result[]>>} by name
+   */
+  async rounds(senders, runs, trial) {
+    /** @type {Map<string, Result[]>} */
+    const results = new Map(senders.map(({ name }) => [name, []]));
+    for (let run = 0; run < runs; run++) {
+      for (const sender of senders) {
+        results.get(sender.name)?.push(await trial(sender));
+        if (process.stderr.isTTY) process.stderr.write(`\r\x1b[Kround ${run + 1}/${runs}: ${sender.name}`);
+      }
+    }
+    if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+    return results;
+  }
+}
