@@ -5,11 +5,17 @@ const PAGE: i64 = 4096;
 /** The most one run moves natively, so that one fast reader can't hold the loop (nginx: sendfile_max_chunk). */
 export const CHUNK: i64 = 1 << 20;
 
-/** A readahead window: below it, one warm page is taken as proof for the rest. */
-export const WINDOW: i64 = 128 << 10;
-
 /** What one read of the pool fetches where the disk is cold. */
 const COLD: i64 = 256 << 10;
+
+/** How far a cold spot is taken to reach before the page cache is asked again. */
+export const STRETCH: i64 = 4 << 20;
+
+/**
+ * Farther than the kernel reads ahead of a reader. Warm bytes within it may only be what the pool's own
+ * reads drew in; and whoever comes there first makes the kernel read on, and waits for that.
+ */
+export const FAR: i64 = 32 << 20;
 
 /** What one write of the copy path carries. */
 const COPY: i64 = 512 << 10;

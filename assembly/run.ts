@@ -2,7 +2,7 @@
 // an Action for the host.
 
 import { Action, Fault, Flag, Way } from "./abi";
-import { ask, bell, CHUNK, cold, copy, SMALL, WINDOW } from "./chunk";
+import { ask, bell, CHUNK, cold, copy, FAR, SMALL, STRETCH } from "./chunk";
 import { read, send, sendfile } from "./env";
 import * as transfer from "./transfer";
 import { Transfer } from "./transfer";
@@ -22,7 +22,7 @@ export const FRAME: usize = SCRATCH + <usize>(HEADER + SMALL);
 const CALLS: i32 = 16;
 
 /** How long all transfers together may hold one turn of the event loop, in ms. */
-const TURN: f64 = 2;
+const TURN: f64 = 1;
 
 let turn: f64 = 0;
 
@@ -64,9 +64,9 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
 
     const position = transfer.position(t);
     const header = SCRATCH + <usize>(head > 0 ? t.done - start : 0);
-    let count = ask(body, budget);
 
     if (t.flags & Flag.Probe && !readMissing) {
+      if (frozen(t, file, position, body)) return want(t, head + cold(position, body), Way.Cold);
       const small = head + body <= SMALL && t.tail == 0;
       const after = header + <usize>head;
       const n = read(file, after, <f64>position, small ? <i32>body : 1);
@@ -78,7 +78,10 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
       if (n < 0) {
         const fault = -n;
         if (fault == Fault.Interrupted) continue;
-        if (fault == Fault.WouldBlock) return want(t, head + cold(position, body), Way.Cold);
+        if (fault == Fault.WouldBlock) {
+          t.thaw = position + STRETCH;
+          return want(t, head + cold(position, body), Way.Cold);
+        }
         if (fault == Fault.Missing) readMissing = true;
         else if (fault == Fault.Unsupported) t.flags &= ~Flag.Probe;
         else return fail(t, fault);
@@ -90,10 +93,6 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
         transfer.moved(t, r, Way.Native, now);
         if (more) t.mark = t.done;
         continue;
-      } else {
-        while (count > WINDOW && read(file, after, <f64>(position + count - 1), 1) == -Fault.WouldBlock) {
-          count >>= 1;
-        }
       }
     }
 
@@ -106,7 +105,7 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
       if (r < head) continue;
     }
 
-    const r = sendfile(out, file, <f64>position, <i32>count);
+    const r = sendfile(out, file, <f64>position, <i32>ask(body, budget));
     if (r > 0) transfer.moved(t, r, Way.Native, now);
     else if (r == 0)
       return want(t, bell(position, body), Way.Copied); // a read has the last word on the end
@@ -128,6 +127,15 @@ function fail(t: Transfer, fault: Fault): Action {
 function want(t: Transfer, bytes: i64, way: Way): Action {
   transfer.wanted(t, bytes, way);
   return Action.Copy;
+}
+
+/** Whether the file is still taken to be cold here: since a cold byte was met, until one far ahead is warm. */
+function frozen(t: Transfer, file: i32, position: i64, body: i64): bool {
+  if (t.thaw == 0) return false;
+  if (position < t.thaw) return true;
+  const warm = body > FAR && read(file, SCRATCH, <f64>(position + FAR), 1) > 0;
+  t.thaw = warm ? 0 : position + STRETCH;
+  return !warm;
 }
 
 /** The socket's answer to a native call that moved nothing. */

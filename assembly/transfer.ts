@@ -55,8 +55,9 @@ const TABLE: usize = memory.data<u8>([
  * │  0     │ next: the record after it in the free list           │
  * │  4..20 │ state, flags, fault, way, want                       │
  * │ 24..   │ head, body, tail, offset, done, mark        (i64)    │
- * │ 72..   │ timeout, progress, deadline                 (f64 ms) │
- * │ 96..   │ bytes by Way: native, doorbell, cold, copied (i64)   │
+ * │ 72     │ thaw                                        (i64)    │
+ * │ 80..   │ timeout, progress, deadline                 (f64 ms) │
+ * │ 104..  │ bytes by Way: native, doorbell, cold, copied (i64)   │
  * └────────┴──────────────────────────────────────────────────────┘
  */
 @unmanaged
@@ -74,6 +75,8 @@ export class Transfer {
   done: i64;
   /** `done` up to here was sent with MSG_MORE, and is held back until more follows; else 0. */
   mark: i64;
+  /** The file offset up to which everything is taken to be cold, since a cold byte was met; else 0. */
+  thaw: i64;
   timeout: f64;
   progress: f64;
   deadline: f64;
