@@ -412,6 +412,8 @@ class IterableSource implements Source {
   }
 
   open(done: (error: unknown) => void): void {
+    // Reading tells a stream's error; before our turn and after the end nobody would listen, and that is fatal.
+    (this.#iterable as unknown as Partial<Readable>).on?.("error", () => {});
     try {
       this.#iterator = this.#iterable[Symbol.asyncIterator]();
     } catch (error) {

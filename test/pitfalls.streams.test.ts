@@ -132,6 +132,24 @@ row("a source that fails: its error, with the bytes that went before", async (t)
   same(await collect(far), Buffer.concat([DATA.subarray(0, 1000), DATA.subarray(0, premature.sent)]));
 });
 
+row("a stream that fails before its turn is its transfer's failure, and nobody else's", async (t) => {
+  const { near, far } = await connect(t, { over: "unix" });
+  const first = sendfile(near, DATA);
+  const missing = fs.createReadStream("/does/not/exist");
+  const second = failure(sendfile(near, missing));
+  const third = sendfile(near, DATA, { count: 10 });
+  await new Promise((closed) => missing.on("close", closed));
+  const bytes = collect(far);
+  assert.is(await first, DATA.length);
+  const error = await second;
+  assert.is(error.name, "SendfileError");
+  assert.is(error.code, "ENOENT");
+  assert.is(error.sent, 0);
+  assert.is(await third, 10);
+  near.end();
+  same(await bytes, Buffer.concat([DATA, DATA.subarray(0, 10)]));
+});
+
 row("T26 text is refused: a stream with an encoding, an iterable of strings", async (t) => {
   const { near, far } = await connect(t);
   const words = /^file should be opened in binary mode$/;
