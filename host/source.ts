@@ -250,6 +250,7 @@ class HandleSource extends FdSource {
   }
 
   open(done: (error: unknown) => void): void {
+    if (this.#handle.fd < 0) return done(closedFile());
     try {
       this.look(this.#handle.fd);
     } catch (error) {
@@ -327,7 +328,7 @@ class NumberSource extends FdSource {
 }
 
 function closedFile(): SendfileError {
-  return new SendfileError("EBADF", "EBADF: the file was closed during the transfer", { syscall: "read" });
+  return new SendfileError("EBADF", "EBADF: the file is closed", { syscall: "read" });
 }
 
 /** Bytes that are in memory. */
