@@ -50,8 +50,9 @@ export class SendfileError extends Error {
 
   /** The same failure, with the bytes that left before it. */
   static after(sent: number, error: unknown): SendfileError {
-    const { code, message, syscall, errno, path } = error as NodeJS.ErrnoException;
-    return new SendfileError(code ?? "ERR_SENDFILE_ABORTED", message ?? String(error), {
+    const { code, message, syscall, errno, path } = (error ?? {}) as NodeJS.ErrnoException;
+    // A DOMException's code is a number.
+    return new SendfileError(typeof code === "string" ? code : "ERR_SENDFILE_ABORTED", message ?? String(error), {
       sent,
       syscall,
       errno,

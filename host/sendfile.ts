@@ -479,8 +479,8 @@ class Transfer implements Job {
         cold: core.transfer_tally(handle, Way.Cold),
         copied: core.transfer_tally(handle, Way.Copied),
       });
-    } catch (error) {
-      this.#end(error as Error);
+    } catch (thrown) {
+      this.#end(SendfileError.after(sent, thrown));
     }
   }
 

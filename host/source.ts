@@ -442,7 +442,7 @@ class IterableSource implements Source {
     };
     next().then(
       () => this.#deliver(length, done),
-      (error: unknown) => done(error, NOTHING),
+      (thrown: unknown) => done(thrown || new Error(`the source threw ${thrown}`), NOTHING),
     );
   }
 

@@ -132,6 +132,47 @@ row("a source that fails: its error, with the bytes that went before", async (t)
   same(await collect(far), Buffer.concat([DATA.subarray(0, 1000), DATA.subarray(0, premature.sent)]));
 });
 
+row("whatever a source throws is a failure, never taken for the end", async (t) => {
+  const { near, far } = await connect(t);
+  let total = 0;
+  for (const thrown of [undefined, null, 0, "", "text", new Error("no code"), new DOMException("x", "DataError")]) {
+    async function* source() {
+      yield DATA.subarray(0, 1000);
+      throw thrown;
+    }
+    const error = await failure(sendfile(near, source()));
+    assert.is(error.name, "SendfileError", String(thrown));
+    assert.type(error.code, "string");
+    assert.is(error.sent, 1000);
+    const progress = await failure(
+      sendfile(near, DATA, {
+        count: 10,
+        onProgress() {
+          throw thrown;
+        },
+      }),
+    );
+    assert.is(progress.name, "SendfileError", String(thrown));
+    total += 1000 + progress.sent;
+  }
+  near.end();
+  assert.is((await collect(far)).length, total);
+});
+
+row("a Blob of a file that was changed meanwhile is a failure", async (t) => {
+  const path = tempFile(t, DATA);
+  const blob = await fs.openAsBlob(path);
+  fs.writeFileSync(path, DATA.subarray(1));
+  const { near, far } = await connect(t);
+  const error = await failure(sendfile(near, blob));
+  assert.is(error.name, "SendfileError");
+  assert.type(error.code, "string");
+  assert.is((error.cause as Error).name, "NotReadableError");
+  assert.is(error.sent, 0);
+  near.end();
+  same(await collect(far), Buffer.alloc(0));
+});
+
 row("a stream that fails before its turn is its transfer's failure, and nobody else's", async (t) => {
   const { near, far } = await connect(t, { over: "unix" });
   const first = sendfile(near, DATA);
