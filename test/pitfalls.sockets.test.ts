@@ -1,6 +1,6 @@
 // PITFALLS of the socket: T11, T16 to T20, T24, T30, T31, on real sockets and files.
 
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import * as fs from "node:fs";
 import * as net from "node:net";
 import { test } from "uvu";
@@ -507,6 +507,7 @@ for (const mode of MODES) {
     during.abort(reason);
     const error = await first;
     assert.is(error.cause, reason);
+    assert.is(getEventListeners(during.signal, "abort").length, 0);
     assert.ok(error.sent > 0 && error.sent < DATA.length);
     const bytes = collect(far);
     assert.is(await third, 10);

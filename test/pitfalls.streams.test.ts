@@ -1,5 +1,6 @@
 // What can be sent besides files, and where to besides sockets. T24 to T26 for streams.
 
+import { spawn } from "node:child_process";
 import * as dgram from "node:dgram";
 import { once } from "node:events";
 import * as fs from "node:fs";
@@ -287,6 +288,31 @@ row("a Writable that fails or is destroyed ends the transfer", async (t) => {
   const sending = failure(sendfile(silent, path));
   setTimeout(() => silent.destroy(), 5);
   assert.is((await sending).code, "ERR_SENDFILE_CLOSED");
+});
+
+row("process.stdout, as a socketpair, a pipe and a file", async (t) => {
+  const path = tempFile(t, DATA);
+  const out = `${path}.out`;
+  const front = new URL("../host/node.js", import.meta.url).href;
+  const program = `
+    const { sendfile } = await import(${JSON.stringify(front)});
+    process.stdout.write("A");
+    const sending = sendfile(process.stdout, ${JSON.stringify(path)});
+    process.stdout.write("B");
+    if (await sending !== ${DATA.length}) process.exit(1);`;
+  const wanted = Buffer.concat([Buffer.from("A"), DATA, Buffer.from("B")]);
+  const run = async (script: string) => {
+    const args = ["-c", script, process.execPath, program, out];
+    const child = spawn("sh", args, { stdio: ["ignore", "pipe", "inherit"] });
+    t.after(() => child.kill());
+    const [bytes, [code]] = await Promise.all([collect(child.stdout), once(child, "close")]);
+    assert.is(code, 0, script);
+    return bytes;
+  };
+  same(await run('exec "$0" --input-type=module -e "$1"'), wanted, "socketpair");
+  same(await run('"$0" --input-type=module -e "$1" | cat'), wanted, "pipe");
+  await run('exec "$0" --input-type=module -e "$1" >"$2"');
+  same(fs.readFileSync(out), wanted, "file");
 });
 
 /** One request to a server of its own; gives the response whole. */
