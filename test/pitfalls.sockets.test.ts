@@ -347,8 +347,8 @@ for (const mode of MODES) {
       });
       for (const error of await Promise.all(sendings)) assert.is(error.code, "ERR_SENDFILE_ABORTED");
     }
-    await until(() => fdCount() <= before);
-    assert.is(fdCount(), before);
+    await until(() => fdCount(path) <= 1); // that of the first
+    assert.ok(fdCount() <= before);
     const bytes = collect(far);
     assert.is(await head, DATA.length);
     near.end();
@@ -370,9 +370,9 @@ for (const mode of MODES) {
       near.destroy();
       far.destroy();
     }
+    await until(() => fdCount(path) === 0);
     await t.end();
     await until(() => fdCount() <= before);
-    assert.is(fdCount(), before);
   });
 
   for (const way of ["destroy", "reset"] as const) {
@@ -414,9 +414,9 @@ for (const mode of MODES) {
       }
       far.destroy();
     }
+    await until(() => fdCount(path) === 0);
     await t.end();
     await until(() => fdCount() <= before);
-    assert.is(fdCount(), before);
   });
 
   row(`T20 a client that half-closes gets the whole download, ${mode}`, async (t) => {
