@@ -117,7 +117,7 @@ export function transfer_fault(t: Transfer): i32 {
 
 /** 1 where the last bytes were sent with MSG_MORE and nothing has followed. */
 export function transfer_corked(t: Transfer): i32 {
-  return t.mark != 0 ? 1 : 0;
+  return t.corked ? 1 : 0;
 }
 
 /** Gives the record back; legal at any time, once. */

@@ -91,7 +91,7 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
         if (r == -Fault.Interrupted) continue;
         if (r < 0) return refused(t, -r);
         transfer.moved(t, r, Way.Native, now);
-        if (more) t.mark = t.done;
+        t.corked = more;
         continue;
       }
     }
@@ -101,7 +101,7 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
       if (r == -Fault.Interrupted) continue;
       if (r < 0) return refused(t, -r);
       transfer.moved(t, r, Way.Native, now);
-      t.mark = t.done;
+      t.corked = true;
       if (r < head) continue;
     }
 

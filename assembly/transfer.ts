@@ -53,11 +53,10 @@ const TABLE: usize = memory.data<u8>([
 /*
  * ┌────────┬──────────────────────────────────────────────────────┐
  * │  0     │ next: the record after it in the free list           │
- * │  4..20 │ state, flags, fault, way, want                       │
- * │ 24..   │ head, body, tail, offset, done, mark        (i64)    │
- * │ 72     │ thaw                                        (i64)    │
- * │ 80..   │ timeout, progress, deadline                 (f64 ms) │
- * │ 104..  │ bytes by Way: native, doorbell, cold, copied (i64)   │
+ * │  4..20 │ state, flags, fault, way and corked, want            │
+ * │ 24..   │ head, body, tail, offset, done, thaw         (i64)    │
+ * │ 72..   │ timeout, progress, deadline                 (f64 ms) │
+ * │ 96..   │ bytes by Way: native, doorbell, cold, copied (i64)   │
  * └────────┴──────────────────────────────────────────────────────┘
  */
 @unmanaged
@@ -66,15 +65,15 @@ export class Transfer {
   state: i32;
   flags: i32;
   fault: i32;
-  way: i32;
+  way: u8;
+  /** The last bytes were sent with MSG_MORE, and may be held back until more follows. */
+  corked: bool;
   want: i32;
   head: i64;
   body: i64;
   tail: i64;
   offset: i64;
   done: i64;
-  /** `done` up to here was sent with MSG_MORE, and is held back until more follows; else 0. */
-  mark: i64;
   /** The file offset up to which everything is taken to be cold, since a cold byte was met; else 0. */
   thaw: i64;
   timeout: f64;
@@ -201,7 +200,7 @@ export function moved(t: Transfer, bytes: i64, way: Way, now: f64): void {
   step(t, Event.Moved);
   if (bytes > 0) {
     t.done += bytes;
-    t.mark = 0;
+    t.corked = false;
     store<i64>(cell(t, way), tally(t, way) + bytes);
   }
   t.progress = now;
@@ -211,7 +210,7 @@ export function moved(t: Transfer, bytes: i64, way: Way, now: f64): void {
 export function wanted(t: Transfer, bytes: i64, way: Way): void {
   step(t, Event.Wanted);
   t.want = <i32>min(bytes, i32.MAX_VALUE);
-  t.way = way;
+  t.way = <u8>way;
 }
 
 /** The host's copy is over. */

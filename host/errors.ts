@@ -50,9 +50,10 @@ export class SendfileError extends Error {
 
   /** The same failure, with the bytes that left before it. */
   static after(sent: number, error: unknown): SendfileError {
-    const { code, message, syscall, errno, path } = error as NodeJS.ErrnoException;
-    // An AggregateError of several refused addresses has a code, but no words.
-    return new SendfileError(code ?? "ERR_SENDFILE_ABORTED", message || code || String(error), {
+    const { code, message, syscall, errno, path } = (error ?? {}) as NodeJS.ErrnoException;
+    // A DOMException's code is a number; an AggregateError of several refused addresses has no words.
+    const name = typeof code === "string" ? code : "ERR_SENDFILE_ABORTED";
+    return new SendfileError(name, message || (typeof code === "string" ? code : String(error)), {
       sent,
       syscall,
       errno,

@@ -56,7 +56,7 @@ export function createHost(bytes: Uint8Array, adapter: Adapter): Host {
     core,
     turns: new Turns(core, adapter.now, adapter.defer),
     sys,
-    reason: typeof found === "string" ? found : null,
+    reason: typeof found === "string" ? found : adapter.auto === "copy" ? "SENDOFF_MODE=copy" : null,
     auto: adapter.auto,
     now: adapter.now,
   };
@@ -78,8 +78,7 @@ export function createHost(bytes: Uint8Array, adapter: Adapter): Host {
 
     capabilities() {
       const kernel = sys === null ? { sendfile: false, nowait: false } : sys.probe();
-      const off = typeof found === "string" ? found : adapter.auto === "copy" ? "SENDOFF_MODE=copy" : null;
-      const reason = off ?? (kernel.sendfile ? null : "this kernel has no sendfile");
+      const reason = shared.reason ?? (kernel.sendfile ? null : "this kernel has no sendfile");
       return {
         native: reason === null,
         reason,

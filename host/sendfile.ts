@@ -56,7 +56,7 @@ export interface Shared {
   readonly turns: Turns;
   /** null where native calls can't be had. */
   readonly sys: Syscalls | null;
-  /** Why they can't be had; null where they can. */
+  /** Why they can't be had, or must not be made: SENDOFF_MODE=copy holds for mode 'native' too. */
   readonly reason: string | null;
   /** SENDOFF_MODE: what 'auto' means in this process. */
   readonly auto: Mode;
@@ -329,7 +329,7 @@ class Transfer implements Job {
   /** Why the kernel's way can't be taken from here; null where it can be tried. */
   #obstacle(): string | null {
     const { sys, reason } = this.#shared;
-    if (sys === null) return reason;
+    if (sys === null || reason !== null) return reason;
     if (!this.#source.native) return "this file is not a regular one";
     if (!this.#queue.native(sys.isStream)) return "this socket is not a plain TCP or Unix stream socket";
     return null;
@@ -480,8 +480,8 @@ class Transfer implements Job {
         cold: core.transfer_tally(handle, Way.Cold),
         copied: core.transfer_tally(handle, Way.Copied),
       });
-    } catch (error) {
-      this.#end(error as Error);
+    } catch (thrown) {
+      this.#end(SendfileError.after(sent, thrown));
     }
   }
 

@@ -251,6 +251,7 @@ class HandleSource extends FdSource {
   }
 
   open(done: (error: unknown) => void): void {
+    if (this.#handle.fd < 0) return done(closedFile());
     try {
       this.look(this.#handle.fd);
     } catch (error) {
@@ -328,7 +329,7 @@ class NumberSource extends FdSource {
 }
 
 function closedFile(): SendfileError {
-  return new SendfileError("EBADF", "EBADF: the file was closed during the transfer", { syscall: "read" });
+  return new SendfileError("EBADF", "EBADF: the file is closed", { syscall: "read" });
 }
 
 /** Bytes that are in memory. */
@@ -413,6 +414,8 @@ class IterableSource implements Source {
   }
 
   open(done: (error: unknown) => void): void {
+    // Reading tells a stream's error; before our turn and after the end nobody would listen, and that is fatal.
+    (this.#iterable as unknown as Partial<Readable>).on?.("error", () => {});
     try {
       this.#iterator = this.#iterable[Symbol.asyncIterator]();
     } catch (error) {
@@ -440,7 +443,7 @@ class IterableSource implements Source {
     };
     next().then(
       () => this.#deliver(length, done),
-      (error: unknown) => done(error, NOTHING),
+      (thrown: unknown) => done(thrown || new Error(`the source threw ${thrown}`), NOTHING),
     );
   }
 

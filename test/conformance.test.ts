@@ -30,7 +30,7 @@ async function refusal(promise: Promise<unknown>, type: typeof Error, words: Reg
 if (!found.native) {
   row(`mode 'native' says why it can't be had: ${found.reason}`, async (t) => {
     const { near, far } = await connect(t);
-    const error = await failure(sendfile(near, tempFile(t, DATA), { mode: "native" }));
+    const error = await failure(sendfile(near, tempFile(t, DATA.subarray(0, 1000)), { mode: "native" }));
     assert.is(error.code, "ERR_SENDFILE_NOT_AVAILABLE");
     assert.ok(error.message.includes(found.reason as string), error.message);
     assert.is(error.sent, 0);

@@ -61,8 +61,8 @@ interface End {
   stream: Stream;
   calls: number;
   doorbells: number;
-  /** Calls that failed: questions about the last byte of a chunk, other reads, and calls that send. */
-  failed: { last: number; read: number; send: number };
+  /** Calls that failed: questions about a byte far ahead, other reads, and calls that send. */
+  failed: { far: number; read: number; send: number };
 }
 
 /** A faithful host, whose nth call fails; and where it lasts, all after it. */
@@ -70,7 +70,7 @@ function drive(build: Build, extent: Extent, fault: Fault, nth: number, lasting:
   const stream = new Stream(1, extent);
   let calls = 0;
   let doorbells = 0;
-  const failed = { last: 0, read: 0, send: 0 };
+  const failed = { far: 0, read: 0, send: 0 };
   const outcome = (call: keyof typeof failed): Outcome => {
     calls++;
     if (lasting ? calls < nth : calls !== nth) return (most) => most;
@@ -83,7 +83,7 @@ function drive(build: Build, extent: Extent, fault: Fault, nth: number, lasting:
     sendfile: (_out, file, offset, n) => stream.sendfile(file, offset, n, outcome("send")),
     send: (_out, ptr, n, more) => stream.send(core, ptr, n, more, outcome("send")),
     read: (_file, ptr, offset, n) =>
-      stream.read(core, ptr, offset, n, outcome(stream.isLast(offset) ? "last" : "read")),
+      stream.read(core, ptr, offset, n, outcome(BigInt(offset) === stream.position ? "read" : "far")),
   });
 
   const handle = core.transfer_open(0);
@@ -125,7 +125,7 @@ function drive(build: Build, extent: Extent, fault: Fault, nth: number, lasting:
 
 /** The one right end: None for Done. */
 function right(extent: Extent, fault: Fault, lasting: boolean, { failed }: End): Fault {
-  // The question about a last byte only sizes the chunk: without an answer it is as large as can be.
+  // The question about a byte far ahead decides only how to go on: without an answer it counts as cold.
   if (failed.read + failed.send === 0) return Fault.None;
   switch (fault) {
     case Fault.WouldBlock:

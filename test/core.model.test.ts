@@ -58,6 +58,7 @@ function extent(random: Random): Extent {
     near(128 * KiB),
     near(512 * KiB),
     near(MiB),
+    40 * MiB + random.below(MiB),
     random.below(3 * MiB),
     near(2 ** 31),
     2 ** 53 - 1,
@@ -84,6 +85,9 @@ interface Must {
   fault?: Fault;
 }
 
+const STRETCH = 4n * 1048576n;
+const FAR = 32n * 1048576n;
+
 const least = (...values: bigint[]) => values.reduce((a, b) => (a < b ? a : b));
 const upTo = (unit: bigint, position: bigint) => unit - (position % unit);
 
@@ -97,6 +101,8 @@ class Model extends Stream {
   progress: number;
   /** How often its calls meet something odd. */
   readonly odd: number;
+  /** Up to here everything is taken to be cold; 0 where nothing is. */
+  thaw = 0n;
   runs = 0;
   calls = 0;
   /** What may cost calls: bytes that moved, interruptions, answers. Each is worth 6 calls at most. */
@@ -127,7 +133,9 @@ class Model extends Stream {
   bell(way: Way): Must {
     return this.copy(upTo(4096n, this.position), way);
   }
+  /** Cold bytes are met, or have to be expected still. */
   cold(): Must {
+    if (this.position >= this.thaw) this.thaw = this.position + STRETCH;
     const page = (this.position + 262144n) / 4096n;
     return this.copy(page * 4096n - this.position, Way.Cold);
   }
@@ -173,10 +181,15 @@ class World {
       read: (file, ptr, offset, count) => {
         const t = this.#call(file - 1_000_000);
         assert.ok(t.probe && !this.readMissing, "read is not asked again");
-        const last = t.isLast(offset);
         const n = t.read(this.core, ptr, offset, count, (most) => this.#outcome(t, most));
-        // An odd answer about the last byte of a chunk is no reason to stop.
-        if (!last) this.#asked(t, n);
+        if (t.thaw > 0n) {
+          assert.is(BigInt(offset), t.position + FAR, "where it was cold a byte far ahead is asked first");
+          if (n > 0) t.thaw = 0n;
+          else this.must = t.cold();
+        } else {
+          assert.is(BigInt(offset), t.position);
+          this.#asked(t, n);
+        }
         return n;
       },
     });
@@ -254,7 +267,7 @@ class World {
       this.turn = this.now;
       this.core.turn_begin(this.now);
     }
-    assert.is(this.core.turn_spent(this.now), this.now - this.turn >= 2 ? 1 : 0);
+    assert.is(this.core.turn_spent(this.now), this.now - this.turn >= 1 ? 1 : 0);
   }
 
   /** One run of a transfer, and what the host makes of the answer. */
@@ -282,8 +295,11 @@ class World {
     if (t.left === 0n) return { action: Action.Done };
     const expired = t.expired(this.now);
     if (expired !== null) return expired;
-    if (this.now - this.turn >= 2) return { action: Action.Yield };
-    return t.native && !this.sendfileMissing ? null : t.without();
+    if (this.now - this.turn >= 1) return { action: Action.Yield };
+    if (!t.native || this.sendfileMissing) return t.without();
+    const asks = t.probe && !this.readMissing && t.bodyLeft > 0n && t.headLeft <= 16384n;
+    const frozen = t.thaw > 0n && (t.position < t.thaw || t.bodyLeft <= FAR);
+    return asks && frozen ? t.cold() : null;
   }
 
   /** What has to follow where no call has said so. */

@@ -202,7 +202,6 @@ each("core: transitions", (test, build) => {
     > limit timeout=5 deadline=7
     > run
     read @10 0 1 = 1
-    read @10 ${MiB - 1} 1 = 1
     send @0 10 more = 10
     sendfile 0 ${MiB} = System
     Fail System sent 0 corked
@@ -356,7 +355,6 @@ each("core: transitions", (test, build) => {
     > open count=${MiB + 100} native probe
     > run
     read @0 0 1 = 1
-    read @0 ${MiB - 1} 1 = 1
     sendfile 0 ${MiB} = ${MiB - 50}
     read @0 ${MiB - 50} 150 = 150
     send @0 150 = 150
@@ -506,7 +504,6 @@ each("core: transitions", (test, build) => {
     Copy ${10 + 256 * KiB - 5} at 0 Cold
     > copied ${10 + 256 * KiB - 5}
     > run
-    read @0 ${256 * KiB} 1 = WouldBlock
     Copy ${256 * KiB} at ${10 + 256 * KiB - 5} Cold`,
   );
 
@@ -520,56 +517,52 @@ each("core: transitions", (test, build) => {
   );
 
   row(
-    "a warm first byte and a cold last one: the chunk is halved, down to a readahead window",
+    "a cold byte: 4 MiB are taken to be cold, and a rest of 32 MiB or less altogether",
     `
-    > open offset=7 count=${4 * MiB} native probe
+    > open count=${32 * MiB} native probe
     > run
-    read @0 7 1 = 1
-    read @0 ${7 + MiB - 1} 1 = WouldBlock
-    read @0 ${7 + MiB / 2 - 1} 1 = WouldBlock
-    read @0 ${7 + MiB / 4 - 1} 1 = WouldBlock
-    sendfile 7 ${MiB / 8} = WouldBlock
-    Copy 4089 at 0 Doorbell`,
+    read @0 0 1 = WouldBlock
+    Copy ${256 * KiB} at 0 Cold
+    > copied ${4 * MiB - 1}
+    > run
+    Copy ${256 * KiB - 4095} at ${4 * MiB - 1} Cold
+    > copied 1
+    > run
+    Copy ${256 * KiB} at ${4 * MiB} Cold
+    > copied ${12 * MiB}
+    > run
+    Copy ${256 * KiB} at ${16 * MiB} Cold`,
   );
 
   row(
-    "the chunk is halved only as long as its last byte is cold",
+    "behind 4 cold MiB a byte 32 MiB ahead is asked: cold",
     `
-    > open count=${4 * MiB} native probe
+    > open offset=7 count=${64 * MiB} native probe
     > run
-    read @0 0 1 = 1
-    read @0 ${MiB - 1} 1 = WouldBlock
-    read @0 ${MiB / 2 - 1} 1 = 1
-    sendfile 0 ${MiB / 2} = ${MiB / 2}
-    read @0 ${MiB / 2} 1 = WouldBlock
-    Copy ${256 * KiB} at ${MiB / 2} Cold`,
+    read @0 7 1 = WouldBlock
+    Copy ${256 * KiB - 7} at 0 Cold
+    > copied ${4 * MiB}
+    > run
+    read @0 ${7 + 36 * MiB} 1 = WouldBlock
+    Copy ${256 * KiB - 7} at ${4 * MiB} Cold
+    > copied 4096
+    > run
+    Copy ${256 * KiB - 7} at ${4 * MiB + 4096} Cold`,
   );
 
   row(
-    "a last byte that can't be asked about is no reason to stop",
+    "behind 4 cold MiB a byte 32 MiB ahead is asked: warm, so the next one is asked, and all goes natively",
     `
-    > open count=${MiB} native probe
+    > open count=${64 * MiB} native probe
     > run
-    read @0 0 1 = 1
-    read @0 ${MiB - 1} 1 = System
-    sendfile 0 ${MiB} = ${MiB}
-    Done sent ${MiB}`,
-  );
-
-  row(
-    "one warm page is proof enough for 128 KiB",
-    `
-    > open count=${128 * KiB} native probe
+    read @0 0 1 = WouldBlock
+    Copy ${256 * KiB} at 0 Cold
+    > copied ${4 * MiB}
     > run
-    read @0 0 1 = 1
-    sendfile 0 ${128 * KiB} = ${128 * KiB}
-    Done sent ${128 * KiB}
-    > open count=${128 * KiB + 1} native probe
-    > run
-    read @0 0 1 = 1
-    read @0 ${128 * KiB} 1 = 1
-    sendfile 0 ${128 * KiB + 1} = ${128 * KiB + 1}
-    Done sent ${128 * KiB + 1}`,
+    read @0 ${36 * MiB} 1 = 1
+    read @0 ${4 * MiB} 1 = 1
+    sendfile ${4 * MiB} ${MiB} = ${MiB}
+    Yield at ${5 * MiB}`,
   );
 
   // What is not to be had.
@@ -761,14 +754,11 @@ each("core: transitions", (test, build) => {
     > run
     read @10 0 1 = Interrupted
     read @10 0 1 = 1
-    read @10 299999 1 = Interrupted
     send @0 10 more = Interrupted
     read @10 0 1 = 1
-    read @10 299999 1 = 1
     send @0 10 more = 10
     sendfile 0 300000 = Interrupted
     read @0 0 1 = 1
-    read @0 299999 1 = 1
     sendfile 0 300000 = 300000
     Done sent 300000
     > open count=100 native probe
@@ -1050,16 +1040,16 @@ each("core: transitions", (test, build) => {
   );
 
   row(
-    "Yield where the turn's 2 ms are spent, by whom it may be, and no call is made",
+    "Yield where the turn's 1 ms is spent, by whom it may be, and no call is made",
     `
     > now 100
     > turn
     > open count=${2 * MiB} native
-    > now 101.99
+    > now 100.99
     > run
     sendfile 0 ${MiB} = ${MiB}
     Yield at ${MiB}
-    > now 102
+    > now 101
     > run
     Yield at ${MiB}
     > open count=5
@@ -1107,13 +1097,13 @@ each("core: transitions", (test, build) => {
     > turn
     > open count=100000 native
     > limit timeout=50
-    > now 1001
+    > now 1000.5
     > run
     sendfile 0 100000 = 10
     sendfile 10 99990 = WouldBlock
     Copy 4086 at 10 Doorbell
     > due
-    1051
+    1050.5
     > now 1020
     > moved 1
     > due
@@ -1209,28 +1199,26 @@ each("core: transitions", (test, build) => {
   row(
     "the tally is by Way, header and trailer included",
     `
-    > open header=10 count=${MiB} trailer=5 native probe
+    > open header=10 count=${40 * MiB} trailer=5 native probe
     > run
     read @10 0 1 = WouldBlock
     Copy ${10 + 256 * KiB} at 0 Cold
     > moved 10
-    > copied ${256 * KiB}
+    > copied ${4 * MiB}
     > run
-    read @0 ${256 * KiB} 1 = 1
-    read @0 ${MiB - 1} 1 = 1
-    sendfile ${256 * KiB} ${768 * KiB} = 1000
-    read @0 ${256 * KiB + 1000} 1 = 1
-    read @0 ${MiB - 1} 1 = 1
-    sendfile ${256 * KiB + 1000} ${768 * KiB - 1000} = WouldBlock
-    Copy 3096 at ${10 + 256 * KiB + 1000} Doorbell
+    read @0 ${36 * MiB} 1 = 1
+    read @0 ${4 * MiB} 1 = 1
+    sendfile ${4 * MiB} ${MiB} = 1000
+    read @0 ${4 * MiB + 1000} 1 = 1
+    sendfile ${4 * MiB + 1000} ${MiB - 1000} = WouldBlock
+    Copy 3096 at ${10 + 4 * MiB + 1000} Doorbell
     > copied 3096
     > run
-    read @0 ${260 * KiB} 1 = 1
-    read @0 ${MiB - 1} 1 = 1
-    sendfile ${260 * KiB} ${764 * KiB} = Unsupported
-    Copy ${252 * KiB} at ${10 + 260 * KiB} Copied
-    > copied ${252 * KiB}
+    read @0 ${4 * MiB + 4096} 1 = 1
+    sendfile ${4 * MiB + 4096} ${MiB} = Unsupported
+    Copy ${508 * KiB} at ${10 + 4 * MiB + 4096} Copied
+    > copied ${508 * KiB}
     > tally
-    Native 1000, Doorbell 3096, Cold ${10 + 256 * KiB}, Copied ${252 * KiB}`,
+    Native 1000, Doorbell 3096, Cold ${10 + 4 * MiB}, Copied ${520192}`,
   );
 });

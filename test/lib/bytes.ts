@@ -14,7 +14,7 @@ export function random(seed: number): (below: number) => number {
 }
 
 /** `size` bytes of which no two pages are alike. */
-export function pattern(size: number, seed = 1): Buffer {
+export function pattern(size: number, seed = 1): Buffer<ArrayBuffer> {
   const words = new Uint32Array(Math.ceil(size / 4));
   const next = random(seed);
   for (let i = 0; i < words.length; i++) words[i] = next(0xffffffff);

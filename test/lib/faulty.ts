@@ -29,6 +29,8 @@ export interface FaultyHost extends Host {
   readonly calls: Call[];
   readonly sys: Syscalls;
   readonly memory: Memory;
+  /** An address in memory with 2 KiB behind it that nobody uses between two runs. */
+  readonly room: number;
 }
 
 export interface FaultyOptions {
@@ -42,6 +44,7 @@ export function faultyHost({ judge = () => null, now, auto = "auto" }: FaultyOpt
   const calls: Call[] = [];
   let sys: Syscalls | undefined;
   let memory: Memory | undefined;
+  let room = 0;
 
   const host = createHost(fs.readFileSync(new URL("../../core.wasm", import.meta.url)), {
     now: now ?? (() => performance.now()),
@@ -52,6 +55,7 @@ export function faultyHost({ judge = () => null, now, auto = "auto" }: FaultyOpt
       if (typeof libc === "string") return libc;
       const real = linux(libc, lent, frame);
       memory = lent;
+      room = frame - 2048; // the end of the core's scratch area
       sys = real;
       const { sendfile, read, send } = real;
       const judged = (call: Omit<Call, "nth">, make: (count: number) => number): number => {
@@ -78,6 +82,9 @@ export function faultyHost({ judge = () => null, now, auto = "auto" }: FaultyOpt
     calls,
     get sys() {
       return sys as Syscalls;
+    },
+    get room() {
+      return room;
     },
     get memory() {
       return memory as Memory;

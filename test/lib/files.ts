@@ -36,9 +36,18 @@ export async function openHandle(scene: Scene, path: string, flags = "r"): Promi
   return handle;
 }
 
-/** How many fds this process has open. */
-export function fdCount(): number {
-  return fs.readdirSync("/proc/self/fd").length;
+/** How many fds this process has open: all, where a socket of an earlier test may still be closing, or those of a file. */
+export function fdCount(path?: string): number {
+  const fds = fs.readdirSync("/proc/self/fd");
+  return path === undefined ? fds.length : fds.filter((fd) => target(fd) === path).length;
+}
+
+function target(fd: string): string | null {
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return null; // that of readdir itself
+  }
 }
 
 /** The file's own position, as lseek(2) would tell it. */

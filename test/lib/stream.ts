@@ -104,11 +104,6 @@ export class Stream {
     return n;
   }
 
-  /** Whether a read is the question about the last byte of a chunk. */
-  isLast(offset: number): boolean {
-    return BigInt(offset) !== this.position;
-  }
-
   read(core: Core, ptr: number, offset: number, count: number, outcome: Outcome): number {
     const start = BigInt(offset) - this.offset;
     const end = start + BigInt(count);

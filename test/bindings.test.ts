@@ -1,0 +1,171 @@
+// The same promises by each way to libc, and without one: CPython's tests, run again in a process with
+// SENDOFF_FFI or SENDOFF_MODE set, and a copy of the package without koffi.
+
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { Capabilities } from "../host/node.js";
+import { pattern } from "./lib/bytes.js";
+import { type ChildOptions, type Outcome, runNode } from "./lib/child.js";
+import { tempFile, tempFolder } from "./lib/files.js";
+import { row } from "./lib/scene.js";
+
+const conformance = fileURLToPath(new URL("conformance.test.js", import.meta.url));
+const build = fileURLToPath(new URL("..", import.meta.url));
+const root = join(build, "..");
+
+function ok(outcome: Outcome): string {
+  assert.is(outcome.code, 0, `${outcome.signal ?? outcome.code}\n${outcome.stdout}\n${outcome.stderr}`);
+  return outcome.stdout;
+}
+
+/** Runs lines that end by printing one line of JSON, with `api` the package's front door. */
+async function run<T>(lines: string, options: ChildOptions = {}, front = join(build, "host/node.js")): Promise<T> {
+  const program = `const api = await import(${JSON.stringify(front)});\n${lines}`;
+  return JSON.parse(ok(await runNode(["--input-type=module", "-e", program], options))) as T;
+}
+
+const CAPABILITIES = "console.log(JSON.stringify(api.capabilities()));";
+
+/** Sends a file to itself over loopback, and prints how many bytes came and how they went. */
+const transfer = (path: string, mode: string) => `
+  import net from "node:net";
+  const server = net.createServer(async (socket) => {
+    let last;
+    const onProgress = (progress) => (last = progress);
+    const sent = await api.sendfile(socket, ${JSON.stringify(path)}, { mode: ${JSON.stringify(mode)}, onProgress })
+      .catch((error) => ({ code: error.code, message: error.message }));
+    socket.end();
+    let got = 0;
+    for await (const chunk of (await client)) got += chunk.length;
+    server.close();
+    console.log(JSON.stringify({ sent, got, last, found: api.capabilities() }));
+  }).listen(0, "127.0.0.1");
+  await new Promise((done) => server.once("listening", done));
+  const client = Promise.resolve(net.connect(server.address().port, "127.0.0.1"));
+`;
+
+interface Report {
+  sent: number | { code: string; message: string };
+  got: number;
+  last?: { native: number; doorbell: number; copied: number };
+  found: Capabilities;
+}
+
+const linux = process.platform === "linux" ? null : "the native way is Linux's";
+const koffi = (await run<Capabilities>(CAPABILITIES, { env: { SENDOFF_FFI: "koffi" } })).binding;
+const nodeFFI = (await run<Capabilities>(CAPABILITIES, { env: { SENDOFF_FFI: "node" } })).binding;
+
+for (const [env, skip] of [
+  [{ SENDOFF_FFI: "koffi" }, koffi ? null : "koffi is not installed"],
+  [{ SENDOFF_FFI: "node" }, nodeFFI ? null : `Node ${process.version} has no node:ffi`],
+  [{ SENDOFF_FFI: "none" }, null],
+  [{ SENDOFF_MODE: "copy" }, null],
+] as [NodeJS.ProcessEnv, string | null][]) {
+  const [name, value] = Object.entries(env)[0] as [string, string];
+
+  row(
+    `CPython's tests with ${name}=${value}`,
+    async () => {
+      const found = await run<Capabilities>(CAPABILITIES, { env });
+      if (name === "SENDOFF_FFI") assert.is(found.binding, { koffi: "koffi", node: "node:ffi", none: null }[value]);
+      assert.is(found.native, name === "SENDOFF_FFI" && value !== "none");
+      if (!found.native) assert.is(found.reason, `${name}=${value}`);
+      const stdout = ok(await runNode([conformance], { env }));
+      assert.match(stdout, /Passed: +\d\d/);
+    },
+    skip ?? (value === "none" || value === "copy" ? null : linux),
+  );
+}
+
+row("T23 SENDOFF_MODE=copy is a kill switch: mode 'native' does not get past it", async (t) => {
+  const path = tempFile(t, pattern(100_000));
+  const env = { SENDOFF_MODE: "copy" };
+  const auto = await run<Report>(transfer(path, "auto"), { env });
+  assert.is(auto.sent, 100_000);
+  assert.is(auto.got, 100_000);
+  assert.is(auto.last?.native, 0);
+  assert.is(auto.last?.copied, 100_000);
+  const forced = await run<Report>(transfer(path, "native"), { env });
+  assert.equal(forced.sent, {
+    code: "ERR_SENDFILE_NOT_AVAILABLE",
+    message: "the kernel's sendfile can't be had here: SENDOFF_MODE=copy",
+  });
+  assert.is(forced.got, 0);
+});
+
+row("a word that SENDOFF_FFI or SENDOFF_MODE does not know is said, not ignored", async () => {
+  const found = await run<Capabilities>(CAPABILITIES, { env: { SENDOFF_FFI: "libffi" } });
+  assert.is(found.native, false);
+  assert.is(found.reason, "SENDOFF_FFI=libffi: koffi, node or none are known");
+  const { code, stderr } = await runNode(
+    [
+      "--input-type=module",
+      "-e",
+      `import(${JSON.stringify(join(build, "host/node.js"))}).then((api) => api.capabilities())`,
+    ],
+    { env: { SENDOFF_MODE: "fast" } },
+  );
+  assert.is(code, 1);
+  assert.match(stderr, /SENDOFF_MODE must be auto, native or copy \(got 'fast'\)/);
+});
+
+row("T32 a process that may not load native code copies, and says why", async (t) => {
+  const flag = ["--permission", "--experimental-permission"].find((each) =>
+    process.allowedNodeEnvironmentFlags.has(each),
+  );
+  if (flag === undefined) return;
+  const path = tempFile(t, pattern(100_000));
+  const flags = [
+    flag,
+    "--allow-fs-read=*",
+    ...(process.allowedNodeEnvironmentFlags.has("--allow-net") ? ["--allow-net"] : []),
+  ];
+  const report = await run<Report>(transfer(path, "auto"), { flags });
+  assert.is(report.found.native, false);
+  assert.match(report.found.reason as string, /koffi: .+; node:ffi: /);
+  assert.is(report.sent, 100_000);
+  assert.is(report.got, 100_000);
+});
+
+row("without koffi: the package works as it is shipped, and says why native is off", async (t) => {
+  const folder = join(tempFolder(t), "node_modules", "sendoff");
+  mkdirSync(folder, { recursive: true });
+  cpSync(join(root, "package.json"), join(folder, "package.json"));
+  for (const part of ["assembly", "host", "core.wasm"]) {
+    cpSync(join(build, part), join(folder, "build", part), { recursive: true });
+  }
+  const loader = "node_modules/@assemblyscript/loader";
+  cpSync(join(root, loader), join(folder, "..", "@assemblyscript", "loader"), { recursive: true });
+  writeFileSync(join(folder, "..", "..", "package.json"), "{}");
+  const path = tempFile(t, pattern(1_000_000));
+  const cwd = join(folder, "..", "..");
+  for (const SENDOFF_FFI of ["", "koffi"]) {
+    const report = await run<Report>(
+      transfer(path, "auto"),
+      { cwd, env: { SENDOFF_FFI } },
+      join(folder, "build/host/node.js"),
+    );
+    assert.is(report.sent, 1_000_000);
+    assert.is(report.got, 1_000_000);
+    if (SENDOFF_FFI === "" && nodeFFI !== null) {
+      assert.is(report.found.binding, "node:ffi");
+      continue;
+    }
+    assert.is(report.found.native, false);
+    assert.match(report.found.reason as string, /koffi: Cannot find module 'koffi'/);
+    if (SENDOFF_FFI === "") assert.match(report.found.reason as string, /node:ffi: this Node has no node:ffi/);
+    assert.is(report.last?.copied, 1_000_000);
+    const forced = await run<Report>(
+      transfer(path, "native"),
+      { cwd, env: { SENDOFF_FFI } },
+      join(folder, "build/host/node.js"),
+    );
+    assert.is((forced.sent as { code: string }).code, "ERR_SENDFILE_NOT_AVAILABLE");
+    assert.match((forced.sent as { message: string }).message, /Cannot find module 'koffi'/);
+  }
+});
+
+test.run();
