@@ -2,6 +2,9 @@
 
 const PAGE: i64 = 4096;
 
+/** What a doorbell copies: a stalled transfer holds as much memory for as long as it is stalled. */
+const BELL: i64 = 512;
+
 /** The most one run moves natively, so that one fast reader can't hold the loop (nginx: sendfile_max_chunk). */
 export const CHUNK: i64 = 1 << 20;
 
@@ -28,9 +31,9 @@ export function ask(left: i64, budget: i64): i64 {
   return min(left, min(budget, CHUNK));
 }
 
-/** The doorbell: up to the next page boundary, so that the file offset is aligned again. */
+/** The doorbell: up to the next multiple of BELL. */
 export function bell(position: i64, left: i64): i64 {
-  return min(left, PAGE - (position & (PAGE - 1)));
+  return min(left, BELL - (position & (BELL - 1)));
 }
 
 /** A cold read: about COLD, up to a page boundary. */

@@ -29,9 +29,12 @@ interface Inner {
   _handle?: Handle | null;
   _unrefTimer?: () => void;
   encrypted?: boolean;
+  /** Bytes that went to the kernel behind the stream's back. */
+  [NATIVE]?: number;
 }
 
 const JOB = Symbol("sendoff.job");
+const NATIVE = Symbol("sendoff.native");
 const QUEUE = Symbol("sendoff.queue");
 
 /** The methods a job needs of the stream it writes to. */
@@ -62,6 +65,19 @@ const { write: WRITE } = Writable.prototype;
 const { _write: SOCKET_WRITE, _writev: SOCKET_WRITEV } = Socket.prototype as unknown as Inner;
 
 /**
+ * Native bytes are invisible to the handle: a socket's `bytesWritten` counts them too. One getter for all
+ * sockets, because with one for each a socket becomes a slow object, 2 KB larger.
+ */
+const bytesWritten = Object.getOwnPropertyDescriptor(Socket.prototype, "bytesWritten")?.get;
+const BYTES_WRITTEN: PropertyDescriptor & ThisType<Inner> = {
+  configurable: true,
+  get() {
+    const bytes: number | undefined = bytesWritten?.call(this);
+    return bytes === undefined ? bytes : bytes + (this[NATIVE] ?? 0);
+  },
+};
+
+/**
  * The queue of a stream: one for its life, unless somebody replaces the stream's `write` or `_write`
  * meanwhile. That one may do as it likes with a chunk (encrypt, compress, count), so then everything goes
  * through it.
@@ -86,7 +102,6 @@ class StreamQueue implements Queue {
   readonly #batch: { jobs: number; writev: Writev | null | undefined };
   /** The handle that was found fit for native calls. */
   #checked: Handle | null = null;
-  #native = 0;
 
   constructor(stream: Writable, former: Queue | undefined) {
     this.stream = stream;
@@ -105,7 +120,10 @@ class StreamQueue implements Queue {
       else job.start(leave(done));
     };
     this.#inner._write = this.#installed;
-    if (stream instanceof Socket) this.#countNative(stream);
+    if (stream instanceof Socket && this.#inner[NATIVE] === undefined) {
+      this.#inner[NATIVE] = 0;
+      Object.defineProperty(stream, "bytesWritten", BYTES_WRITTEN);
+    }
   }
 
   get current(): boolean {
@@ -176,26 +194,12 @@ class StreamQueue implements Queue {
 
   activity(): number {
     const { bytesWritten = 0, writeQueueSize = 0 } = this.#inner._handle ?? {};
-    return this.#native + bytesWritten - writeQueueSize - this.stream.writableLength;
+    return (this.#inner[NATIVE] ?? 0) + bytesWritten - writeQueueSize - this.stream.writableLength;
   }
 
   moved(bytes: number): void {
-    this.#native += bytes;
+    this.#inner[NATIVE] = (this.#inner[NATIVE] ?? 0) + bytes;
     this.#inner._unrefTimer?.();
-  }
-
-  /** Native bytes are invisible to the handle: `bytesWritten` counts them too. */
-  #countNative(socket: Socket): void {
-    const owner = Object.hasOwn(socket, "bytesWritten") ? socket : Socket.prototype; // a former queue counts on
-    const getter = Object.getOwnPropertyDescriptor(owner, "bytesWritten")?.get;
-    if (getter === undefined) return;
-    Object.defineProperty(socket, "bytesWritten", {
-      configurable: true,
-      get: () => {
-        const bytes = getter.call(socket) as number | undefined;
-        return bytes === undefined ? bytes : bytes + this.#native;
-      },
-    });
   }
 }
 

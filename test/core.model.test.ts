@@ -131,7 +131,7 @@ class Model extends Stream {
     return { action: Action.Copy, want: this.headLeft + least(body, this.bodyLeft), way };
   }
   bell(way: Way): Must {
-    return this.copy(upTo(4096n, this.position), way);
+    return this.copy(upTo(512n, this.position), way);
   }
   /** Cold bytes are met, or have to be expected still. */
   cold(): Must {

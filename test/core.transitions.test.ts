@@ -392,7 +392,7 @@ each("core: transitions", (test, build) => {
     > run
     send @0 10 more = 3
     send @3 7 more = WouldBlock
-    Copy ${7 + 4096} at 3 Doorbell corked
+    Copy ${7 + 512} at 3 Doorbell corked
     > copied 2
     > run
     send @0 5 more = 5
@@ -443,23 +443,24 @@ each("core: transitions", (test, build) => {
     > open header=10 offset=1 count=100000 native
     > run
     send @0 10 more = WouldBlock
-    Copy ${10 + 4095} at 0 Doorbell
-    > copied ${10 + 4095}
+    Copy ${10 + 511} at 0 Doorbell
+    > copied ${10 + 511}
     > run
-    sendfile 4096 ${100000 - 4095} = ${100000 - 4095}
+    sendfile 512 ${100000 - 511} = ${100000 - 511}
     Done sent 100000`,
   );
 
   for (const [offset, want] of [
-    [0, 4096],
-    [1, 4095],
+    [0, 512],
+    [1, 511],
+    [511, 1],
+    [512, 512],
     [4095, 1],
-    [4096, 4096],
     [2 ** 32 - 1, 1],
-    [2 ** 53 - 8192, 4096],
+    [2 ** 53 - 8192, 512],
   ]) {
     row(
-      `EAGAIN at the body: from ${offset} to the next page boundary`,
+      `EAGAIN at the body: from ${offset} to the next multiple of 512`,
       `
       > open offset=${offset} count=8000 native
       > run
@@ -485,11 +486,11 @@ each("core: transitions", (test, build) => {
     > run
     send @0 10 more = 10
     sendfile 0 100000 = WouldBlock
-    Copy 4096 at 10 Doorbell corked
+    Copy 512 at 10 Doorbell corked
     > moved 1
-    > copied 4095
+    > copied 511
     > run
-    sendfile 4096 ${100000 - 4096} = ${100000 - 4096}
+    sendfile 512 ${100000 - 512} = ${100000 - 512}
     Done sent 100000`,
   );
 
@@ -735,12 +736,12 @@ each("core: transitions", (test, build) => {
     > run
     read @0 0 1 = 1
     sendfile 0 100000 = WouldBlock
-    Copy 4096 at 0 Doorbell
-    > copied 4096
+    Copy 512 at 0 Doorbell
+    > copied 512
     > run
-    read @0 4096 1 = WouldBlock
-    Copy ${100000 - 4096} at 4096 Cold
-    > copied ${100000 - 4096}
+    read @0 512 1 = WouldBlock
+    Copy ${100000 - 512} at 512 Cold
+    > copied ${100000 - 512}
     > run
     Done sent 100000`,
   );
@@ -1101,7 +1102,7 @@ each("core: transitions", (test, build) => {
     > run
     sendfile 0 100000 = 10
     sendfile 10 99990 = WouldBlock
-    Copy 4086 at 10 Doorbell
+    Copy 502 at 10 Doorbell
     > due
     1050.5
     > now 1020
@@ -1116,7 +1117,7 @@ each("core: transitions", (test, build) => {
     > turn
     > run
     sendfile 12 99988 = WouldBlock
-    Copy 4084 at 12 Doorbell
+    Copy 500 at 12 Doorbell
     > due
     1080
     > now 1080
@@ -1211,14 +1212,14 @@ each("core: transitions", (test, build) => {
     sendfile ${4 * MiB} ${MiB} = 1000
     read @0 ${4 * MiB + 1000} 1 = 1
     sendfile ${4 * MiB + 1000} ${MiB - 1000} = WouldBlock
-    Copy 3096 at ${10 + 4 * MiB + 1000} Doorbell
-    > copied 3096
+    Copy 24 at ${10 + 4 * MiB + 1000} Doorbell
+    > copied 24
     > run
-    read @0 ${4 * MiB + 4096} 1 = 1
-    sendfile ${4 * MiB + 4096} ${MiB} = Unsupported
-    Copy ${508 * KiB} at ${10 + 4 * MiB + 4096} Copied
-    > copied ${508 * KiB}
+    read @0 ${4 * MiB + 1024} 1 = 1
+    sendfile ${4 * MiB + 1024} ${MiB} = Unsupported
+    Copy ${511 * KiB} at ${10 + 4 * MiB + 1024} Copied
+    > copied ${511 * KiB}
     > tally
-    Native 1000, Doorbell 3096, Cold ${10 + 4 * MiB}, Copied ${520192}`,
+    Native 1000, Doorbell 24, Cold ${10 + 4 * MiB}, Copied ${511 * KiB}`,
   );
 });

@@ -135,8 +135,8 @@ for (const [shape, options, size] of SHAPES) {
           ({ result, got, host }, wanted, body) => {
             same(got, wanted);
             assert.is(result, body.length);
-            // Bounded by bytes: a few calls a page at the very worst, and no spinning.
-            assert.ok(host.calls.length <= 4 * (wanted.length / 4096) + 32, `${host.calls.length} calls`);
+            // Bounded by bytes: a few calls a doorbell at the very worst, and no spinning.
+            assert.ok(host.calls.length <= 4 * (wanted.length / 512) + 32, `${host.calls.length} calls`);
           },
           lasting,
         );
