@@ -3,7 +3,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { randomFillSync } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -46,6 +46,7 @@ export class Rig {
   cc = output("cc", ["--version"])?.split("\n")[0] ?? null;
   /** @type {Set<import("node:child_process").ChildProcess>} */
   #children = new Set();
+  #block = Buffer.alloc(1 << 20);
 
   constructor() {
     process.on("exit", () => {
@@ -84,6 +85,13 @@ export class Rig {
     fsyncSync(fd); // or the writing back disturbs what is measured
     closeSync(fd);
     return path;
+  }
+
+  /** Reads a file through, so that it is in the page cache whatever happened meanwhile. @param {string} path */
+  warm(path) {
+    const fd = openSync(path, "r");
+    while (readSync(fd, this.#block) > 0) {}
+    closeSync(fd);
   }
 
   /** Drops a file from the page cache. Returns its pages that are still there; NaN where nothing can tell. @param {string} path */
@@ -143,9 +151,11 @@ export class Rig {
    * @param {Sender} sender
    * @param {number} clients
    * @param {number} bytes all clients together
+   * @param {string} [warm] a file that has to be in the page cache
    * @returns {Promise<Result>}
    */
-  async trial(sender, clients, bytes) {
+  async trial(sender, clients, bytes, warm) {
+    if (warm !== undefined) this.warm(warm);
     const from = this.spawn(sender.argv, sender.env);
     const { port } = await from.next();
     const to = this.receiver(port, clients);

@@ -15,7 +15,7 @@ export async function run(rig, { runs, size }) {
   const senders = nodes(rig).flatMap((runtime) =>
     cores.map(({ kib, core }) => sendoff(runtime, { file, clients: 1, mode: "copy", core }, ` copy ${kib} KiB`)),
   );
-  const results = await rig.rounds(senders, runs, (sender) => rig.trial(sender, 1, size));
+  const results = await rig.rounds(senders, runs, (sender) => rig.trial(sender, 1, size, file));
   medians(results);
   return { results, verdicts: [] };
 }

@@ -15,7 +15,7 @@ export async function run(rig, { runs, size }) {
     pipe(runtime, file, clients, 64),
     pipe(runtime, file, clients, 1024),
   ]);
-  const results = await rig.rounds(senders, runs, (sender) => rig.trial(sender, clients, size));
+  const results = await rig.rounds(senders, runs, (sender) => rig.trial(sender, clients, size, file));
   medians(results);
 
   const verdicts = runtimes.flatMap((runtime) => {

@@ -17,7 +17,7 @@ export async function run(rig, { runs, size: total }) {
     pipe(runtime, file, clients, 64, { queueing }),
     pipe(runtime, file, clients, 1024, { queueing }),
   ]);
-  const results = await rig.rounds(senders, runs, (sender) => rig.trial(sender, clients, size * clients));
+  const results = await rig.rounds(senders, runs, (sender) => rig.trial(sender, clients, size * clients, file));
   medians(results);
 
   const verdicts = runtimes.flatMap((runtime) => {

@@ -18,9 +18,9 @@ export async function run(rig, { runs, size }) {
   senders.push(...others(rig, file));
   for (const runtime of runtimes) {
     const { name, argv, env } = sendoff(runtime, { file, clients, ways: true });
-    console.log(`${name}: ${JSON.stringify((await rig.trial({ name, argv, env }, clients, size)).ways)}`);
+    console.log(`${name}: ${JSON.stringify((await rig.trial({ name, argv, env }, clients, size, file)).ways)}`);
   }
-  const results = await rig.rounds(senders, runs, (sender) => rig.trial(sender, clients, size));
+  const results = await rig.rounds(senders, runs, (sender) => rig.trial(sender, clients, size, file));
   medians(results);
 
   const verdicts = runtimes.flatMap((runtime) => {
