@@ -434,6 +434,7 @@ class Transfer implements Job {
         written(error as Error);
       }
       this.#activity = this.#queue.activity();
+      this.#lookAtFlight(); // what the kernel took at once has left, even where the write fails later
     };
     if (body === 0) write(EMPTY);
     else this.#read(bodyAt, body, write);

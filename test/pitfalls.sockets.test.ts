@@ -389,7 +389,8 @@ for (const mode of MODES) {
       assert.is(error.name, "SendfileError");
       assert.is(error.code, "ERR_SENDFILE_CLOSED");
       assert.match(error.message, /the connection is closed/);
-      assert.ok(error.sent >= 100_000 && error.sent < HUGE);
+      // Of a write that failed, what the kernel took later than at once is not known.
+      assert.ok(error.sent >= (mode === "native" ? 95_000 : 1) && error.sent < HUGE, `${error.sent}`);
       const names = [-32, -104, undefined]; // EPIPE, ECONNRESET, or the socket was closed before we were told
       assert.ok(names.includes(error.errno), `${error.errno}`);
       const second = await queued;
