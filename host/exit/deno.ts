@@ -1,5 +1,6 @@
 // Exit functions for Deno >= 2. The core is read from a file: --allow-read; to die by a signal: --allow-run.
 
+import process from "node:process";
 import { openExit } from "../exit.js";
 import { common, watchProcess } from "./process.js";
 
@@ -15,8 +16,30 @@ const global = globalThis as unknown as DenoGlobal;
 const { Deno } = global;
 if (Deno === undefined) throw new Error("sendoff/exit: this file is for Deno");
 
+/**
+ * With the first listener for any signal Deno catches these three, and dies of those that have none: one
+ * that was ignored needs a listener of its own to stay so. Asked at once, because it can't be seen later.
+ */
+const IGNORED = ["SIGHUP", "SIGINT", "SIGTERM"].filter((name) => common.ignored(common.signals[name] ?? 0));
+const nothing = () => {};
+let listening = 0;
+
 export const { onExit, exitNow, configureExit } = openExit({
   ...common,
+
+  ignored: (signal) => IGNORED.some((name) => common.signals[name] === signal),
+
+  listen(signal, heard) {
+    if (listening++ === 0) for (const name of IGNORED) process.on(name, nothing);
+    const { others, stop } = common.listen(signal, heard);
+    return {
+      others,
+      stop() {
+        stop();
+        if (--listening === 0) for (const name of IGNORED) process.off(name, nothing);
+      },
+    };
+  },
 
   watch(watcher) {
     const leave = (error?: unknown) => {
