@@ -2,7 +2,7 @@
 // Their meaning, with every import and export, is promised in docs/abi.md.
 
 /** Raised whenever an import, an export or a number here changes its meaning. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** What the host has to do next: the answer of `transfer_run` and `transfer_tick`. */
 export enum Action {
@@ -65,4 +65,52 @@ export enum Way {
   Cold,
   /** Copied because the kernel's way was not to be had, or not asked for. */
   Copied,
+}
+
+/** Why the exit functions are to run: the first argument of `exit_begin`. */
+export enum Reason {
+  /** A signal came; the value is its number. */
+  Signal,
+  /** Somebody asked for it; the value is an exit code, or minus a signal number. */
+  Asked,
+  /** The event loop is empty; the value is the exit code. */
+  Ended,
+  /** The runtime is leaving already, with the value as its code: nothing can be waited for. */
+  Leaving,
+}
+
+/** What `exit_begin` made of it. */
+export enum Begun {
+  /** The way out has begun already, or is over. */
+  Ignored,
+  /** Pull: `exit_next`. */
+  Begun,
+  /** A second signal, later than `force_after`: what is left is not waited for. */
+  Forced,
+}
+
+/** What the host has to do next on the way out: the answer of `exit_next`. */
+export enum Next {
+  /** Wait: for an answer, or until `exit_due`. */
+  Wait,
+  /** Call the function `exit_id`, and `exit_settle` it. */
+  Call,
+  /** The function `exit_id` was not over in time; it is no longer waited for. */
+  Late,
+  /** Call the listeners of others, and say `exit_heard`. */
+  Others,
+  /** Let pending output leave, and say `exit_flushed`. */
+  Flush,
+  /** Die by the signal `exit_value`. */
+  Die,
+  /** Exit with the code `exit_value`. */
+  Exit,
+}
+
+/** How a process ends that got a signal, where no number is given: the first argument of `exit_configure`. */
+export enum Status {
+  /** By the same signal, so that a parent sees it. */
+  Signal = -1,
+  /** With 128 + its number. */
+  Code = -2,
 }

@@ -1,6 +1,8 @@
 // Every export: all that goes out of the core, a line or two each. docs/abi.md is the promise.
 
-import { ABI_VERSION, Action, Fault } from "./abi";
+import { ABI_VERSION, Action, Begun, Fault, Next, Reason } from "./abi";
+import * as exit from "./exit";
+import { Entry } from "./exit";
 import * as runner from "./run";
 import * as transfer from "./transfer";
 import { Transfer } from "./transfer";
@@ -123,4 +125,69 @@ export function transfer_corked(t: Transfer): i32 {
 /** Gives the record back; legal at any time, once. */
 export function transfer_close(t: Transfer): void {
   transfer.close(t);
+}
+
+/** The Status of a process that got a signal, or an exit code; both times in ms. For the process as a whole. */
+export function exit_configure(status: i32, force_after: f64, deadline: f64): void {
+  exit.configure(status, force_after, deadline);
+}
+
+/** Bit n - 1 of `signals` stands for signal n; `timeout` in ms. Returns: an id, or 0 where memory is out. */
+export function exit_add(signals: i32, timeout: f64): Entry | null {
+  return exit.add(signals, timeout);
+}
+
+/** Takes a function back. Returns: 1, or 0 where it has been claimed. The id is void either way. */
+export function exit_remove(id: Entry): i32 {
+  return exit.remove(id) ? 1 : 0;
+}
+
+/** The signals that some waiting function wants, as `exit_add` has them. */
+export function exit_signals(): i32 {
+  return exit.signals();
+}
+
+/** How many functions wait. */
+export function exit_count(): i32 {
+  return exit.count();
+}
+
+/** Something says that the process is to end. Legal at any time. */
+export function exit_begin(reason: Reason, value: i32, now: f64): Begun {
+  return exit.begin(reason, value, now);
+}
+
+/** What to do next; only once `exit_begin` has begun. */
+export function exit_next(now: f64): Next {
+  return exit.next(now);
+}
+
+/** The function that Call or Late was about. */
+export function exit_id(): Entry | null {
+  return exit.current();
+}
+
+/** The claimed function is over, well or not; the id is void then. Illegal for one that was Late. */
+export function exit_settle(id: Entry, ok: i32): void {
+  exit.settle(id, ok != 0);
+}
+
+/** The listeners of others are over, well or not. */
+export function exit_heard(ok: i32): void {
+  exit.heard(ok != 0);
+}
+
+/** Pending output has left. */
+export function exit_flushed(): void {
+  exit.flushed();
+}
+
+/** When to call `exit_next` again, in the clock of `now`; Infinity where nothing is waited for. */
+export function exit_due(): f64 {
+  return exit.due();
+}
+
+/** The signal number or exit code of Die or Exit. */
+export function exit_value(): i32 {
+  return exit.value();
 }

@@ -4,6 +4,7 @@
 // The body is `body` bytes of the file from `offset`.
 
 import { Fault, Flag, Way } from "./abi";
+import { take } from "./records";
 
 /** Zero is no state: in the table below it marks an illegal event. */
 export enum State {
@@ -94,7 +95,6 @@ function step(t: Transfer, event: Event): void {
 }
 
 let free: usize = 0;
-let top: usize = 0;
 
 /** Takes a record from the free list, or new memory; null where the memory's maximum is reached. */
 export function open(now: f64): Transfer | null {
@@ -130,12 +130,9 @@ export function limit(t: Transfer, timeout: f64, deadline: f64, now: f64): void 
 
 /** Puts a new record into the free list. */
 function grow(): bool {
-  if (top == 0) top = (__heap_base + 7) & ~7;
-  const size = offsetof<Transfer>();
-  const end = (<usize>memory.size()) << 16;
-  if (top + size > end && memory.grow(1) < 0) return false;
-  const t = changetype<Transfer>(top);
-  top += size;
+  const at = take(offsetof<Transfer>());
+  if (at == 0) return false;
+  const t = changetype<Transfer>(at);
   t.state = State.Free;
   t.next = free;
   free = changetype<usize>(t);

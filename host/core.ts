@@ -35,6 +35,19 @@ export interface Core {
   transfer_fault(handle: number): number;
   transfer_corked(handle: number): number;
   transfer_close(handle: number): void;
+  exit_configure(status: number, forceAfter: number, deadline: number): void;
+  exit_add(signals: number, timeout: number): number;
+  exit_remove(id: number): number;
+  exit_signals(): number;
+  exit_count(): number;
+  exit_begin(reason: number, value: number, now: number): number;
+  exit_next(now: number): number;
+  exit_id(): number;
+  exit_settle(id: number, ok: number): void;
+  exit_heard(ok: number): void;
+  exit_flushed(): void;
+  exit_due(): number;
+  exit_value(): number;
 }
 
 /** The imports of the core: each answers a count, or minus a Fault, and none throws. */

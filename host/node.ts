@@ -8,6 +8,8 @@ import type { File } from "./source.js";
 import { openLibc } from "./syscalls/index.js";
 import { linux } from "./syscalls/linux.js";
 
+export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "sendoff/exit";
+export { configureExit, exitNow, onExit } from "sendoff/exit";
 export { SendfileError, type SendfileErrorCode } from "./errors.js";
 export type { Capabilities } from "./index.js";
 export type { Mode, Progress, SendfileOptions } from "./sendfile.js";

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import * as assert from "uvu/assert";
-import { ABI_VERSION, Action, Fault, Flag, Way } from "../assembly/abi.js";
+import { ABI_VERSION, Action, Begun, Fault, Flag, Next, Reason, Status, Way } from "../assembly/abi.js";
 import { each } from "./lib/core.js";
 import { parse } from "./lib/wasm.js";
 
@@ -64,7 +64,7 @@ each("abi", (test, build) => {
     } else assert.ok(build.bytes.length <= 6144, `${build.bytes.length} bytes`);
   });
 
-  for (const [name, values] of Object.entries({ Action, Fault, Flag, Way })) {
+  for (const [name, values] of Object.entries({ Action, Fault, Flag, Way, Reason, Begun, Next, Status })) {
     test(`${name}: the numbers of assembly/abi.ts`, () => {
       // A numeric enum has each member twice: by its name, and by its number.
       const members = Object.entries(values).filter(([, value]) => typeof value === "number");
