@@ -4,6 +4,7 @@
 
 import { Socket } from "node:net";
 import { Writable } from "node:stream";
+import type { Syscalls } from "./syscalls/linux.js";
 
 export interface Job {
   /** It is this job's turn; `release` lets the queue go on and must be called once. */
@@ -43,8 +44,12 @@ export interface Queue {
   enter(job: Job): void;
   /** Writes through the stream's own writer, past the queue: for the job whose turn it is. */
   write(chunks: Uint8Array[], done: Done): void;
+  /** Bytes may still be needed when `write` has called back. */
+  readonly keeps: boolean;
   /** The socket's fd for native calls, -1 where there is none; to be read immediately before each call. */
   fd(): number;
+  /** Whether that fd is a stream socket: asked of the system once. */
+  isStream(sys: Syscalls): boolean;
   /** Bytes of the last write that are still in the process; NaN where nobody knows. */
   pending(): number;
   /** A figure that changes as bytes leave the process, where `pending` can't be known exactly. */
@@ -73,8 +78,10 @@ class StreamQueue implements Queue {
   readonly #writev: Writev | null | undefined;
   /** Nobody has put a writer of his own between the stream and its handle. */
   readonly #plain: boolean;
+  readonly keeps = false;
   #jobs = 0;
   #native = 0;
+  #asked: Handle | null = null;
 
   constructor(stream: Writable) {
     this.stream = stream;
@@ -137,6 +144,14 @@ class StreamQueue implements Queue {
     return typeof handle.fd === "number" ? handle.fd : -1;
   }
 
+  isStream(sys: Syscalls): boolean {
+    const handle = this.#inner._handle ?? null;
+    if (handle === null || handle === this.#asked) return handle !== null;
+    if (!sys.isStream(this.fd())) return false;
+    this.#asked = handle;
+    return true;
+  }
+
   pending(): number {
     return this.#plain && this.#inner.encrypted !== true ? this.activity() : Number.NaN;
   }
@@ -164,9 +179,14 @@ class StreamQueue implements Queue {
   }
 }
 
-/** For what has only write(): an http.ServerResponse and the like. Jobs wait for one another, not for writes. */
+/**
+ * For what has only write(): an http.ServerResponse and the like. Jobs wait for one another, not for
+ * writes. As pipe() does, it goes by what write() returns and 'drain': wrappers of a response
+ * (`compression`) never call write's callback.
+ */
 class CallQueue implements Queue {
   readonly stream: Writable;
+  readonly keeps = true;
   readonly #jobs: Job[] = [];
 
   constructor(stream: Writable) {
@@ -193,13 +213,18 @@ class CallQueue implements Queue {
   }
 
   write(chunks: Uint8Array[], done: Done): void {
-    const [first, ...rest] = chunks;
-    if (first === undefined) return done();
-    this.stream.write(first, (error) => (error ? done(error) : this.write(rest, done)));
+    let more = true;
+    for (const chunk of chunks) more = this.stream.write(chunk);
+    if (more !== false) done();
+    else this.stream.once("drain", () => done());
   }
 
   fd(): number {
     return -1;
+  }
+
+  isStream(): boolean {
+    return false;
   }
 
   pending(): number {

@@ -99,7 +99,8 @@ function checkSocket(socket: Writable): Queue {
   return queueOf(socket);
 }
 
-interface Checked {
+/** The options, checked, each with a value. */
+export interface Checked {
   readonly offset: number;
   readonly count: number;
   readonly header: Uint8Array;
@@ -109,10 +110,12 @@ interface Checked {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
   readonly mode: Mode;
+  /** Leave the file's own position behind the last byte that was sent. */
+  readonly seek: boolean;
 }
 
 /** CPython's words, where it has them. */
-function check(options: SendfileOptions, auto: Mode): Checked {
+export function check(options: SendfileOptions, auto: Mode): Checked {
   const { offset = 0, count, header = EMPTY, trailer = EMPTY, timeout = 0, deadline = 0, signal, onProgress } = options;
   const { mode = "auto" } = options;
   integer("offset", "non-negative", offset, 0);
@@ -140,6 +143,7 @@ function check(options: SendfileOptions, auto: Mode): Checked {
     signal,
     onProgress,
     mode: mode === "auto" ? auto : mode,
+    seek: true,
   };
 }
 
@@ -161,7 +165,7 @@ function milliseconds(name: string, value: unknown): void {
   if (value < 0) throw argumentError(RangeError, message);
 }
 
-function aborted(signal: AbortSignal, sent: number): SendfileError {
+export function aborted(signal: AbortSignal, sent: number): SendfileError {
   return new SendfileError("ERR_SENDFILE_ABORTED", "the transfer was aborted", { sent, cause: signal.reason });
 }
 
@@ -182,7 +186,8 @@ const GONE = new Set<string | undefined>([
 /** Timers take a 32-bit number of milliseconds. */
 const LONGEST = 0x7fffffff;
 
-class Transfer implements Job {
+/** One transfer, from its place in the queue to its end; it settles itself by `resolve` or `reject`. */
+export class Transfer implements Job {
   readonly #shared: Shared;
   readonly #queue: Queue;
   readonly #source: Source;
@@ -216,6 +221,7 @@ class Transfer implements Job {
     options: Checked,
     resolve: (sent: number) => void,
     reject: (error: Error) => void,
+    opened = false,
   ) {
     this.#shared = shared;
     this.#queue = queue;
@@ -234,13 +240,15 @@ class Transfer implements Job {
     core.transfer_limit(this.#handle, 0, this.#deadline, now);
     options.signal?.addEventListener("abort", this.#onAbort);
     this.#arm();
-    source.open((error) => {
+    const ready = (error: unknown) => {
       this.#opened = true;
       if (this.#over) return;
       const refusal = error ?? this.#unseekable();
       if (refusal) this.#end(refusal);
       else if (this.#started && !queue.connecting) this.#begin();
-    });
+    };
+    if (opened) ready(null);
+    else source.open(ready);
     if (!this.#over) queue.enter(this);
   }
 
@@ -307,7 +315,7 @@ class Transfer implements Job {
   #streamSocket(sys: Syscalls): boolean {
     const fd = this.#queue.fd();
     // Bytes that wait in the handle's own queue must go first: then everything is copied behind them.
-    return fd >= 0 && this.#queue.pending() === 0 && sys.isStream(fd);
+    return fd >= 0 && this.#queue.pending() === 0 && this.#queue.isStream(sys);
   }
 
   /** The loop: run, act, run again. */
@@ -420,7 +428,7 @@ class Transfer implements Job {
       if (n > 0) return done(Buffer.from(new Uint8Array(core.memory.buffer, core.scratch(), n)));
     }
     const left = this.#total - bodyAt - length;
-    const ahead = way === Way.Copied ? Math.min(left, length) : 0;
+    const ahead = way === Way.Copied && !this.#queue.keeps ? Math.min(left, length) : 0;
     this.#source.read(position, length, ahead, (error, bytes) => {
       if (error && !this.#over) return this.#end(error as Error);
       done(bytes);
@@ -532,7 +540,7 @@ class Transfer implements Job {
       if (fd >= 0) sys.push(fd);
     }
     core.transfer_close(this.#handle);
-    if (sys !== null && this.#begun) this.#source.seek(this.#options.offset + sent, sys.seek);
+    if (this.#options.seek && sys !== null && this.#begun) this.#source.seek(this.#options.offset + sent, sys.seek);
     this.#source.close();
     this.#free();
     if (error === null) this.#resolve(sent);
