@@ -1,0 +1,139 @@
+// respond(): the body of a response by a transfer. The header is the caller's; that its length is
+// kept, or the connection ended, is ours.
+
+import { argumentError, SendfileError } from "../errors.js";
+import { type Queue, queueOf } from "../queue.js";
+import { aborted, type Checked, check, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
+import { describe, type File, type Source, sourceOf } from "../source.js";
+import {
+  announces,
+  lengthOf,
+  obstacle,
+  type Request,
+  type Response,
+  renderHeader,
+  socketQueue,
+  takeHeader,
+} from "./message.js";
+
+/** As for `sendfile`; header and trailer are the response's own. */
+export type RespondOptions = Omit<SendfileOptions, "header" | "trailer">;
+
+const EMPTY = new Uint8Array(0);
+
+/** See the public docstring in http.ts. */
+export function respond(
+  shared: Shared,
+  req: Request,
+  res: Response,
+  file: File,
+  options: RespondOptions = {},
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    if (typeof res !== "object" || res === null || typeof res.write !== "function" || typeof res.end !== "function") {
+      throw argumentError(TypeError, `res must be a response (got ${describe(res)})`);
+    }
+    const source = sourceOf(file);
+    const checked = { ...check(options, shared.auto), header: EMPTY, trailer: EMPTY, seek: false };
+    answer(shared, req, res, source, checked, resolve, reject);
+  });
+}
+
+/** The same for a source and checked options; `source` is closed on every way out. */
+export function answer(
+  shared: Shared,
+  req: Request,
+  res: Response,
+  source: Source,
+  options: Checked,
+  resolve: (sent: number) => void,
+  reject: (error: Error) => void,
+): void {
+  /** Before the header is rendered the response is still the caller's, to say 404 with. */
+  const fail = (error: unknown): void => {
+    source.close();
+    if (res.headersSent) res.destroy();
+    reject(error as Error);
+  };
+  if (over(res)) return fail(gone());
+  if (options.signal?.aborted) return fail(aborted(options.signal, 0));
+  source.open((error) => {
+    if (error) return fail(error);
+    if (over(res)) return fail(gone());
+    if (options.signal?.aborted) return fail(aborted(options.signal, 0));
+    try {
+      body(shared, req, res, source, options, resolve, reject);
+    } catch (error) {
+      fail(error);
+    }
+  });
+}
+
+function over(res: Response): boolean {
+  return res.destroyed || res.writableEnded || res.closed;
+}
+
+function gone(): SendfileError {
+  return new SendfileError("ERR_SENDFILE_CLOSED", "the response is closed or ended");
+}
+
+/** The source is open: says how long it is, and sends it. */
+function body(
+  shared: Shared,
+  req: Request,
+  res: Response,
+  source: Source,
+  options: Checked,
+  resolve: (sent: number) => void,
+  reject: (error: Error) => void,
+): void {
+  const { statusCode } = res;
+  const bare = statusCode === 204 || statusCode === 304;
+  // Where only the end will tell the length, `count` is no more than a bound.
+  const sure = !source.early;
+  const count = sure ? Math.min(Math.max(0, source.size - options.offset), options.count) : options.count;
+
+  if (!bare && sure) {
+    if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
+      res.setHeader("Content-Length", count);
+    }
+    const length = lengthOf(res);
+    if (length !== null && length !== count) {
+      throw argumentError(RangeError, `Content-Length is ${length}, but ${count} bytes of the file would be sent`);
+    }
+  }
+  if (bare || req.method === "HEAD" || count === 0) {
+    source.close();
+    res.end();
+    return resolve(0);
+  }
+
+  let queue: Queue | null = null;
+  let reason = options.mode === "copy" ? "mode: 'copy'" : sure && source.native ? obstacle(res) : "no regular file";
+  if (reason === null) {
+    renderHeader(res);
+    if (!announces(res, count)) reason = "the header announces something else";
+    else if (shared.sys === null) reason = "no native calls";
+    else if ((queue = socketQueue(res)) === null) reason = "not a plain socket";
+  }
+  if (queue === null && options.mode === "native") {
+    throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${reason}`);
+  }
+
+  const header = queue === null ? EMPTY : takeHeader(res);
+  new Transfer(
+    shared,
+    queue ?? queueOf(res),
+    source,
+    { ...options, header, count },
+    (sent) => {
+      res.end();
+      resolve(sent);
+    },
+    (error) => {
+      res.destroy();
+      reject(error);
+    },
+    true,
+  );
+}
