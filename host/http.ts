@@ -2,12 +2,16 @@
 
 import type { Request, Response } from "./http/message.js";
 import * as http from "./http/respond.js";
+import { accelerate as patch, type Send } from "./http/send.js";
+import { type Handler, type StaticOptions, serveStatic as serve } from "./http/static.js";
 import { node } from "./process.js";
 import type { File } from "./source.js";
 
 export { SendfileError, type SendfileErrorCode } from "./errors.js";
 export type { Request, Response } from "./http/message.js";
 export type { RespondOptions } from "./http/respond.js";
+export type { Send } from "./http/send.js";
+export type { Handler, StaticOptions } from "./http/static.js";
 export type { Mode, Progress } from "./sendfile.js";
 export type { File } from "./source.js";
 
@@ -30,4 +34,30 @@ export type { File } from "./source.js";
  */
 export function respond(req: Request, res: Response, file: File, options?: http.RespondOptions): Promise<number> {
   return http.respond(node().shared, req, res, file, options);
+}
+
+/**
+ * A handler for the files below `root`, for node:http, Connect and Express. Ranges, conditional requests,
+ * dotfiles, traversal and directories are the `send` package's business; bodies go as by {@link respond}.
+ *
+ * With `next`, what is not there is passed on (`fallthrough`), as serve-static does; without it, answered.
+ *
+ * @param root a folder, absolute or from the working directory.
+ * @throws TypeError for a bad argument, at once.
+ */
+export function serveStatic(root: string, options?: StaticOptions): Handler {
+  return serve(node().shared, root, options);
+}
+
+/**
+ * Makes a given copy of the package `send` hand its bodies to the kernel, and with it all that is built
+ * on that copy: `express.static`, `serve-static`, `res.sendFile`. A use that listens for its 'stream'
+ * event, or that gives fs options of its own, and a response that is wrapped or encrypted, stay as they were.
+ *
+ * @param send what `require('send')` gave.
+ * @returns an undo; it does nothing once somebody else has patched the copy after us.
+ * @throws TypeError where this is not `send`.
+ */
+export function accelerate(send: Send): () => void {
+  return patch(node().shared, send);
 }

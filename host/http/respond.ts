@@ -19,6 +19,12 @@ import {
 /** As for `sendfile`; header and trailer are the response's own. */
 export type RespondOptions = Omit<SendfileOptions, "header" | "trailer">;
 
+/** A response's options, checked. */
+export interface Answer extends Checked {
+  /** What the file's size was when the headers were made; a file of another size is refused. */
+  readonly size?: number | undefined;
+}
+
 const EMPTY = new Uint8Array(0);
 
 /** See the public docstring in http.ts. */
@@ -45,7 +51,7 @@ export function answer(
   req: Request,
   res: Response,
   source: Source,
-  options: Checked,
+  options: Answer,
   resolve: (sent: number) => void,
   reject: (error: Error) => void,
 ): void {
@@ -83,10 +89,13 @@ function body(
   req: Request,
   res: Response,
   source: Source,
-  options: Checked,
+  options: Answer,
   resolve: (sent: number) => void,
   reject: (error: Error) => void,
 ): void {
+  if (options.size !== undefined && options.size !== source.size) {
+    throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file's size has changed since its headers were made");
+  }
   const { statusCode } = res;
   const bare = statusCode === 204 || statusCode === 304;
   // Where only the end will tell the length, `count` is no more than a bound.
