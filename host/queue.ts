@@ -188,6 +188,8 @@ class CallQueue implements Queue {
   readonly stream: Writable;
   readonly keeps = true;
   readonly #jobs: Job[] = [];
+  #waiting: Done | null = null;
+  #listening = false;
 
   constructor(stream: Writable) {
     this.stream = stream;
@@ -216,7 +218,19 @@ class CallQueue implements Queue {
     let more = true;
     for (const chunk of chunks) more = this.stream.write(chunk);
     if (more !== false) done();
-    else this.stream.once("drain", () => done());
+    else this.#wait(done);
+  }
+
+  /** One listener for good, as pipe() has: a wrapper may hand it to a stream that it can't be taken from. */
+  #wait(done: Done): void {
+    this.#waiting = done;
+    if (this.#listening) return;
+    this.#listening = true;
+    this.stream.on("drain", () => {
+      const next = this.#waiting;
+      this.#waiting = null;
+      next?.();
+    });
   }
 
   fd(): number {

@@ -67,12 +67,41 @@ export function answer(
     if (error) return fail(error);
     if (over(res)) return fail(gone());
     if (options.signal?.aborted) return fail(aborted(options.signal, 0));
-    try {
-      body(shared, req, res, source, options, resolve, reject);
-    } catch (error) {
-      fail(error);
-    }
+    const start = (from: Source) => {
+      try {
+        body(shared, req, res, from, options, resolve, reject);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    if (!source.early || !source.positioned) return start(source);
+    whole(source, (error, bytes) => {
+      if (error) return fail(error);
+      if (over(res)) return fail(gone());
+      if (bytes === null) return start(source);
+      source.close();
+      start(sourceOf(bytes));
+    });
   });
+}
+
+/** How much of a file without a true size is read to learn it. */
+const SOME = 64 << 10;
+
+/** An empty file looks like one of /proc: what a read gives tells them apart. Null where there is more than SOME. */
+function whole(source: Source, done: (error: unknown, bytes: Uint8Array | null) => void): void {
+  const buffer = Buffer.alloc(SOME);
+  let length = 0;
+  const next = (): void =>
+    source.read(length, SOME - length, 0, (error, bytes) => {
+      if (error) return done(error, null);
+      if (bytes.length === 0) return done(null, buffer.subarray(0, length));
+      buffer.set(bytes, length);
+      length += bytes.length;
+      if (length === SOME) done(null, null);
+      else next();
+    });
+  next();
 }
 
 function over(res: Response): boolean {
