@@ -9,10 +9,12 @@ import fs from "node:fs";
 import { OutgoingMessage } from "node:http";
 import { Socket } from "node:net";
 import { Readable } from "node:stream";
-import { Action, Flag, Way } from "../assembly/abi.js";
+import { Action } from "../assembly/abi.js";
+import { dash, idle } from "./dash.js";
 import { announces, lengthOf, obstacle, type Response, renderHeader, takeHeader } from "./http/message.js";
 import { type Queue, queueOf } from "./queue.js";
 import type { Shared } from "./sendfile.js";
+import type { Syscalls } from "./syscalls/linux.js";
 
 /** What is used of a ReadStream; what is not documented is looked for. */
 interface Stream extends Omit<fs.ReadStream, "pending"> {
@@ -96,6 +98,14 @@ function watched(stream: Stream): string | null {
   return null;
 }
 
+function look(fd: number): fs.Stats | null {
+  try {
+    return fs.fstatSync(fd);
+  } catch {
+    return null; // the stream's own read will say why
+  }
+}
+
 /** One stream on its way to one destination. */
 class Pipe {
   readonly #shared: Shared;
@@ -106,13 +116,11 @@ class Pipe {
   #target: unknown = null;
   #socket: Socket | null = null;
   #queue: Queue | null = null;
-  #header: Uint8Array = EMPTY;
   /** Bytes of the file that are to be sent in all. */
   #count = 0;
   #begun = false;
   #left = false;
   #size = 0;
-  #handle = 0;
   /** The kernel moved bytes since the last seek. */
   #moved = false;
 
@@ -148,7 +156,8 @@ class Pipe {
   #fit(): string | null {
     const stream = this.#stream;
     if (typeof stream.fd !== "number") return "the stream has no fd";
-    const stat = fs.fstatSync(stream.fd);
+    const stat = look(stream.fd);
+    if (stat === null) return "its fd is closed";
     if (!stat.isFile()) return "not a regular file";
     // /proc claims size 0, and /sys a page, both without a block.
     if (stat.size === 0 || (stat.blocks === 0 && stat.size <= PAGE)) return "an empty file, or one without a true size";
@@ -193,38 +202,29 @@ class Pipe {
     if (watched(stream) !== null || destinations(stream)[0] !== target || typeof stream.fd !== "number") return false;
     if (target !== socket && (obstacle(target as Response) !== null || (target as Response).socket !== socket))
       return false;
-    if (target.destroyed || target.writableEnded || socket.connecting || socket.writableCorked > 0) return false;
-    return socket.writableLength === 0 && queue.fd() >= 0 && queue.pending() === 0;
+    if (target.destroyed || target.writableEnded || !idle(queue)) return false;
+    return queue.fd() >= 0 && queue.pending() === 0 && queue.isStream(this.#shared.sys as Syscalls);
   }
 
   /** Moves what can be moved now, then ends, waits for the next turn, or reads one chunk in the old way. */
   readonly #move = (): void => {
     const stream = this.#stream;
     if (stream.destroyed || !this.#clear()) return this.#old();
+    const left = this.#count - stream.bytesRead;
+    if (left === 0) return this.#end();
     const { core, turns } = this.#shared;
+    if (core.turn_spent(turns.enter()) === 1) return turns.wait(this.#move);
+    const target = this.#target as Response;
     const queue = this.#queue as Queue;
-    const now = turns.enter();
-    if (this.#handle === 0) {
-      const left = this.#count - stream.bytesRead;
-      if (left === 0) return this.#end();
-      this.#handle = core.transfer_open(now);
-      if (this.#handle === 0) return this.#old();
-      this.#header = this.#target === this.#socket ? EMPTY : takeHeader(this.#target as Response);
-      core.transfer_extent(this.#handle, this.#header.length, this.#position(), left, 0, Flag.Native | Flag.Probe);
-    }
-    const handle = this.#handle;
-    const at = core.transfer_at(handle);
-    if (at < this.#header.length) {
-      const rest = this.#header.subarray(at, at + core.header_max());
-      new Uint8Array(core.memory.buffer, core.scratch(), rest.length).set(rest);
-    }
-    const sent = core.transfer_sent(handle);
-    const native = core.transfer_tally(handle, Way.Native);
-    const action = core.transfer_run(handle, queue.fd(), stream.fd as number, now);
-    queue.moved(core.transfer_tally(handle, Way.Native) - native);
-    this.#advance(core.transfer_sent(handle) - sent);
+    const header = this.#target === this.#socket ? EMPTY : takeHeader(target);
+    const fd = stream.fd as number;
+    const { action, moved, unable, corked } = dash(this.#shared, queue, fd, header, this.#position(), left);
+    this.#advance(Math.max(0, moved - header.length));
+    if (moved < header.length) (this.#socket as Socket).write(header.subarray(moved));
     if (action === Action.Yield) return turns.wait(this.#move);
     if (action === Action.Done) return this.#end();
+    if (corked) this.#shared.sys?.push(queue.fd());
+    if (unable) this.#left = true;
     this.#old();
   };
 
@@ -246,7 +246,6 @@ class Pipe {
   #end(): void {
     const { core, sys } = this.#shared;
     const stream = this.#stream;
-    this.#close();
     const position = this.#position();
     const more = position <= (stream.end ?? Number.POSITIVE_INFINITY);
     if (more && sys?.read(stream.fd as number, core.scratch(), position, 1) !== 0) return this.#old();
@@ -257,7 +256,6 @@ class Pipe {
   /** What _read always did, from where the kernel has come to. */
   #old(): void {
     const stream = this.#stream;
-    this.#close();
     if (stream.destroyed) return;
     this.#seek();
     // Up to a page boundary, so that the kernel goes on at one.
@@ -271,24 +269,5 @@ class Pipe {
     if (!this.#moved || pos !== undefined || typeof fd !== "number") return;
     this.#shared.sys?.seek(fd, bytesRead);
     this.#moved = false;
-  }
-
-  /** Gives the transfer's record back, and leaves nothing in the dark: no half header, no held back packet. */
-  #close(): void {
-    const handle = this.#handle;
-    if (handle === 0) return;
-    this.#handle = 0;
-    const { core, sys } = this.#shared;
-    const socket = this.#socket as Socket;
-    const at = core.transfer_at(handle);
-    const corked = core.transfer_corked(handle) === 1;
-    core.transfer_close(handle);
-    if (at < this.#header.length) {
-      if (!socket.destroyed) socket.write(this.#header.subarray(at));
-    } else if (corked) {
-      const fd = (this.#queue as Queue).fd();
-      if (fd >= 0) sys?.push(fd);
-    }
-    this.#header = EMPTY;
   }
 }

@@ -13,6 +13,7 @@ import { PassThrough, pipeline, Transform, type Writable } from "node:stream";
 import { pipeline as pipelinePromise } from "node:stream/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Fault } from "../assembly/abi.js";
 import { install } from "../host/pipe.js";
 import { node } from "../host/process.js";
 import type { Syscalls } from "../host/syscalls/linux.js";
@@ -707,6 +708,27 @@ for (const [name, situation] of Object.entries(situations)) {
     else assert.ok(moved > 0, `by the kernel: ${moved}; ${reasons}`);
   });
 }
+
+test("a pair that the kernel can't serve goes on in the old way, and is not asked again", async () => {
+  const { sys } = shared;
+  if (sys === null) return;
+  const { sendfile } = sys;
+  let calls = 0;
+  let moved = 0;
+  sys.sendfile = (out, fd, offset, count) => {
+    if (calls++ > 0) return -Fault.Unsupported;
+    moved = sendfile(out, fd, offset, Math.min(count, 5000));
+    return moved;
+  };
+  const undo = install(shared, () => {});
+  const [, got] = await play({ native: "some", play: plain("256k", 256 * 1024) }).finally(() => {
+    undo();
+    sys.sendfile = sendfile;
+  });
+  assert.is(moved, 5000);
+  assert.is(calls, 2);
+  assert.ok(got.subarray(got.indexOf("\r\n\r\n") + 4).equals(fs.readFileSync(file("256k"))));
+});
 
 // Sockets.
 

@@ -1,6 +1,7 @@
 // respond(): the body of a response by a transfer. The header is the caller's; that its length is
 // kept, or the connection ended, is ours.
 
+import { dash, idle } from "../dash.js";
 import { argumentError, SendfileError } from "../errors.js";
 import { type Queue, queueOf } from "../queue.js";
 import { aborted, type Checked, check, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
@@ -104,6 +105,15 @@ function whole(source: Source, done: (error: unknown, bytes: Uint8Array | null) 
   next();
 }
 
+function plus(already: number, error: SendfileError): SendfileError {
+  const { code, message, syscall, errno, path, cause } = error;
+  return new SendfileError(code, message, { sent: already + error.sent, syscall, errno, path, cause });
+}
+
+function isSocket({ sys }: Shared, queue: Queue): boolean {
+  return sys !== null && queue.pending() === 0 && queue.isStream(sys);
+}
+
 function over(res: Response): boolean {
   return res.destroyed || res.writableEnded || res.closed;
 }
@@ -158,19 +168,33 @@ function body(
     throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${reason}`);
   }
 
-  const header = queue === null ? EMPTY : takeHeader(res);
+  let header = queue === null ? EMPTY : takeHeader(res);
+  let { offset } = options;
+  let already = 0;
+  // What goes at once needs no place in the socket's queue, and most does.
+  if (queue !== null && options.onProgress === undefined && idle(queue) && isSocket(shared, queue)) {
+    const { moved } = dash(shared, queue, source.fd(), header, offset, count);
+    already = Math.max(0, moved - header.length);
+    header = header.subarray(Math.min(moved, header.length));
+    offset += already;
+    if (already === count) {
+      source.close();
+      res.end();
+      return resolve(already);
+    }
+  }
   new Transfer(
     shared,
     queue ?? queueOf(res),
     source,
-    { ...options, header, count },
+    { ...options, header, offset, count: count - already },
     (sent) => {
       res.end();
-      resolve(sent);
+      resolve(already + sent);
     },
     (error) => {
       res.destroy();
-      reject(error);
+      reject(already === 0 ? error : plus(already, error as SendfileError));
     },
     true,
   );
