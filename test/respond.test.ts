@@ -7,6 +7,7 @@ import { open } from "node:fs/promises";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
+import { syncBuiltinESMExports } from "node:module";
 import net, { type AddressInfo } from "node:net";
 import path from "node:path";
 import tls from "node:tls";
@@ -359,6 +360,36 @@ test("a failure before the header leaves the response to the caller", async () =
   // The header was rendered to find out that it is chunked.
   assert.is((await within(exchange(at.port, request("/native")), "/native")).length, 0);
   await at.close();
+});
+
+test("a length that is said twice is believed, and held to", async () => {
+  const handle = await open(file("odd"));
+  const { fstatSync } = fs;
+  let asked = 0;
+  let failure: unknown;
+  const at = await site((req, res) => {
+    const count = req.url === "/more" ? 70_002 : 70_001;
+    res.setHeader("Content-Length", count);
+    fs.fstatSync = ((...args: [number]) => {
+      asked++;
+      return fstatSync(...args);
+    }) as never;
+    syncBuiltinESMExports();
+    respond(req, res, handle, req.url === "/asked" ? {} : { count }).catch((error) => (failure = error));
+    fs.fstatSync = fstatSync;
+    syncBuiltinESMExports();
+  });
+  const got = parse(await within(exchange(at.port, request("/")), "the answer"));
+  assert.ok(got.body.equals(bytes("odd")));
+  assert.is(asked, 0);
+  await within(exchange(at.port, request("/asked")), "another answer");
+  assert.is(asked, 1);
+  const text = `GET /more HTTP/1.1\r\nHost: x\r\n\r\n${request("/")}`;
+  const short = parse(await within(exchange(at.port, text), "the short one"));
+  assert.is(short.body.length <= 70_001, true);
+  assert.is((failure as { code: string }).code, "ERR_SENDFILE_TRUNCATED");
+  await at.close();
+  await handle.close();
 });
 
 test("a signal in the middle destroys the connection", async () => {
