@@ -106,6 +106,21 @@ const situations: Record<string, [text: string, serve: (way: Way) => RequestList
       setImmediate(() => way(req, res, "odd"));
     },
   ],
+  "a corked response, uncorked by its end": [
+    request("/page"),
+    (way) => (req, res) => {
+      res.cork();
+      way(req, res, "page");
+    },
+  ],
+  "a corked response, uncorked later": [
+    request("/8m"),
+    (way) => (req, res) => {
+      res.cork();
+      way(req, res, "8m");
+      setTimeout(() => res.uncork(), 5);
+    },
+  ],
   "a chunked response": [
     request("/page"),
     (way) => (req, res) => {

@@ -41,6 +41,7 @@ export function obstacle(res: Response): string | null {
   if (!(socket instanceof Socket)) return "the response has no socket yet: others in its pipeline come first";
   if ((socket as Socket & { _httpMessage?: unknown })._httpMessage !== res) return "the socket is another's";
   if (socket.write !== socketWrite) return "socket.write was replaced";
+  if (socket.writableCorked > 0) return "the socket is corked";
   if (!Array.isArray(inner.outputData) || inner.outputData.length > 0) return "the response holds data back";
   return null;
 }
