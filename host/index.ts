@@ -37,6 +37,8 @@ export interface Capabilities {
 }
 
 export interface Host {
+  /** What its transfers share. */
+  readonly shared: Shared;
   sendfile(socket: Writable, file: File, options?: SendfileOptions): Promise<number>;
   sendfileSync(out: number, file: number, offset: number | null, count: number): number;
   capabilities(): Capabilities;
@@ -62,6 +64,8 @@ export function createHost(bytes: Uint8Array, adapter: Adapter): Host {
   };
 
   return {
+    shared,
+
     sendfile: (socket, file, options) => sendfile(shared, socket, file, options),
 
     sendfileSync(out, file, offset, count) {

@@ -1,12 +1,10 @@
 // The front door for Node >= 20.
 
-import { readFileSync } from "node:fs";
 import type { Writable } from "node:stream";
-import { type Capabilities, createHost, type Host } from "./index.js";
-import type { Mode, SendfileOptions } from "./sendfile.js";
+import type { Capabilities } from "./index.js";
+import { node } from "./process.js";
+import type { SendfileOptions } from "./sendfile.js";
 import type { File } from "./source.js";
-import { openLibc } from "./syscalls/index.js";
-import { linux } from "./syscalls/linux.js";
 
 export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "sendoff/exit";
 export { configureExit, exitNow, onExit } from "sendoff/exit";
@@ -14,28 +12,6 @@ export { SendfileError, type SendfileErrorCode } from "./errors.js";
 export type { Capabilities } from "./index.js";
 export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
 export type { File } from "./source.js";
-
-let host: Host | undefined;
-
-/** Made at first use: an import alone loads no native code and prints no warning. */
-function node(): Host {
-  host ??= createHost(readFileSync(new URL("../core.wasm", import.meta.url)), {
-    now: () => performance.now(),
-    defer: (next) => setImmediate(next),
-    open: (memory, frame) => {
-      const libc = openLibc(memory, process.env);
-      return typeof libc === "string" ? libc : linux(libc, memory, frame);
-    },
-    auto: mode(process.env.SENDOFF_MODE),
-  });
-  return host;
-}
-
-function mode(value: string | undefined): Mode {
-  if (value === undefined || value === "" || value === "auto") return "auto";
-  if (value === "copy" || value === "native") return value;
-  throw new TypeError(`SENDOFF_MODE must be auto, native or copy (got '${value}')`);
-}
 
 /**
  * Sends a file over a socket: by the kernel's sendfile(2) where that can be had, else by copies.

@@ -203,10 +203,16 @@ class StreamQueue implements Queue {
   }
 }
 
-/** For what has only write(): an http.ServerResponse and the like. Jobs wait for one another, not for writes. */
+/**
+ * For what has only write(): an http.ServerResponse and the like. Jobs wait for one another, not for
+ * writes. As pipe() does, it goes by what write() returns and 'drain': wrappers of a response
+ * (`compression`) never call write's callback.
+ */
 class CallQueue implements Queue {
   readonly stream: Writable;
   readonly #jobs: Job[] = [];
+  #waiting: Done | null = null;
+  #listening = false;
 
   constructor(stream: Writable) {
     this.stream = stream;
@@ -244,9 +250,22 @@ class CallQueue implements Queue {
   }
 
   write(chunks: Uint8Array[], done: Done): void {
-    const [first, ...rest] = chunks;
-    if (first === undefined) return done();
-    this.stream.write(first, (error) => (error ? done(error) : this.write(rest, done)));
+    let more = true;
+    for (const chunk of chunks) more = this.stream.write(chunk);
+    if (more !== false) done();
+    else this.#wait(done);
+  }
+
+  /** One listener for good, as pipe() has: a wrapper may hand it to a stream that it can't be taken from. */
+  #wait(done: Done): void {
+    this.#waiting = done;
+    if (this.#listening) return;
+    this.#listening = true;
+    this.stream.on("drain", () => {
+      const next = this.#waiting;
+      this.#waiting = null;
+      next?.();
+    });
   }
 
   fd(): number {

@@ -101,7 +101,8 @@ function checkSocket(socket: Writable): void {
   if (socket.writableObjectMode) throw argumentError(TypeError, "socket: a stream in object mode takes no bytes");
 }
 
-interface Checked {
+/** The options, checked, each with a value. */
+export interface Checked {
   readonly offset: number;
   readonly count: number;
   readonly header: Uint8Array;
@@ -111,10 +112,12 @@ interface Checked {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
   readonly mode: Mode;
+  /** Leave the file's own position behind the last byte that was sent. */
+  readonly seek: boolean;
 }
 
 /** CPython's words, where it has them. */
-function check(options: SendfileOptions, auto: Mode): Checked {
+export function check(options: SendfileOptions, auto: Mode): Checked {
   if (typeof options !== "object" || options === null) {
     throw argumentError(TypeError, `options must be an object (got ${describe(options)})`);
   }
@@ -145,6 +148,7 @@ function check(options: SendfileOptions, auto: Mode): Checked {
     signal,
     onProgress,
     mode: mode === "auto" ? auto : mode,
+    seek: true,
   };
 }
 
@@ -166,7 +170,7 @@ function milliseconds(name: string, value: unknown): void {
   if (value < 0) throw argumentError(RangeError, message);
 }
 
-function aborted(signal: AbortSignal, sent: number): SendfileError {
+export function aborted(signal: AbortSignal, sent: number): SendfileError {
   return new SendfileError("ERR_SENDFILE_ABORTED", "the transfer was aborted", { sent, cause: signal.reason });
 }
 
@@ -187,7 +191,8 @@ const GONE = new Set<string | undefined>([
 /** Timers take a 32-bit number of milliseconds. */
 const LONGEST = 0x7fffffff;
 
-class Transfer implements Job {
+/** One transfer, from its place in the queue to its end; it settles itself by `resolve` or `reject`. */
+export class Transfer implements Job {
   readonly #shared: Shared;
   readonly #queue: Queue;
   readonly #source: Source;
@@ -223,6 +228,7 @@ class Transfer implements Job {
     options: Checked,
     resolve: (sent: number) => void,
     reject: (error: Error) => void,
+    opened = false,
   ) {
     this.#shared = shared;
     this.#queue = queue;
@@ -242,13 +248,15 @@ class Transfer implements Job {
     core.transfer_limit(this.#handle, options.timeout, this.#deadline, now);
     options.signal?.addEventListener("abort", this.#onAbort);
     this.#arm();
-    source.open((error) => {
+    const ready = (error: unknown) => {
       this.#opened = true;
       if (this.#over) return;
       const refusal = error ?? this.#unseekable();
       if (refusal) this.#end(refusal);
       else if (this.#started && !queue.connecting) this.#begin();
-    });
+    };
+    if (opened) ready(null);
+    else source.open(ready);
     if (!this.#over) queue.enter(this);
   }
 
@@ -569,7 +577,7 @@ class Transfer implements Job {
       if (fd >= 0) sys.push(fd);
     }
     core.transfer_close(this.#handle);
-    if (sys !== null && this.#begun) this.#source.seek(this.#options.offset + sent, sys.seek);
+    if (this.#options.seek && sys !== null && this.#begun) this.#source.seek(this.#options.offset + sent, sys.seek);
     this.#source.close();
     this.#free();
     if (error === null) this.#resolve(sent);

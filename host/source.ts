@@ -29,6 +29,8 @@ export interface Source {
   readonly native: boolean;
   /** Bytes can be asked for by position; else only in their order, from 0. */
   readonly positioned: boolean;
+  /** In place of `open`: what is there is a regular file of at least `size` bytes, says the caller. */
+  believe?(size: number): void;
   /** Opens what has to be opened; calls back at once where nothing has. */
   open(done: (error: unknown) => void): void;
   /** The fd for native calls, read from its owner: -1 where it has gone, or there is none. */
@@ -262,6 +264,11 @@ class HandleSource extends FdSource {
 
   fd(): number {
     return this.#handle.fd;
+  }
+
+  believe(size: number): void {
+    this.size = size;
+    this.native = true;
   }
 
   protected fetch(

@@ -1,0 +1,51 @@
+// One run of a transfer at once, without a place in the queue: for a socket that has nothing else to
+// write. Most bodies of responses need no more.
+
+import { Action, Flag, Way } from "../assembly/abi.js";
+import type { Queue } from "./queue.js";
+import type { Shared } from "./sendfile.js";
+
+export interface Dash {
+  /** Done; Yield where a later turn has to go on; else the kernel would wait, or can't. */
+  action: Action;
+  /** Bytes that went, of header and body. */
+  moved: number;
+  /** The kernel can't serve this pair of file and socket, now and later. */
+  unable: boolean;
+  /** The last bytes that went are held back by MSG_MORE. */
+  corked: boolean;
+}
+
+/** Whether nothing stands between the next byte and the kernel. */
+export function idle({ stream, closed, connecting }: Queue): boolean {
+  return !closed && !connecting && stream.writableLength === 0 && stream.writableCorked === 0;
+}
+
+/**
+ * Moves what can be moved now of `header` and of `count` bytes at `offset` of the regular file `fd`.
+ * The queue must be idle, and its socket a stream socket with an fd.
+ */
+export function dash(
+  { core, turns }: Shared,
+  queue: Queue,
+  fd: number,
+  header: Uint8Array,
+  offset: number,
+  count: number,
+): Dash {
+  const now = turns.enter();
+  const handle = core.transfer_open(now);
+  if (handle === 0) return { action: Action.Copy, moved: 0, unable: false, corked: false };
+  core.transfer_extent(handle, header.length, offset, count, 0, Flag.Native | Flag.Probe);
+  if (header.length > 0) {
+    const first = header.length > core.header_max() ? header.subarray(0, core.header_max()) : header;
+    new Uint8Array(core.memory.buffer, core.scratch(), first.length).set(first);
+  }
+  const action = core.transfer_run(handle, queue.fd(), fd, now);
+  const moved = core.transfer_tally(handle, Way.Native);
+  const corked = action !== Action.Done && core.transfer_corked(handle) === 1;
+  const unable = action === Action.Copy && core.transfer_way(handle) === Way.Copied;
+  core.transfer_close(handle);
+  queue.moved(moved);
+  return { action, moved, unable, corked };
+}

@@ -1,0 +1,90 @@
+// What is used of a response's inside. None of it is documented, so each piece is looked for, and a
+// response that lacks one takes the stream way.
+
+import { type IncomingMessage, OutgoingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import { type Queue, queueOf } from "../queue.js";
+
+/** A request and a response as node:http has them, or as node:http2's compatibility layer does. */
+export type Request = Pick<IncomingMessage, "method" | "url" | "headers">;
+export type Response = ServerResponse;
+
+interface Inner {
+  _header?: string | null;
+  _headerSent?: boolean;
+  _hasBody?: boolean;
+  _contentLength?: number | null;
+  _send?: unknown;
+  _writeRaw?: unknown;
+  _implicitHeader?: () => void;
+  chunkedEncoding?: boolean;
+  strictContentLength?: boolean;
+  outputData?: unknown[];
+}
+
+// As they were when this was loaded: whoever replaced them since wants to see the bytes.
+const proto = OutgoingMessage.prototype as unknown as Inner & OutgoingMessage;
+const { write, _send, _writeRaw } = proto;
+const socketWrite = Socket.prototype.write;
+
+/** Why the body can't go past the response to its socket; null where it can. Renders no header. */
+export function obstacle(res: Response): string | null {
+  const inner = res as Response & Inner;
+  if (!(res instanceof ServerResponse)) return "not a node:http response";
+  if (inner.write !== write || inner._send !== _send || inner._writeRaw !== _writeRaw) return "res.write was replaced";
+  if (inner._header !== null && typeof inner._header !== "string") return "res._header is not there";
+  if (typeof inner._headerSent !== "boolean" || typeof inner._implicitHeader !== "function") return "no _headerSent";
+  if (inner.chunkedEncoding !== false) return "chunked";
+  // It counts what write() was given, and says so when end() comes.
+  if (inner.strictContentLength !== false) return "strictContentLength";
+  const { socket } = res;
+  if (!(socket instanceof Socket)) return "the response has no socket yet: others in its pipeline come first";
+  if ((socket as Socket & { _httpMessage?: unknown })._httpMessage !== res) return "the socket is another's";
+  if (socket.write !== socketWrite) return "socket.write was replaced";
+  if (socket.writableCorked > 0) return "the socket is corked";
+  if (!Array.isArray(inner.outputData) || inner.outputData.length > 0) return "the response holds data back";
+  return null;
+}
+
+/** The header has been rendered: a body of `count` bytes, as it is, is what it announces. */
+export function announces(res: Response, count: number): boolean {
+  const inner = res as Response & Inner;
+  return (
+    typeof inner._header === "string" &&
+    inner.chunkedEncoding === false &&
+    inner._hasBody === true &&
+    inner._contentLength === count
+  );
+}
+
+/** What the header says, or will say, of the length; null where nothing. */
+export function lengthOf(res: Response): number | null {
+  const inner = res as Response & Inner;
+  if (typeof inner._header === "string") {
+    return inner.chunkedEncoding === true ? null : (inner._contentLength ?? null);
+  }
+  const value = res.getHeader("content-length");
+  return value === undefined ? null : Number(value);
+}
+
+/** Renders the header, as the first write() does: through writeHead, also where that was replaced. */
+export function renderHeader(res: Response): void {
+  const inner = res as Response & Inner;
+  if (inner._header === null) inner._implicitHeader?.();
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** The header's bytes, for us to send: the response takes them for sent. None where they have gone. */
+export function takeHeader(res: Response): Uint8Array {
+  const inner = res as Response & Inner;
+  if (inner._headerSent || typeof inner._header !== "string") return NOTHING;
+  inner._headerSent = true;
+  return Buffer.from(inner._header, "latin1");
+}
+
+/** The queue of the response's socket; null where that has no fd for native calls. */
+export function socketQueue(res: Response): Queue | null {
+  const queue = queueOf(res.socket as Socket);
+  return queue.fd() >= 0 ? queue : null;
+}

@@ -1,0 +1,25 @@
+// Accept-Encoding (RFC 9110, section 12.5.3): which content codings a client takes, the best one first.
+
+/**
+ * The codings of `offered` that the header allows, and "identity", by falling q; of equal ones the first
+ * offered comes first, and identity last. Without a header, or where it allows nothing, identity alone.
+ */
+export function negotiate(header: string | string[] | undefined, offered: readonly string[]): string[] {
+  if (header === undefined) return ["identity"];
+  const q = new Map<string, number>();
+  for (const item of String(header).split(",")) {
+    const [name = "", ...parameters] = item.split(";").map((part) => part.trim().toLowerCase());
+    const weight = parameters.find((parameter) => /^q\s*=/.test(parameter))?.replace(/^q\s*=\s*/, "");
+    if (name === "") continue;
+    // A weight that is none says nothing that could be relied on.
+    const value = weight === undefined ? 1 : /^(0(\.\d{0,3})?|1(\.0{0,3})?)$/.test(weight) ? Number(weight) : 0;
+    q.set(name === "x-gzip" ? "gzip" : name, value);
+  }
+  const rest = q.get("*");
+  // Unsaid, identity is welcome after everything that was said.
+  const known = [...offered.map((name) => [name, q.get(name) ?? rest ?? 0] as const)];
+  const all = [...known, ["identity", q.get("identity") ?? (rest === 0 ? 0 : 0.0001)] as const];
+  const allowed = all.filter(([, value]) => value > 0).sort(([, a], [, b]) => b - a);
+  const names = allowed.map(([name]) => name as string);
+  return names.includes("identity") ? names : [...names, "identity"];
+}

@@ -1,0 +1,210 @@
+// respond(): the body of a response by a transfer. The header is the caller's; that its length is
+// kept, or the connection ended, is ours.
+
+import { dash, idle } from "../dash.js";
+import { argumentError, SendfileError } from "../errors.js";
+import { type Queue, queueOf } from "../queue.js";
+import { aborted, type Checked, check, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
+import { describe, type File, type Source, sourceOf } from "../source.js";
+import {
+  announces,
+  lengthOf,
+  obstacle,
+  type Request,
+  type Response,
+  renderHeader,
+  socketQueue,
+  takeHeader,
+} from "./message.js";
+
+/** As for `sendfile`; header and trailer are the response's own. */
+export type RespondOptions = Omit<SendfileOptions, "header" | "trailer">;
+
+/** A response's options, checked. */
+export interface Answer extends Checked {
+  /** What the file's size was when the headers were made; a file of another size is refused. */
+  readonly size?: number | undefined;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** See the public docstring in http.ts. */
+export function respond(
+  shared: Shared,
+  req: Request,
+  res: Response,
+  file: File,
+  options: RespondOptions = {},
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    if (typeof res !== "object" || res === null || typeof res.write !== "function" || typeof res.end !== "function") {
+      throw argumentError(TypeError, `res must be a response (got ${describe(res)})`);
+    }
+    const source = sourceOf(file);
+    const checked = { ...check(options, shared.auto), header: EMPTY, trailer: EMPTY, seek: false };
+    answer(shared, req, res, source, checked, resolve, reject);
+  });
+}
+
+/** The same for a source and checked options; `source` is closed on every way out. */
+export function answer(
+  shared: Shared,
+  req: Request,
+  res: Response,
+  source: Source,
+  options: Answer,
+  resolve: (sent: number) => void,
+  reject: (error: Error) => void,
+): void {
+  /** Before the header is rendered the response is still the caller's, to say 404 with. */
+  const fail = (error: unknown): void => {
+    source.close();
+    if (res.headersSent) res.destroy();
+    reject(error as Error);
+  };
+  if (over(res)) return fail(gone());
+  if (options.signal?.aborted) return fail(aborted(options.signal, 0));
+  // Who says the length twice knows it: then the file isn't asked.
+  if (source.believe !== undefined && options.count === lengthOf(res)) {
+    source.believe(options.offset + options.count);
+    try {
+      return body(shared, req, res, source, options, resolve, reject);
+    } catch (error) {
+      return fail(error);
+    }
+  }
+  source.open((error) => {
+    if (error) return fail(error);
+    if (over(res)) return fail(gone());
+    if (options.signal?.aborted) return fail(aborted(options.signal, 0));
+    const start = (from: Source) => {
+      try {
+        body(shared, req, res, from, options, resolve, reject);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    if (!source.early || !source.positioned) return start(source);
+    whole(source, (error, bytes) => {
+      if (error) return fail(error);
+      if (over(res)) return fail(gone());
+      if (bytes === null) return start(source);
+      source.close();
+      start(sourceOf(bytes));
+    });
+  });
+}
+
+/** How much of a file without a true size is read to learn it. */
+const SOME = 64 << 10;
+
+/** An empty file looks like one of /proc: what a read gives tells them apart. Null where there is more than SOME. */
+function whole(source: Source, done: (error: unknown, bytes: Uint8Array | null) => void): void {
+  const buffer = Buffer.alloc(SOME);
+  let length = 0;
+  const next = (): void =>
+    source.read(length, SOME - length, 0, (error, bytes) => {
+      if (error) return done(error, null);
+      if (bytes.length === 0) return done(null, buffer.subarray(0, length));
+      buffer.set(bytes, length);
+      length += bytes.length;
+      if (length === SOME) done(null, null);
+      else next();
+    });
+  next();
+}
+
+function plus(already: number, error: SendfileError): SendfileError {
+  const { code, message, syscall, errno, path, cause } = error;
+  return new SendfileError(code, message, { sent: already + error.sent, syscall, errno, path, cause });
+}
+
+function isSocket({ sys }: Shared, queue: Queue): boolean {
+  return sys !== null && queue.native(sys.isStream);
+}
+
+function over(res: Response): boolean {
+  return res.destroyed || res.writableEnded || res.closed;
+}
+
+function gone(): SendfileError {
+  return new SendfileError("ERR_SENDFILE_CLOSED", "the response is closed or ended");
+}
+
+/** The source is open: says how long it is, and sends it. */
+function body(
+  shared: Shared,
+  req: Request,
+  res: Response,
+  source: Source,
+  options: Answer,
+  resolve: (sent: number) => void,
+  reject: (error: Error) => void,
+): void {
+  if (options.size !== undefined && options.size !== source.size) {
+    throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file's size has changed since its headers were made");
+  }
+  const { statusCode } = res;
+  const bare = statusCode === 204 || statusCode === 304;
+  // Where only the end will tell the length, `count` is no more than a bound.
+  const sure = !source.early;
+  const count = sure ? Math.min(Math.max(0, source.size - options.offset), options.count) : options.count;
+
+  if (!bare && sure) {
+    if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
+      res.setHeader("Content-Length", count);
+    }
+    const length = lengthOf(res);
+    if (length !== null && length !== count) {
+      throw argumentError(RangeError, `Content-Length is ${length}, but ${count} bytes of the file would be sent`);
+    }
+  }
+  if (bare || req.method === "HEAD" || count === 0) {
+    source.close();
+    res.end();
+    return resolve(0);
+  }
+
+  let queue: Queue | null = null;
+  let reason = options.mode === "copy" ? "mode: 'copy'" : sure && source.native ? obstacle(res) : "no regular file";
+  if (reason === null) {
+    renderHeader(res);
+    if (!announces(res, count)) reason = "the header announces something else";
+    else if (shared.sys === null) reason = "no native calls";
+    else if ((queue = socketQueue(res)) === null) reason = "not a plain socket";
+  }
+  if (queue === null && options.mode === "native") {
+    throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${reason}`);
+  }
+
+  let header = queue === null ? EMPTY : takeHeader(res);
+  let { offset } = options;
+  let already = 0;
+  // What goes at once needs no place in the socket's queue, and most does.
+  if (queue !== null && options.onProgress === undefined && idle(queue) && isSocket(shared, queue)) {
+    const { moved } = dash(shared, queue, source.fd(), header, offset, count);
+    already = Math.max(0, moved - header.length);
+    header = header.subarray(Math.min(moved, header.length));
+    offset += already;
+    if (already === count) {
+      source.close();
+      res.end();
+      return resolve(already);
+    }
+  }
+  new Transfer(
+    shared,
+    queue ?? queueOf(res),
+    source,
+    { ...options, header, offset, count: count - already },
+    (sent) => {
+      res.end();
+      resolve(already + sent);
+    },
+    (error) => {
+      res.destroy();
+      reject(already === 0 ? error : plus(already, error as SendfileError));
+    },
+    true,
+  );
+}

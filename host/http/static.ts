@@ -1,0 +1,140 @@
+// serveStatic(): a handler for a folder of files, on top of `send`. Its words are those of serve-static.
+
+import type { Stats } from "node:fs";
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import { argumentError } from "../errors.js";
+import type { Shared } from "../sendfile.js";
+import { describe } from "../source.js";
+import type { Request, Response } from "./message.js";
+import { negotiate } from "./negotiate.js";
+import { bodies, type Send, type SendStream } from "./send.js";
+
+/** Those of `send` (in its documentation), and these. */
+export interface StaticOptions {
+  acceptRanges?: boolean;
+  cacheControl?: boolean;
+  dotfiles?: "allow" | "deny" | "ignore";
+  etag?: boolean;
+  extensions?: string[] | false;
+  immutable?: boolean;
+  index?: string | string[] | false;
+  lastModified?: boolean;
+  maxAge?: number | string;
+  /** Calls `next()` for what is not there or not allowed; without it such errors are answered. Default: true. */
+  fallthrough?: boolean;
+  /** Sends `/dir` to `/dir/`. Default: true. */
+  redirect?: boolean;
+  /** Sets headers of its own; called as `send`'s event 'headers'. */
+  setHeaders?: (res: Response, path: string, stat: Stats) => void;
+  /** Sends `file.br` or `file.gz` in place of `file` where they are there and the client takes them. Default: false. */
+  precompressed?: boolean;
+}
+
+export type Handler = (
+  req: Request & { originalUrl?: string },
+  res: Response,
+  next?: (error?: unknown) => void,
+) => void;
+
+/** Content codings and the siblings that have them, the better one first. */
+const SIBLINGS = [
+  ["br", ".br"],
+  ["gzip", ".gz"],
+] as const;
+
+/** See the public docstring in http.ts. */
+export function serveStatic(shared: Shared, root: string, options: StaticOptions = {}): Handler {
+  if (typeof root !== "string" || root === "")
+    throw argumentError(TypeError, `root must be a path (got ${describe(root)})`);
+  const { fallthrough = true, redirect = true, setHeaders, precompressed = false, ...rest } = options;
+  if (setHeaders !== undefined && typeof setHeaders !== "function") {
+    throw argumentError(TypeError, `setHeaders must be a function (got ${describe(setHeaders)})`);
+  }
+  const send = createRequire(import.meta.url)("send") as Send;
+  const sendOptions = { ...rest, root };
+  const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} }, "/", sendOptions)) as SendStream;
+  const ours = bodies(shared, proto);
+
+  return (req, res, next) => {
+    if (req.method !== "GET" && req.method !== "HEAD") {
+      if (fallthrough && next) return next();
+      res.statusCode = 405;
+      res.setHeader("Allow", "GET, HEAD");
+      res.setHeader("Content-Length", 0);
+      res.end();
+      return;
+    }
+    const asked = (req.originalUrl ?? req.url ?? "/").split("?", 1)[0] as string;
+    let path = (req.url ?? "/").split("?", 1)[0] as string;
+    // The root of a mount, without its slash: a directory like any other.
+    if (path === "/" && !asked.endsWith("/")) path = "";
+
+    const stream = send(req, path, sendOptions);
+    stream.send = precompressed ? sendSibling(ours.send) : ours.send;
+    stream.stream = ours.stream;
+    if (setHeaders) stream.on("headers", setHeaders);
+    stream.on("directory", () => {
+      if (!redirect || path.endsWith("/")) return stream.error(404);
+      const query = (req.originalUrl ?? req.url ?? "").slice(asked.length);
+      redirectTo(res, `${asked.replace(/^\/+/, "/")}/${query}`);
+    });
+    if (next) {
+      // Once there is a file the answer is ours, whatever happens to it.
+      let forward = !fallthrough;
+      stream.on("file", () => {
+        forward = true;
+      });
+      stream.on("error", (error: Error & { statusCode: number }) => {
+        if (!res.headersSent) res.removeHeader("Content-Encoding");
+        if (forward || error.statusCode >= 500) next(error);
+        else next();
+      });
+    }
+    stream.pipe(res);
+  };
+}
+
+function redirectTo(res: Response, location: string): void {
+  const encoded = location.replace(/[^\x21-\x7e]/g, encodeURIComponent);
+  const text = encoded.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+  const page = `<!DOCTYPE html>\n<html lang="en">\n<meta charset="utf-8">\n<title>Redirecting</title>\n<p>Redirecting to ${text}</p>\n</html>\n`;
+  res.statusCode = 301;
+  res.setHeader("Content-Type", "text/html; charset=UTF-8");
+  res.setHeader("Content-Length", Buffer.byteLength(page));
+  res.setHeader("Content-Security-Policy", "default-src 'none'");
+  res.setHeader("X-Content-Type-Options", "nosniff");
+  res.setHeader("Location", encoded);
+  res.end(page);
+}
+
+/** `send` for the sibling that the client likes best; type and name stay those of the file that was asked for. */
+function sendSibling(send: SendStream["send"]): SendStream["send"] {
+  return function (this: SendStream, path, stat) {
+    const { req, res } = this;
+    if (res.headersSent) return send.call(this, path, stat);
+    vary(res);
+    const wanted = negotiate(
+      req.headers["accept-encoding"],
+      SIBLINGS.map(([coding]) => coding),
+    );
+    const next = (): void => {
+      const coding = wanted.shift();
+      if (coding === undefined || coding === "identity") return send.call(this, path, stat);
+      const sibling = path + (SIBLINGS.find(([name]) => name === coding)?.[1] ?? "");
+      fs.stat(sibling, (error, found) => {
+        if (error || !found.isFile()) return next();
+        this.type(path);
+        res.setHeader("Content-Encoding", coding);
+        send.call(this, sibling, found);
+      });
+    };
+    next();
+  };
+}
+
+function vary(res: Response): void {
+  const before = String(res.getHeader("Vary") ?? "");
+  if (/(^|,)\s*(\*|accept-encoding)\s*(,|$)/i.test(before)) return;
+  res.setHeader("Vary", before === "" ? "Accept-Encoding" : `${before}, Accept-Encoding`);
+}

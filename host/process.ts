@@ -1,0 +1,29 @@
+// The host of this Node process: one for all its front doors.
+
+import { readFileSync } from "node:fs";
+import { createHost, type Host } from "./index.js";
+import type { Mode } from "./sendfile.js";
+import { openLibc } from "./syscalls/index.js";
+import { linux } from "./syscalls/linux.js";
+
+let host: Host | undefined;
+
+/** Made at first use: an import alone loads no native code and prints no warning. */
+export function node(): Host {
+  host ??= createHost(readFileSync(new URL("../core.wasm", import.meta.url)), {
+    now: () => performance.now(),
+    defer: (next) => setImmediate(next),
+    open: (memory, frame) => {
+      const libc = openLibc(memory, process.env);
+      return typeof libc === "string" ? libc : linux(libc, memory, frame);
+    },
+    auto: mode(process.env.SENDOFF_MODE),
+  });
+  return host;
+}
+
+function mode(value: string | undefined): Mode {
+  if (value === undefined || value === "" || value === "auto") return "auto";
+  if (value === "copy" || value === "native") return value;
+  throw new TypeError(`SENDOFF_MODE must be auto, native or copy (got '${value}')`);
+}

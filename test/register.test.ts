@@ -1,0 +1,907 @@
+// What `sendoff/register` does to pipes: the same events, states and bytes as without it, and the
+// kernel's way where it is said to be taken. Each situation is played twice.
+
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import fs, { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import net from "node:net";
+import path from "node:path";
+import { PassThrough, pipeline, Transform, type Writable } from "node:stream";
+import { pipeline as pipelinePromise } from "node:stream/promises";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { Fault } from "../assembly/abi.js";
+import { install } from "../host/pipe.js";
+import { node } from "../host/process.js";
+import type { Syscalls } from "../host/syscalls/linux.js";
+import { exchange, folder, request, site, undated, within } from "./lib/web.js";
+
+const test = suite("register");
+const MIB = 1 << 20;
+const BIG = 24 * MIB;
+const { root, remove } = folder({ odd: 70_001, page: 4096, "256k": 256 * 1024, empty: 0 });
+const file = (name: string) => path.join(root, name);
+fs.writeFileSync(file("big"), Buffer.alloc(BIG, "0123456789abcdefghijklmnopqrstuvwxyz\n"));
+test.after(remove);
+
+const { shared } = node();
+
+/** What happened, in its order, and what it left. */
+type Log = (string | number | boolean | null | undefined)[];
+type Play = (req: IncomingMessage, res: ServerResponse, log: Log) => unknown;
+
+function watch(log: Log, who: string, emitter: NodeJS.EventEmitter, events: string[]): void {
+  for (const event of events) emitter.on(event, (arg) => log.push(`${who} ${event} ${arg?.code ?? ""}`.trim()));
+}
+
+const SOURCE = ["open", "ready", "end", "close", "error"];
+const TARGET = ["pipe", "unpipe", "finish", "close", "error"];
+
+/** The streams of the situation that is being played. */
+let streams: fs.ReadStream[] = [];
+
+function source(log: Log, name: string, options?: object): fs.ReadStream {
+  return watched(log, createReadStream(file(name), options));
+}
+
+function watched(log: Log, stream: fs.ReadStream): fs.ReadStream {
+  watch(log, "source", stream, SOURCE);
+  streams.push(stream);
+  return stream;
+}
+
+/** A file is closed by the pool, at any time after the rest. */
+async function closed(): Promise<void> {
+  while (streams.some((stream) => stream.destroyed && !stream.closed)) await new Promise((next) => setImmediate(next));
+  streams = [];
+  for (let i = 0; i < 3; i++) await new Promise((next) => setImmediate(next));
+}
+
+/** Each one's events in their order; between source and target only what was said by `push` has one. */
+function sorted(log: Log): Log[] {
+  const who = (entry: Log[number]) => /^(source|target) /.exec(String(entry))?.[1];
+  return ["source", "target", undefined].map((one) => log.filter((entry) => who(entry) === one));
+}
+
+/** Says the length, and watches. */
+function target(log: Log, res: ServerResponse, length: number): ServerResponse {
+  res.setHeader("Content-Length", length);
+  watch(log, "target", res, TARGET);
+  return res;
+}
+
+function state(log: Log, stream: fs.ReadStream, res?: ServerResponse): void {
+  const { bytesRead, destroyed, readableEnded, readableDidRead, readableAborted, readableLength, pending, errored } =
+    stream;
+  log.push(
+    bytesRead,
+    destroyed,
+    readableEnded,
+    readableDidRead,
+    readableAborted,
+    readableLength,
+    pending,
+    `${errored}`,
+  );
+  log.push(stream.listenerCount("data"), stream.listenerCount("end"), stream.listenerCount("error"));
+  if (res)
+    log.push(res.writableEnded, res.writableFinished, res.destroyed, res.writableLength, res.listenerCount("close"));
+}
+
+/** Comes back once the stream has passed something on. */
+async function begun(stream: fs.ReadStream): Promise<void> {
+  while (stream.bytesRead === 0) await new Promise((resolve) => setImmediate(resolve));
+}
+
+interface Situation {
+  /** Bytes of the body go by the kernel: all of them, some, or none. */
+  native: "all" | "some" | "none";
+  play: Play;
+  text?: string;
+  /** The client reads nothing until this is over. */
+  held?: boolean;
+  /** And then it goes away. */
+  leaves?: boolean;
+  /** How much arrives is a matter of time. */
+  loose?: boolean;
+}
+
+const plain =
+  (name: string, length: number, options?: object): Play =>
+  (_req, res, log) => {
+    const stream = source(log, name, options);
+    stream.pipe(target(log, res, length));
+    res.on("close", () => state(log, stream, res));
+  };
+
+const situations: Record<string, Situation> = {
+  "a whole file": { native: "all", play: plain("odd", 70_001) },
+  "a small file": { native: "all", play: plain("page", 4096) },
+  "a large file": { native: "some", play: plain("big", BIG) },
+  "a range": { native: "all", play: plain("odd", 100, { start: 4097, end: 4196 }) },
+  "a start": { native: "all", play: plain("odd", 69_001, { start: 1000 }) },
+  "an end": { native: "all", play: plain("odd", 10, { end: 9 }) },
+  "an end past the end": { native: "all", play: plain("odd", 70_001, { end: 99_999 }) },
+  "a range of a large file, unaligned": { native: "some", play: plain("big", BIG - 8, { start: 5, end: BIG - 4 }) },
+  "a small highWaterMark": { native: "all", play: plain("page", 4096, { highWaterMark: 10 }) },
+  "emitClose: false": { native: "all", play: plain("odd", 70_001, { emitClose: false }) },
+  "an empty file": { native: "none", play: plain("empty", 0) },
+  "an empty range": { native: "none", play: plain("page", 0, { start: 5000, end: 6000 }) },
+  "/proc": {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = createReadStream("/proc/version");
+      watched(log, stream);
+      stream.pipe(target(log, res, fs.readFileSync("/proc/version").length));
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  HEAD: { native: "none", text: request("/", [], "HEAD"), play: plain("odd", 70_001) },
+  "HTTP/1.0": { native: "all", text: "GET / HTTP/1.0\r\n\r\n", play: plain("odd", 70_001) },
+  pipelined: {
+    native: "some",
+    text: `GET / HTTP/1.1\r\nHost: x\r\n\r\n${request("/2")}`,
+    play: (req, res, log) => plain("odd", 70_001)(req, res, req.url === "/" ? log : []),
+  },
+  "autoClose: false": {
+    native: "all",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd", { autoClose: false });
+      stream.pipe(target(log, res, 70_001));
+      res.on("close", () => {
+        state(log, stream, res);
+        const { fd } = stream as unknown as { fd: number };
+        log.push(typeof fd, fs.readSync(fd, Buffer.alloc(8)));
+        fs.closeSync(fd);
+      });
+    },
+  },
+  "end: false": {
+    native: "all",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd");
+      stream.pipe(target(log, res, 70_001), { end: false });
+      stream.on("end", () => {
+        log.push(res.writableEnded);
+        setImmediate(() => res.end());
+      });
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "end: false, and more said after it": {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd");
+      stream.pipe(target(log, res, 70_005), { end: false });
+      stream.on("end", () => res.end("tail"));
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "something said before": {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd");
+      target(log, res, 70_005).write("head");
+      stream.pipe(res);
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "headers set when the file is open": {
+    native: "all",
+    play: async (_req, res, log) => {
+      const stream = source(log, "odd");
+      watch(log, "target", res, TARGET);
+      res.on("close", () => state(log, stream, res));
+      stream.pipe(res);
+      await once(stream, "open");
+      res.setHeader("Content-Length", 70_001);
+    },
+  },
+  "headers set by a 'pipe' listener": {
+    native: "all",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd");
+      res.on("pipe", () => res.setHeader("Content-Length", 70_001));
+      stream.pipe(res);
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "a 'pipe' listener that throws": {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd");
+      res.on("pipe", () => {
+        throw new Error("no");
+      });
+      try {
+        stream.pipe(target(log, res, 2));
+      } catch (error) {
+        log.push(String(error));
+      }
+      stream.unpipe(res);
+      stream.destroy();
+      res.on("close", () => state(log, stream, res));
+      stream.on("close", () => res.end("no"));
+    },
+  },
+  "writeHead, and flushHeaders": {
+    native: "some",
+    play: (_req, res, log) => {
+      watch(log, "target", res, TARGET);
+      res.writeHead(200, { "Content-Length": 70_001 });
+      res.flushHeaders();
+      const stream = source(log, "odd");
+      stream.pipe(res);
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "writeHead replaced": {
+    native: "all",
+    play: (req, res, log) => {
+      const { writeHead } = res;
+      res.writeHead = ((...args: [number]) => {
+        log.push("writeHead");
+        res.setHeader("X-Late", "1");
+        return writeHead.apply(res, args);
+      }) as never;
+      plain("odd", 70_001)(req, res, log);
+    },
+  },
+  chunked: {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd");
+      stream.pipe(res);
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "another length": {
+    native: "none",
+    play: (req, res, log) => plain("odd", 70_000)(req, res, log),
+    loose: true,
+  },
+  "no file": {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = source(log, "none");
+      stream.pipe(target(log, res, 5));
+      stream.on("error", () => {
+        log.push(res.headersSent);
+        res.statusCode = 404;
+        res.end("none!");
+      });
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "a folder": {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = source(log, ".");
+      stream.pipe(target(log, res, 4096));
+      stream.on("error", () => {
+        log.push(res.headersSent);
+        res.statusCode = 500;
+        res.setHeader("Content-Length", 2);
+        res.end("no");
+      });
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "a 'data' listener before": {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd");
+      let seen = 0;
+      stream.on("data", (part) => (seen += part.length));
+      stream.pipe(target(log, res, 70_001));
+      res.on("close", () => log.push(seen));
+    },
+  },
+  "a 'data' listener after": {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd");
+      let seen = 0;
+      stream.pipe(target(log, res, 70_001));
+      stream.on("open", () => stream.on("data", (part) => (seen += part.length)));
+      res.on("close", () => log.push(seen));
+    },
+  },
+  "a 'data' listener in the middle": {
+    native: "some",
+    held: true,
+    play: async (_req, res, log) => {
+      const stream = source(log, "big");
+      stream.pipe(target(log, res, BIG));
+      await begun(stream);
+      const before = stream.bytesRead;
+      let seen = stream.readableLength;
+      stream.on("data", (part) => (seen += part.length));
+      res.on("close", () => log.push(before + seen === BIG || before + seen));
+    },
+  },
+  setEncoding: {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = source(log, "big");
+      stream.setEncoding("latin1");
+      stream.pipe(target(log, res, BIG));
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "a transform in between": {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd");
+      const transform = new Transform({ transform: (part, _, done) => done(null, part) });
+      stream.pipe(transform).pipe(target(log, res, 70_001));
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "two pipes": {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd");
+      const other = new PassThrough();
+      let seen = 0;
+      other.on("data", (part) => (seen += part.length));
+      stream.pipe(target(log, res, 70_001));
+      stream.pipe(other);
+      res.on("close", () => log.push(seen));
+    },
+  },
+  "a second pipe in the middle": {
+    native: "some",
+    held: true,
+    play: async (_req, res, log) => {
+      const stream = source(log, "big");
+      stream.pipe(target(log, res, BIG));
+      await begun(stream);
+      const before = stream.bytesRead - stream.readableLength;
+      const other = new PassThrough();
+      let seen = 0;
+      other.on("data", (part) => (seen += part.length));
+      stream.pipe(other);
+      res.on("close", () => log.push(before + seen === BIG || before + seen));
+    },
+  },
+  "reading has begun": {
+    native: "none",
+    play: async (_req, res, log) => {
+      const stream = source(log, "odd");
+      await once(stream, "readable");
+      const part = stream.read(10) as Buffer;
+      res.setHeader("Content-Length", 70_001);
+      res.write(part);
+      stream.pipe(res);
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "a 'readable' listener": {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd");
+      stream.on("readable", () => {
+        for (let part = stream.read(); part !== null; part = stream.read()) res.write(part);
+      });
+      target(log, res, 70_001);
+      stream.on("end", () => res.end());
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "for await": {
+    native: "none",
+    play: async (_req, res, log) => {
+      const stream = source(log, "odd");
+      target(log, res, 70_001);
+      for await (const part of stream) res.write(part);
+      res.end();
+      state(log, stream);
+    },
+  },
+  "pause and resume": {
+    native: "some",
+    held: true,
+    play: async (_req, res, log) => {
+      const stream = source(log, "big");
+      stream.pipe(target(log, res, BIG));
+      await begun(stream);
+      stream.pause();
+      log.push(stream.isPaused(), stream.readableFlowing);
+      setTimeout(() => stream.resume(), 5);
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "unpipe in the middle, and pipe again": {
+    native: "some",
+    held: true,
+    play: async (_req, res, log) => {
+      const stream = source(log, "big");
+      stream.pipe(target(log, res, BIG));
+      await begun(stream);
+      stream.unpipe(res);
+      log.push(stream.readableFlowing, stream.destroyed);
+      setTimeout(() => stream.pipe(res), 5);
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "destroy in the middle": {
+    native: "some",
+    held: true,
+    loose: true,
+    play: async (_req, res, log) => {
+      const stream = source(log, "big");
+      stream.pipe(target(log, res, BIG));
+      await begun(stream);
+      stream.destroy();
+      await once(stream, "close");
+      log.push(stream.destroyed, stream.readableEnded, res.writableEnded, res.destroyed);
+      res.destroy();
+    },
+  },
+  "destroy with an error in the middle": {
+    native: "some",
+    held: true,
+    loose: true,
+    play: async (_req, res, log) => {
+      const stream = source(log, "big");
+      stream.pipe(target(log, res, BIG));
+      await begun(stream);
+      stream.destroy(Object.assign(new Error("no"), { code: "NO" }));
+      stream.on("close", () => {
+        log.push(stream.destroyed, stream.readableEnded, res.writableEnded, res.destroyed);
+        res.destroy();
+      });
+    },
+  },
+  "a signal in the middle": {
+    native: "some",
+    held: true,
+    loose: true,
+    play: async (_req, res, log) => {
+      const controller = new AbortController();
+      const stream = source(log, "big", { signal: controller.signal });
+      stream.pipe(target(log, res, BIG));
+      await begun(stream);
+      controller.abort();
+      stream.on("close", () => res.destroy());
+    },
+  },
+  "the response destroyed in the middle": {
+    native: "some",
+    held: true,
+    loose: true,
+    play: async (_req, res, log) => {
+      const stream = source(log, "big");
+      stream.pipe(target(log, res, BIG));
+      await begun(stream);
+      res.destroy();
+      await once(res, "close");
+      log.push(stream.destroyed, stream.readableFlowing, stream.listenerCount("data"));
+      stream.destroy();
+    },
+  },
+  "the client gone in the middle": {
+    native: "some",
+    held: true,
+    leaves: true,
+    loose: true,
+    play: async (_req, res, log) => {
+      const stream = source(log, "big");
+      stream.pipe(target(log, res, BIG));
+      res.on("close", () => {
+        log.push(stream.destroyed, stream.readableFlowing, stream.listenerCount("data"), res.writableFinished);
+        stream.destroy();
+      });
+      await begun(stream);
+    },
+  },
+  "pipeline, and the client gone in the middle": {
+    native: "some",
+    held: true,
+    leaves: true,
+    loose: true,
+    play: async (_req, res, log) => {
+      const stream = source(log, "big");
+      pipeline(stream, target(log, res, BIG), (error) => log.push(`pipeline ${error?.code}`, stream.destroyed));
+      await begun(stream);
+    },
+  },
+  pipeline: {
+    native: "all",
+    play: (_req, res, log) => {
+      const stream = source(log, "odd");
+      pipeline(stream, target(log, res, 70_001), (error) => {
+        log.push(`pipeline ${error?.code}`);
+        state(log, stream, res);
+      });
+    },
+  },
+  "pipeline of a large range": {
+    native: "some",
+    play: (_req, res, log) => {
+      const stream = source(log, "big", { start: 3 });
+      pipeline(stream, target(log, res, BIG - 3), (error) => log.push(`pipeline ${error?.code}`));
+    },
+  },
+  "pipeline of no file": {
+    native: "none",
+    play: (_req, res, log) => {
+      pipeline(source(log, "none"), target(log, res, 1), (error) => log.push(`pipeline ${error?.code}`));
+    },
+  },
+  "pipeline, promised": {
+    native: "all",
+    play: async (_req, res, log) => {
+      const stream = source(log, "odd");
+      await pipelinePromise(stream, target(log, res, 70_001));
+      log.push("done");
+      state(log, stream, res);
+    },
+  },
+  "pipeline, promised, end: false": {
+    native: "all",
+    play: async (_req, res, log) => {
+      await pipelinePromise(source(log, "odd"), target(log, res, 70_001), { end: false });
+      log.push("done", res.writableEnded);
+      res.end();
+    },
+  },
+  "pipeline, promised, with a signal in the middle": {
+    native: "some",
+    held: true,
+    loose: true,
+    play: async (_req, res, log) => {
+      const controller = new AbortController();
+      const stream = source(log, "big");
+      const done = pipelinePromise(stream, target(log, res, BIG), { signal: controller.signal });
+      done.catch((error) => log.push(`pipeline ${error.code}`));
+      await begun(stream);
+      controller.abort();
+    },
+  },
+  "pipeline through a transform": {
+    native: "none",
+    play: (_req, res, log) => {
+      pipeline(source(log, "odd"), new PassThrough(), target(log, res, 70_001), (error) => log.push(`${error?.code}`));
+    },
+  },
+  "an fd": {
+    native: "none",
+    play: (_req, res, log) => {
+      const stream = createReadStream("", { fd: fs.openSync(file("odd"), "r"), start: 1 });
+      watched(log, stream);
+      stream.pipe(target(log, res, 70_000));
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "a FileHandle": {
+    native: "none",
+    play: async (_req, res, log) => {
+      const stream = (await open(file("odd"))).createReadStream();
+      watched(log, stream);
+      stream.pipe(target(log, res, 70_001));
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "an fs of its own": { native: "none", play: plain("odd", 70_001, { fs: { ...fs } }) },
+  "push replaced": {
+    native: "none",
+    play: (_req, res, log) => {
+      class Upper extends fs.ReadStream {
+        override push(part: Buffer | null): boolean {
+          return super.push(part && Buffer.from(part.toString().toUpperCase()));
+        }
+      }
+      const stream = Reflect.construct(Upper, [file("big"), { start: 0, end: 99 }]) as fs.ReadStream;
+      stream.pipe(target(log, res, 100));
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "write replaced": {
+    native: "none",
+    play: (_req, res, log) => {
+      const { write } = res;
+      let seen = 0;
+      res.write = ((part: Buffer) => {
+        seen += part.length;
+        return (write as (part: Buffer) => boolean).call(res, part);
+      }) as never;
+      source(log, "odd").pipe(target(log, res, 70_001));
+      res.on("close", () => log.push(seen));
+    },
+  },
+  "a file that grows in the middle": {
+    native: "some",
+    held: true,
+    play: async (_req, res, log) => {
+      fs.copyFileSync(file("big"), file("grows"));
+      const stream = createReadStream(file("grows"), { end: BIG - 1 });
+      stream.pipe(target(log, res, BIG));
+      await begun(stream);
+      fs.appendFileSync(file("grows"), "more");
+      res.on("close", () => state(log, stream, res));
+    },
+  },
+  "a file that shrinks in the middle": {
+    native: "some",
+    held: true,
+    loose: true,
+    play: async (_req, res, log) => {
+      fs.copyFileSync(file("big"), file("shrinks"));
+      const stream = createReadStream(file("shrinks"));
+      watched(log, stream);
+      stream.pipe(target(log, res, BIG));
+      await begun(stream);
+      fs.truncateSync(file("shrinks"), 16);
+    },
+  },
+};
+
+/** Counts what goes through sendfile(2) and send(2), while `run` runs. */
+async function counting<T>(run: () => Promise<T>): Promise<[T, number]> {
+  const sys = shared.sys as Syscalls;
+  const before = { sendfile: sys.sendfile, send: sys.send };
+  let moved = 0;
+  const count = (n: number) => {
+    if (n > 0) moved += n;
+    return n;
+  };
+  sys.sendfile = (...args) => count(before.sendfile(...args));
+  sys.send = (...args) => count(before.send(...args));
+  try {
+    return [await run(), moved];
+  } finally {
+    Object.assign(sys, before);
+  }
+}
+
+async function play({ play, text = request("/"), held, leaves }: Situation): Promise<[Log, Buffer]> {
+  const log: Log = [];
+  let over: Promise<unknown> = Promise.resolve();
+  const ended: Promise<unknown>[] = [];
+  const at = await site((req, res) => {
+    ended.push(once(res, "close").catch(() => {}));
+    over = Promise.resolve(play(req, res, log));
+  });
+  let bytes: Buffer;
+  if (held) {
+    const socket = net.connect(at.port, "127.0.0.1");
+    socket.on("error", () => {});
+    const asked = once(at.server, "request");
+    socket.write(text);
+    await asked;
+    await over;
+    const parts: Buffer[] = [];
+    if (leaves) socket.destroy();
+    else socket.on("data", (part: Buffer) => parts.push(part));
+    if (!socket.closed) await new Promise((resolve) => socket.once("close", resolve));
+    bytes = Buffer.concat(parts);
+  } else bytes = await exchange(at.port, text);
+  await Promise.all(ended);
+  await over;
+  await closed();
+  await at.close();
+  return [log, bytes];
+}
+
+const hash = (bytes: Buffer) => createHash("sha256").update(undated(bytes)).digest("hex");
+
+for (const [name, situation] of Object.entries(situations)) {
+  test(name, async () => {
+    if (shared.sys === null) return;
+    const [want, wanted] = await within(play(situation), `${name}, without`);
+    const reasons: string[] = [];
+    const undo = install(shared, (reason) => reasons.push(reason));
+    const [[log, got], moved] = await counting(() => within(play(situation), `${name}, with`)).finally(undo);
+    assert.equal(sorted(log), sorted(want));
+    if (!situation.loose) {
+      assert.is(got.length, wanted.length);
+      assert.is(hash(got), hash(wanted));
+    }
+    const { native } = situation;
+    if (native === "none") assert.is(moved, 0);
+    else if (native === "all") assert.is(moved, got.length, reasons.join());
+    else assert.ok(moved > 0, `by the kernel: ${moved}; ${reasons}`);
+  });
+}
+
+test("a pair that the kernel can't serve goes on in the old way, and is not asked again", async () => {
+  const { sys } = shared;
+  if (sys === null) return;
+  const { sendfile } = sys;
+  let calls = 0;
+  let moved = 0;
+  sys.sendfile = (out, fd, offset, count) => {
+    if (calls++ > 0) return -Fault.Unsupported;
+    moved = sendfile(out, fd, offset, Math.min(count, 5000));
+    return moved;
+  };
+  const undo = install(shared, () => {});
+  const [, got] = await play({ native: "some", play: plain("256k", 256 * 1024) }).finally(() => {
+    undo();
+    sys.sendfile = sendfile;
+  });
+  assert.is(moved, 5000);
+  assert.is(calls, 2);
+  assert.ok(got.subarray(got.indexOf("\r\n\r\n") + 4).equals(fs.readFileSync(file("256k"))));
+});
+
+// Sockets.
+
+const onSocket: Record<string, [native: boolean, play: (socket: net.Socket, log: Log) => unknown]> = {
+  "a whole file": [
+    true,
+    (socket, log) => {
+      const stream = source(log, "odd");
+      watch(log, "target", socket, TARGET);
+      stream.pipe(socket);
+      socket.on("close", () => {
+        state(log, stream);
+        log.push(socket.bytesWritten, socket.writableFinished);
+      });
+    },
+  ],
+  "a large file by pipeline": [
+    true,
+    (socket, log) => {
+      pipeline(source(log, "big"), socket, (error) => log.push(`${error?.code}`, socket.bytesWritten));
+    },
+  ],
+  "between two writes": [
+    true,
+    (socket, log) => {
+      const stream = source(log, "odd");
+      socket.write("before ");
+      stream.pipe(socket, { end: false });
+      stream.on("end", () => socket.end(" after"));
+      socket.on("close", () => log.push(socket.bytesWritten));
+    },
+  ],
+  "a write in the middle of the first turn": [
+    true,
+    (socket, log) => {
+      const stream = source(log, "odd");
+      stream.pipe(socket);
+      stream.on("ready", () => socket.write("first"));
+      socket.on("close", () => log.push(socket.bytesWritten));
+    },
+  ],
+  "a corked socket": [
+    false,
+    (socket, log) => {
+      const stream = source(log, "page");
+      socket.cork();
+      stream.pipe(socket, { end: false });
+      stream.on("end", () => {
+        socket.uncork();
+        socket.end();
+      });
+      socket.on("close", () => log.push(socket.bytesWritten));
+    },
+  ],
+  "a 'drain' listener": [
+    false,
+    (socket, log) => {
+      socket.on("drain", () => {});
+      source(log, "odd").pipe(socket);
+    },
+  ],
+  "write replaced": [
+    false,
+    (socket, log) => {
+      const { write } = socket;
+      let seen = 0;
+      socket.write = ((part: Buffer) => {
+        seen += part.length;
+        return (write as (part: Buffer) => boolean).call(socket, part);
+      }) as never;
+      source(log, "odd").pipe(socket as Writable);
+      socket.on("close", () => log.push(seen));
+    },
+  ],
+};
+
+for (const [name, [native, play]] of Object.entries(onSocket)) {
+  test(`socket: ${name}`, async () => {
+    if (shared.sys === null) return;
+    const run = async (): Promise<[Log, Buffer]> => {
+      const log: Log = [];
+      const server = net.createServer((socket) => {
+        gone = once(socket, "close");
+        play(socket, log);
+      });
+      let gone: Promise<unknown> = Promise.resolve();
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const bytes = await within(exchange((server.address() as net.AddressInfo).port, ""), name);
+      await gone;
+      await closed();
+      server.close();
+      return [log, bytes];
+    };
+    const [want, wanted] = await run();
+    const undo = install(shared, () => {});
+    const [[log, got], moved] = await counting(run).finally(undo);
+    assert.equal(sorted(log), sorted(want));
+    assert.is(hash(got), hash(wanted));
+    assert.is(moved > 0, native);
+  });
+}
+
+// Whole programs: a server that asks itself, and prints how often it has read from its file.
+
+const program = `
+import fs, { createReadStream, statSync } from "node:fs";
+import http, { createServer } from "node:http";
+import { pipeline } from "node:stream/promises";
+import cluster from "node:cluster";
+const [, , file, how] = process.argv;
+const serve = () => {
+  let reads = 0;
+  const { read } = fs;
+  fs.read = (...args) => (reads++, read(...args));
+  const server = createServer((req, res) => {
+    res.setHeader("Connection", "close");
+    if (req.url !== "/chunked") res.setHeader("Content-Length", statSync(file).size);
+    if (req.url === "/pipeline") pipeline(createReadStream(file), res);
+    else createReadStream(file).pipe(res);
+  }).listen(0, "127.0.0.1", async () => {
+    const lengths = [];
+    for (const url of ["/", "/pipeline", ...(how === "chunked" ? ["/chunked", "/chunked"] : [])]) {
+      const { port } = server.address();
+      const res = await fetch("http://127.0.0.1:" + port + url);
+      lengths.push((await res.arrayBuffer()).byteLength);
+    }
+    server.close();
+    const report = lengths.join() + " " + (reads > 0 ? "read" : "not read");
+    if (cluster.isWorker) process.send(report, () => process.disconnect());
+    else console.log(report);
+  });
+};
+if (how === "cluster" && cluster.isPrimary) cluster.fork().on("message", (report) => console.log(report));
+else serve();
+`;
+
+async function run(how: string, env: NodeJS.ProcessEnv = {}): Promise<{ stdout: string; stderr: string }> {
+  fs.writeFileSync(file("program.mjs"), program);
+  const register = new URL("../host/register.js", import.meta.url).href;
+  const child = spawn(process.execPath, ["--import", register, file("program.mjs"), file("odd"), how], {
+    env: { ...process.env, NODE_NO_WARNINGS: "1", SENDOFF_DEBUG: "", SENDOFF_MODE: "", ...env },
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (part) => (stdout += part));
+  child.stderr.on("data", (part) => (stderr += part));
+  const [code] = await within(once(child, "close"), how).finally(() => child.kill("SIGKILL"));
+  assert.is(code, 0, stderr);
+  return { stdout: stdout.trim(), stderr };
+}
+
+const lengths = (n: number) => Array.from({ length: n }, () => 70_001).join();
+
+test("--import: no changed line, and no read", async () => {
+  if (shared.sys === null) return;
+  assert.equal(await run("plain"), { stdout: `${lengths(2)} not read`, stderr: "" });
+});
+
+test("--import reaches the workers of a cluster", async () => {
+  if (shared.sys === null) return;
+  assert.equal(await run("cluster"), { stdout: `${lengths(2)} not read`, stderr: "" });
+});
+
+test("SENDOFF_MODE=copy turns it off", async () => {
+  assert.equal(await run("plain", { SENDOFF_MODE: "copy" }), { stdout: `${lengths(2)} read`, stderr: "" });
+});
+
+test("SENDOFF_DEBUG=1 says why a pipe was left alone, once a reason", async () => {
+  const { stdout, stderr } = await run("chunked", { SENDOFF_DEBUG: "1" });
+  assert.is(stdout, `${lengths(4)} read`);
+  if (shared.sys === null) return;
+  assert.is(stderr, "sendoff: a pipe was left alone: the response's length is not known, or another\n");
+});
+
+test.run();

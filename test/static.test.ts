@@ -1,0 +1,338 @@
+// serveStatic and accelerate: every answer as `send` gives it, and the body by the kernel.
+
+import { once } from "node:events";
+import fs from "node:fs";
+import type { RequestListener } from "node:http";
+import { createRequire } from "node:module";
+import net from "node:net";
+import path from "node:path";
+import zlib from "node:zlib";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { negotiate } from "../host/http/negotiate.js";
+import { accelerate, type Send, type StaticOptions, serveStatic } from "../host/http.js";
+import { node } from "../host/process.js";
+import { descriptors, exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
+
+const test = suite("static");
+const send = createRequire(import.meta.url)("send") as Send;
+const text = "text ".repeat(20_000);
+const { root, remove } = folder({
+  "a.txt": text,
+  "b c.html": "<p>b c",
+  "big.bin": 3_000_001,
+  empty: 0,
+  page: "without an extension",
+  "page.html": "with one",
+  ".hidden": "hidden",
+  "sub/index.html": "<p>index",
+  "sub/.git/config": "hidden",
+  "only/x": "x",
+  "p/app.js": text,
+  "p/app.js.br": zlib.brotliCompressSync(text),
+  "p/app.js.gz": zlib.gzipSync(text),
+  "p/gz.css": text,
+  "p/gz.css.gz": zlib.gzipSync(text),
+  "p/none.svg": "<svg/>",
+});
+test.after(remove);
+const { shared } = node();
+const etag = (name: string) => {
+  const { size, mtime } = fs.statSync(path.join(root, name));
+  return `W/"${size.toString(16)}-${mtime.getTime().toString(16)}"`;
+};
+const day = 86_400_000;
+const date = (offset: number) => new Date(fs.statSync(path.join(root, "a.txt")).mtimeMs + offset).toUTCString();
+
+const requests: Record<string, string> = {
+  "a file": request("/a.txt"),
+  "a large file": request("/big.bin"),
+  "an empty file": request("/empty"),
+  "a name with a space": request("/b%20c.html"),
+  "a query": request("/a.txt?x=1"),
+  HEAD: request("/a.txt", [], "HEAD"),
+  "HEAD of a range": request("/a.txt", ["Range: bytes=1-2"], "HEAD"),
+  "the first byte": request("/a.txt", ["Range: bytes=0-0"]),
+  "a range": request("/big.bin", ["Range: bytes=4097-2000000"]),
+  "a range to the end": request("/a.txt", ["Range: bytes=99990-"]),
+  "the last bytes": request("/a.txt", ["Range: bytes=-5"]),
+  "more than there is": request("/a.txt", ["Range: bytes=5-99999999"]),
+  "past the end": request("/a.txt", ["Range: bytes=100000-"]),
+  "two ranges": request("/a.txt", ["Range: bytes=0-1,5-6"]),
+  "ranges that touch": request("/a.txt", ["Range: bytes=0-1,2-6"]),
+  "no range at all": request("/a.txt", ["Range: bytes=x"]),
+  "another unit": request("/a.txt", ["Range: lines=1-2"]),
+  "If-None-Match": request("/a.txt", [`If-None-Match: ${etag("a.txt")}`]),
+  "If-None-Match, another": request("/a.txt", ['If-None-Match: "x"']),
+  "If-Match, another": request("/a.txt", ['If-Match: "x"']),
+  "If-Modified-Since, later": request("/a.txt", [`If-Modified-Since: ${date(day)}`]),
+  "If-Modified-Since, earlier": request("/a.txt", [`If-Modified-Since: ${date(-day)}`]),
+  "If-Unmodified-Since, earlier": request("/a.txt", [`If-Unmodified-Since: ${date(-day)}`]),
+  "If-Range, fresh": request("/a.txt", ["Range: bytes=1-5", `If-Range: ${etag("a.txt")}`]),
+  "If-Range, stale": request("/a.txt", ["Range: bytes=1-5", 'If-Range: "x"']),
+  "a folder with an index": request("/sub/"),
+  "a folder without one": request("/only/"),
+  "a file and a slash": request("/a.txt/"),
+  "an extension added": request("/only/../page"),
+  "no such file": request("/none"),
+  "a file below a file": request("/a.txt/b"),
+  "a dotfile": request("/.hidden"),
+  "below a dotfolder": request("/sub/.git/config"),
+  "out of the root": request("/../etc/passwd"),
+  "out of the root, encoded": request("/%2e%2e/%2e%2e/etc/passwd"),
+  "a null byte": request("/a%00.txt"),
+  "a bad encoding": request("/%zz"),
+  "HTTP/1.0": "GET /a.txt HTTP/1.0\r\n\r\n",
+  "three pipelined": `GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\nGET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n${request("/sub/")}`,
+};
+
+/** The pathname, as handlers on `send` take it. */
+const bySend: RequestListener = (req, res) => {
+  send(req, (req.url as string).split("?", 1)[0] as string, { root }).pipe(res as never);
+};
+
+/** Runs with send(2) and sendfile(2) counted. */
+async function counting<T>(run: () => Promise<T>): Promise<[T, number]> {
+  const sys = shared.sys;
+  if (sys === null) return [await run(), Number.NaN];
+  const before = { sendfile: sys.sendfile, send: sys.send };
+  let moved = 0;
+  const count = (n: number) => {
+    if (n > 0) moved += n;
+    return n;
+  };
+  sys.sendfile = (...args) => count(before.sendfile(...args));
+  sys.send = (...args) => count(before.send(...args));
+  try {
+    return [await run(), moved];
+  } finally {
+    Object.assign(sys, before);
+  }
+}
+
+for (const [name, text] of Object.entries(requests)) {
+  test(`as send: ${name}`, async () => {
+    const [plain, ours] = await Promise.all([site(bySend), site(serveStatic(root))]);
+    const want = await within(exchange(plain.port, text), `${name}, by send`);
+    const [got, moved] = await counting(() => within(exchange(ours.port, text), `${name}, by serveStatic`));
+    const undo = accelerate(send);
+    const fast = await within(exchange(plain.port, text), `${name}, accelerated`).finally(undo);
+    await Promise.all([plain.close(), ours.close()]);
+    assert.is(undated(got).toString("latin1"), undated(want).toString("latin1"), "serveStatic");
+    assert.is(undated(fast).toString("latin1"), undated(want).toString("latin1"), "accelerate");
+    const { status, body } = parse(want);
+    const file = /^HTTP\/1.1 20[06]/.test(status) && body.length > 0;
+    if (shared.sys !== null) assert.is(moved > 0, file, `${moved} bytes by the kernel`);
+  });
+}
+
+test("accelerate's undo gives send back", async () => {
+  const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} } as never, "/"));
+  const { send: before, stream } = proto;
+  const undo = accelerate(send);
+  assert.is.not(proto.stream, stream);
+  undo();
+  assert.is(proto.stream, stream);
+  assert.is(proto.send, before);
+  assert.throws(() => accelerate((() => ({})) as never), TypeError);
+});
+
+test("send's events come as before", async () => {
+  const logs: string[][] = [];
+  for (const fast of [false, true]) {
+    for (const text of [
+      request("/big.bin"),
+      request("/none"),
+      request("/sub"),
+      request("/a.txt", ["Range: bytes=2-3"]),
+    ]) {
+      const log: string[] = [];
+      const undo = fast ? accelerate(send) : () => {};
+      const at = await site((req, res) => {
+        const stream = send(req, req.url as string, { root });
+        for (const event of ["file", "headers", "end", "directory", "error"]) {
+          stream.on(event, (arg) => {
+            log.push(`${event} ${arg?.status ?? ""}`);
+            if (event === "error" || event === "directory") res.end(event);
+          });
+        }
+        for (const event of ["finish", "close"]) res.on(event, () => log.push(`response ${event}`));
+        stream.pipe(res as never);
+      });
+      await within(exchange(at.port, text), "the answer");
+      await at.close();
+      undo();
+      logs.push(log);
+    }
+  }
+  assert.equal(logs.slice(4), logs.slice(0, 4));
+});
+
+test("a listener for send's own event 'stream' gets its stream", async () => {
+  const undo = accelerate(send);
+  let streamed = 0;
+  const at = await site((req, res) => {
+    const stream = send(req, req.url as string, { root });
+    stream.on("stream", () => streamed++);
+    stream.pipe(res as never);
+  });
+  const got = parse(await exchange(at.port, request("/a.txt")));
+  await at.close();
+  undo();
+  assert.is(streamed, 1);
+  assert.is(got.body.toString(), text);
+});
+
+test("a file that changed after its headers were made is not sent", async () => {
+  if (shared.sys === null) return; // then send's own way is taken, which sends what there is
+  const name = path.join(root, "changes");
+  for (const change of [
+    () => fs.truncateSync(name, 10),
+    () => fs.appendFileSync(name, "more"),
+    () => fs.rmSync(name),
+  ]) {
+    fs.writeFileSync(name, "x".repeat(100_000));
+    const at = await site(serveStatic(root, { setHeaders: change }));
+    const got = parse(await within(exchange(at.port, request("/changes")), "the answer"));
+    await at.close();
+    assert.match(got.status, /^HTTP\/1.1 (500|404)/);
+    assert.is(got.body.includes("xxxx"), false);
+  }
+});
+
+test("clients that go away leave no fd behind", async () => {
+  const at = await site(serveStatic(root));
+  const before = descriptors();
+  for (let i = 0; i < 50; i++) {
+    const socket = net.connect(at.port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write(request("/big.bin"));
+    if (i % 2) await once(socket, "readable");
+    else await once(at.server, "request");
+    socket.destroy();
+  }
+  const gone = async () => {
+    while (descriptors() > before) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  await within(gone(), "fds to be closed");
+  await at.close();
+});
+
+// What is the handler's, not send's.
+
+async function ask(options: StaticOptions | undefined, text: string, next = true, mount = "") {
+  const handler = serveStatic(root, options);
+  const at = await site((req, res) => {
+    const asked = Object.assign(req, { originalUrl: req.url });
+    if (mount) req.url = (req.url as string).slice(mount.length) || "/";
+    const pass = (error?: unknown) => {
+      res.statusCode = error ? (error as { statusCode: number }).statusCode : 404;
+      res.end(error ? "failed" : "passed on");
+    };
+    handler(asked, res, next ? pass : undefined);
+  });
+  const got = parse(await within(exchange(at.port, text), text));
+  await at.close();
+  return { ...got, body: got.body.toString() };
+}
+
+test("what is not there is passed on, or answered", async () => {
+  for (const url of ["/none", "/.hidden", "/../x", "/%zz", "/only/"]) {
+    assert.is((await ask(undefined, request(url))).body, "passed on", url);
+    assert.is((await ask({ fallthrough: false }, request(url))).body, "failed", url);
+    assert.match((await ask(undefined, request(url), false)).status, / 4\d\d /, url);
+  }
+  assert.is((await ask(undefined, request("/a.txt", ["Range: bytes=999999-"]))).body, "failed");
+});
+
+test("other methods", async () => {
+  assert.is((await ask(undefined, request("/a.txt", [], "DELETE"))).body, "passed on");
+  const got = await ask({ fallthrough: false }, request("/a.txt", [], "DELETE"));
+  assert.is(got.status, "HTTP/1.1 405 Method Not Allowed");
+  assert.is(header(got.headers, "allow"), "GET, HEAD");
+});
+
+test("folders are redirected to their slash", async () => {
+  const rows: [url: string, mount: string, location: string | undefined][] = [
+    ["/sub", "", "/sub/"],
+    ["/sub?a=b", "", "/sub/?a=b"],
+    ["/at/sub?a=b", "/at", "/at/sub/?a=b"],
+    ["/at", "/at", "/at/"],
+    ["//sub", "", "/sub/"],
+  ];
+  for (const [url, mount, location] of rows) {
+    const got = await ask(undefined, request(url), true, mount);
+    assert.is(got.status, "HTTP/1.1 301 Moved Permanently", url);
+    assert.is(header(got.headers, "location"), location, url);
+  }
+  assert.is((await ask({ redirect: false }, request("/sub"))).body, "passed on");
+});
+
+test("bad arguments", () => {
+  assert.throws(() => serveStatic("" as never), TypeError);
+  assert.throws(() => serveStatic(1 as never), TypeError);
+  assert.throws(() => serveStatic(root, { setHeaders: 1 as never }), TypeError);
+  assert.throws(() => serveStatic(root, { dotfiles: "x" as never }), TypeError);
+});
+
+test("precompressed siblings", async () => {
+  const rows: [url: string, accept: string | null, coding: string | undefined, type: string][] = [
+    ["/p/app.js", "gzip, deflate, br", "br", "text/javascript; charset=utf-8"],
+    ["/p/app.js", "gzip", "gzip", "text/javascript; charset=utf-8"],
+    ["/p/app.js", "br;q=0.1, gzip;q=0.2", "gzip", "text/javascript; charset=utf-8"],
+    ["/p/app.js", "br;q=0, *;q=0.5", "gzip", "text/javascript; charset=utf-8"],
+    ["/p/app.js", "identity, br;q=0.5", undefined, "text/javascript; charset=utf-8"],
+    ["/p/app.js", null, undefined, "text/javascript; charset=utf-8"],
+    ["/p/app.js", "identity;q=0", undefined, "text/javascript; charset=utf-8"],
+    ["/p/gz.css", "br, gzip", "gzip", "text/css; charset=utf-8"],
+    ["/p/gz.css", "br", undefined, "text/css; charset=utf-8"],
+    ["/p/none.svg", "br, gzip", undefined, "image/svg+xml"],
+  ];
+  for (const [url, accept, coding, type] of rows) {
+    const lines = accept === null ? [] : [`Accept-Encoding: ${accept}`];
+    const at = await site(serveStatic(root, { precompressed: true }));
+    const got = parse(await exchange(at.port, request(url, lines)));
+    await at.close();
+    const sibling = { br: ".br", gzip: ".gz" }[coding ?? ""] ?? "";
+    assert.is(header(got.headers, "content-encoding"), coding, `${url} ${accept}`);
+    assert.is(header(got.headers, "content-type"), type, `${url} ${accept}`);
+    assert.is(header(got.headers, "vary"), "Accept-Encoding", `${url} ${accept}`);
+    assert.is(header(got.headers, "etag"), etag(url + sibling));
+    assert.ok(got.body.equals(fs.readFileSync(path.join(root, url + sibling))), `${url} ${accept}`);
+  }
+});
+
+test("precompressed, and conditional", async () => {
+  const options = { precompressed: true };
+  const br = ["Accept-Encoding: br"];
+  const fresh = await ask(options, request("/p/app.js", [...br, `If-None-Match: ${etag("p/app.js.br")}`]));
+  assert.is(fresh.status, "HTTP/1.1 304 Not Modified");
+  assert.is(header(fresh.headers, "vary"), "Accept-Encoding");
+  // The validator of one representation is none of another.
+  const stale = await ask(options, request("/p/app.js", [...br, `If-None-Match: ${etag("p/app.js")}`]));
+  assert.is(stale.status, "HTTP/1.1 200 OK");
+  const past = await ask(options, request("/p/app.js", [...br, "Range: bytes=999999-"]));
+  assert.is(past.body, "failed");
+  assert.is(header(past.headers, "content-encoding"), undefined);
+});
+
+test("negotiate", () => {
+  const rows: [accept: string | undefined, codings: string[]][] = [
+    [undefined, ["identity"]],
+    ["", ["identity"]],
+    ["br", ["br", "identity"]],
+    ["gzip, br", ["br", "gzip", "identity"]],
+    ["*", ["br", "gzip", "identity"]],
+    ["GZIP;Q=0.9", ["gzip", "identity"]],
+    ["x-gzip", ["gzip", "identity"]],
+    ["br;q=0.5, gzip;q=0.8, identity;q=0.6", ["gzip", "identity", "br"]],
+    ["br;q=0, gzip;q=0.000", ["identity"]],
+    ["*;q=0", ["identity"]],
+    ["br;q=2, gzip;q=x", ["identity"]],
+    ["zstd, deflate", ["identity"]],
+    [" br ; q = 0.3 , ,gzip;q=1.000", ["gzip", "br", "identity"]],
+  ];
+  for (const [accept, codings] of rows) assert.equal(negotiate(accept, ["br", "gzip"]), codings, accept ?? "no header");
+});
+
+test.run();
