@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { close, createReadStream, existsSync, fstatSync, open } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { promisify } from "node:util";
-import { type Progress, SendfileError, sendfile } from "../host/node.js";
+import { drainOnExit, type Progress, SendfileError, sendfile } from "../host/node.js";
 import { choice, duration, parse, size, type Target, target, UsageError } from "./arguments.js";
 import { known } from "./info.js";
 import { loopback } from "./loopback.js";
@@ -94,6 +94,7 @@ export async function run(argv: string[]): Promise<number> {
     mode: choice("--mode", values.mode, ["auto", "native", "copy"]),
   };
   const { path, to } = operands(positionals);
+  drainOnExit({ timeout: 0, log: null }); // so that a signal still says how many bytes had been sent
   known(); // loads the library, which is no part of the measurement
 
   const needed = options.offset + (options.count ?? SAMPLE);

@@ -61,6 +61,8 @@ export function createHost(bytes: Uint8Array, adapter: Adapter): Host {
     reason: typeof found === "string" ? found : adapter.auto === "copy" ? "SENDOFF_MODE=copy" : null,
     auto: adapter.auto,
     now: adapter.now,
+    running: new Set(),
+    drained: null,
   };
 
   return {

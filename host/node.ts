@@ -1,13 +1,17 @@
 // The front door for Node >= 20.
 
 import type { Writable } from "node:stream";
+import { type Log, type Off, onExit } from "sendoff/exit";
+import { drain, type Listener } from "./drain.js";
 import type { Capabilities } from "./index.js";
 import { node } from "./process.js";
 import type { SendfileOptions } from "./sendfile.js";
+import { milliseconds } from "./sendfile.js";
 import type { File } from "./source.js";
 
 export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "sendoff/exit";
 export { configureExit, exitNow, onExit } from "sendoff/exit";
+export type { Listener } from "./drain.js";
 export { SendfileError, type SendfileErrorCode } from "./errors.js";
 export type { Capabilities } from "./index.js";
 export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
@@ -49,4 +53,28 @@ export function sendfileSync(out: number, file: number, offset: number | null, c
 /** What was found on this host: how libc is called, what the kernel has, and why native is off. */
 export function capabilities(): Capabilities {
   return node().capabilities();
+}
+
+export interface DrainOptions {
+  /** Milliseconds that open transfers get to finish. Default: 5000. */
+  timeout?: number | undefined;
+  /** Servers that take no more clients from then on: their `close()` is called, and idle connections are closed. */
+  listeners?: readonly Listener[] | undefined;
+  /** As of `onExit`. Default: SIGTERM, SIGINT, SIGHUP and, on Windows, SIGBREAK. */
+  signals?: readonly string[] | undefined;
+  log?: Log | null | undefined;
+}
+
+/**
+ * Lets transfers finish when the process is told to end: from the signal on no new one begins (it fails with
+ * ERR_SENDFILE_ABORTED), and those that are open get `timeout` ms; then they fail with ERR_SENDFILE_ABORTED and
+ * the bytes `sent`. An exit function like any other: `configureExit({ deadline })`, 8 s by default, bounds it too.
+ *
+ * @returns what takes it back, as `onExit` does.
+ */
+export function drainOnExit({ timeout = 5000, listeners = [], signals, log }: DrainOptions = {}): Off {
+  milliseconds("timeout", timeout);
+  // A moment more than the transfers have, so that they can still fail and be told.
+  const settings = { name: "drainOnExit", timeout: timeout + 1000, signals, log };
+  return onExit(() => drain(node().shared, timeout, listeners), settings);
 }

@@ -61,6 +61,10 @@ export interface Shared {
   /** SENDOFF_MODE: what 'auto' means in this process. */
   readonly auto: Mode;
   readonly now: () => number;
+  /** Transfers that are open, those that wait for their turn included. */
+  readonly running: Set<Transfer>;
+  /** Set once the process is ending: no new transfer begins. Called whenever the last open one has ended. */
+  drained: (() => void) | null;
 }
 
 /** The biggest offset that a number holds exactly. */
@@ -81,6 +85,10 @@ export function sendfile(shared: Shared, socket: Writable, file: File, options: 
     if (checked.signal?.aborted) {
       source.close();
       throw aborted(checked.signal, 0);
+    }
+    if (shared.drained !== null) {
+      source.close();
+      throw ending(0);
     }
     new Transfer(shared, queue, source, checked, resolve, reject);
   });
@@ -164,10 +172,14 @@ function bytes(name: string, value: unknown): void {
   throw argumentError(TypeError, `${name} must be a Uint8Array (got ${describe(value)})`);
 }
 
-function milliseconds(name: string, value: unknown): void {
+export function milliseconds(name: string, value: unknown): void {
   const message = `${name} must be a non-negative number of milliseconds (got ${describe(value)})`;
   if (typeof value !== "number" || Number.isNaN(value)) throw argumentError(TypeError, message);
   if (value < 0) throw argumentError(RangeError, message);
+}
+
+function ending(sent: number): SendfileError {
+  return new SendfileError("ERR_SENDFILE_ABORTED", "the process is ending", { sent });
 }
 
 export function aborted(signal: AbortSignal, sent: number): SendfileError {
@@ -244,6 +256,7 @@ export class Transfer implements Job {
       source.close();
       throw new SendfileError("ENOMEM", "too many transfers are open");
     }
+    shared.running.add(this);
     this.#deadline = options.deadline > 0 ? now + options.deadline : Number.POSITIVE_INFINITY;
     core.transfer_limit(this.#handle, options.timeout, this.#deadline, now);
     options.signal?.addEventListener("abort", this.#onAbort);
@@ -300,6 +313,11 @@ export class Transfer implements Job {
     this.#end(aborted(this.#options.signal as AbortSignal, this.#sent()));
   };
 
+  /** Ends it, because the process is ending. */
+  abort(): void {
+    this.#end(ending(this.#sent()));
+  }
+
   /** It is our turn, and the source is open: says what is to be sent, and runs. */
   #begin(): void {
     const { core } = this.#shared;
@@ -326,7 +344,7 @@ export class Transfer implements Job {
   /** A regular file of size 0 is empty, or one of /proc, which the kernel won't send: only a read tells. */
   #peek(): void {
     this.#watch();
-    this.#source.read(this.#options.offset, 1, 0, (error, bytes) => {
+    this.#source.read(this.#options.offset, 1, false, 0, (error, bytes) => {
       if (this.#over) return;
       if (error) return this.#end(error as Error);
       this.#empty = bytes.length === 0;
@@ -456,12 +474,15 @@ export class Transfer implements Job {
     const position = this.#options.offset + bodyAt;
     const way = core.transfer_way(this.#handle);
     if (way === Way.Doorbell && sys !== null) {
+      this.#source.forget?.();
       const n = sys.read(this.#source.fd(), core.scratch(), position, length);
       if (n > 0) return done(Buffer.from(new Uint8Array(core.memory.buffer, core.scratch(), n)));
     }
     const left = this.#total - bodyAt - length;
-    const ahead = way === Way.Copied && !this.#queue.keeps ? Math.min(left, length) : 0;
-    this.#source.read(position, length, ahead, (error, bytes) => {
+    // Cold bytes are read ahead by the kernel itself.
+    const reuse = way !== Way.Doorbell && !this.#queue.keeps;
+    const ahead = way === Way.Copied && reuse ? Math.min(left, length) : 0;
+    this.#source.read(position, length, reuse, ahead, (error, bytes) => {
       if (error && !this.#over) return this.#end(error as Error);
       done(bytes);
     });
@@ -563,7 +584,8 @@ export class Transfer implements Job {
   #end(error: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    const { core, sys } = this.#shared;
+    const { core, sys, running } = this.#shared;
+    running.delete(this);
     const { signal } = this.#options;
     clearTimeout(this.#timer);
     signal?.removeEventListener("abort", this.#onAbort);
@@ -582,6 +604,7 @@ export class Transfer implements Job {
     this.#free();
     if (error === null) this.#resolve(sent);
     else this.#reject(error instanceof SendfileError && error.sent === sent ? error : SendfileError.after(sent, error));
+    if (running.size === 0) this.#shared.drained?.();
   }
 
   /** Lets the queue go on, once nothing of ours is being written. */

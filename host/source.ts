@@ -37,10 +37,12 @@ export interface Source {
   fd(): number;
   /**
    * Reads at most `length` bytes at `position`; none mean the end. Calls back at once where it can.
-   * Where `ahead` is not 0, as many bytes are fetched behind them meanwhile, and the bytes given
+   * Where `ahead` is not 0, as many bytes are fetched behind them meanwhile. With `reuse` the bytes given
    * stay as they are only until the next read.
    */
-  read(position: number, length: number, ahead: number, done: Read): void;
+  read(position: number, length: number, reuse: boolean, ahead: number, done: Read): void;
+  /** Lets go of what is kept for the next read: it will not come soon. */
+  forget?(): void;
   /** Leaves the file's own position there, where it has one. */
   seek(position: number, lseek: (fd: number, position: number) => void): void;
   /** Gives back what `open` took, once a pending read is over. */
@@ -128,7 +130,7 @@ abstract class FdSource implements Source {
     return stat;
   }
 
-  read(position: number, length: number, ahead: number, done: Read): void {
+  read(position: number, length: number, reuse: boolean, ahead: number, done: Read): void {
     const known = this.#ahead;
     this.#ahead = null;
     if (known !== null && known.position === position && this.positioned) {
@@ -136,20 +138,24 @@ abstract class FdSource implements Source {
         if (known.error) return done(known.error, NOTHING);
         const bytes = known.buffer.subarray(0, Math.min(known.bytes, length));
         this.#prefetch(position + bytes.length, ahead);
-        this.#spare = ahead > 0 ? known.buffer : null;
+        this.#spare = reuse ? known.buffer : null;
         done(null, bytes);
       };
       if (known.over) deliver();
       else known.waiter = deliver;
       return;
     }
-    const buffer = ahead > 0 ? this.#take(length) : Buffer.allocUnsafeSlow(length);
+    const buffer = reuse ? this.#take(length) : Buffer.allocUnsafeSlow(length);
     this.#read(buffer, length, position, (error, bytes) => {
       if (error) return done(error, NOTHING);
       if (bytes > 0) this.#prefetch(position + bytes, ahead);
-      if (ahead > 0) this.#spare = buffer;
+      if (reuse) this.#spare = buffer;
       done(null, buffer.subarray(0, bytes));
     });
+  }
+
+  forget(): void {
+    this.#spare = null;
   }
 
   #take(length: number): Uint8Array {
@@ -360,7 +366,7 @@ class BytesSource implements Source {
     return -1;
   }
 
-  read(position: number, length: number, _ahead: number, done: Read): void {
+  read(position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
     done(null, this.#bytes.subarray(position, position + length));
   }
 
@@ -389,7 +395,7 @@ class BlobSource implements Source {
     return -1;
   }
 
-  read(position: number, length: number, _ahead: number, done: Read): void {
+  read(position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
     this.#blob
       .slice(position, position + length)
       .arrayBuffer()
@@ -435,7 +441,7 @@ class IterableSource implements Source {
     return -1;
   }
 
-  read(_position: number, length: number, _ahead: number, done: Read): void {
+  read(_position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
     if (this.#rest.length > 0) return this.#deliver(length, done);
     const iterator = this.#iterator as AsyncIterator<Uint8Array>;
     const next = async () => {

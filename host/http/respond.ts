@@ -103,7 +103,7 @@ function whole(source: Source, done: (error: unknown, bytes: Uint8Array | null) 
   const buffer = Buffer.alloc(SOME);
   let length = 0;
   const next = (): void =>
-    source.read(length, SOME - length, 0, (error, bytes) => {
+    source.read(length, SOME - length, false, 0, (error, bytes) => {
       if (error) return done(error, null);
       if (bytes.length === 0) return done(null, buffer.subarray(0, length));
       buffer.set(bytes, length);
