@@ -2,6 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import type { Writable } from "node:stream";
+import { type Off, onExit } from "sendoff/exit";
+import type { DrainOptions } from "./drain.js";
 import { type Capabilities, createHost, type Host } from "./index.js";
 import type { Mode, SendfileOptions } from "./sendfile.js";
 import type { File } from "./source.js";
@@ -10,6 +12,7 @@ import { linux } from "./syscalls/linux.js";
 
 export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "sendoff/exit";
 export { configureExit, exitNow, onExit } from "sendoff/exit";
+export type { DrainOptions } from "./drain.js";
 export { SendfileError, type SendfileErrorCode } from "./errors.js";
 export type { Capabilities } from "./index.js";
 export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
@@ -73,4 +76,15 @@ export function sendfileSync(out: number, file: number, offset: number | null, c
 /** What was found on this host: how libc is called, what the kernel has, and why native is off. */
 export function capabilities(): Capabilities {
   return node().capabilities();
+}
+
+/**
+ * At the end of the process no transfer starts any more, and running ones get `timeout` ms to finish; then
+ * they fail with ERR_SENDFILE_ABORTED and the bytes `sent`. An exit function: the sooner it is
+ * registered, the later it runs. What `configureExit` has as `deadline` holds for it too.
+ *
+ * @returns how to take it back.
+ */
+export function drainOnExit(options: DrainOptions = {}): Off {
+  return onExit(() => node().drain(options), { name: "drainOnExit", timeout: Number.POSITIVE_INFINITY });
 }

@@ -6,6 +6,7 @@ import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { Action, Fault, Flag, Way } from "../assembly/abi.js";
 import type { Core } from "./core.js";
+import type { Running, Transfers } from "./drain.js";
 import { argumentError, SendfileError, WORDS } from "./errors.js";
 import { type Job, type Queue, queueOf } from "./queue.js";
 import { describe, type File, type Source, sourceOf } from "./source.js";
@@ -59,6 +60,8 @@ export interface Shared {
   /** SENDOFF_MODE: what 'auto' means in this process. */
   readonly auto: Mode;
   readonly now: () => number;
+  /** Those that run; none may start once the process is ending. */
+  readonly transfers: Transfers;
 }
 
 /** The biggest offset that a number holds exactly. */
@@ -71,6 +74,7 @@ export function sendfile(shared: Shared, socket: Writable, file: File, options: 
     const queue = checkSocket(socket);
     const source = sourceOf(file);
     const checked = check(options, shared.auto);
+    shared.transfers.check();
     if (queue.closed || socket.writableEnded) {
       source.close();
       throw new SendfileError("ERR_SENDFILE_CLOSED", "the socket is closed or ended");
@@ -182,7 +186,7 @@ const GONE = new Set<string | undefined>([
 /** Timers take a 32-bit number of milliseconds. */
 const LONGEST = 0x7fffffff;
 
-class Transfer implements Job {
+class Transfer implements Job, Running {
   readonly #shared: Shared;
   readonly #queue: Queue;
   readonly #source: Source;
@@ -230,6 +234,7 @@ class Transfer implements Job {
       source.close();
       throw new SendfileError("ENOMEM", "too many transfers are open");
     }
+    shared.transfers.enter(this);
     this.#deadline = options.deadline > 0 ? now + options.deadline : Number.POSITIVE_INFINITY;
     core.transfer_limit(this.#handle, 0, this.#deadline, now);
     options.signal?.addEventListener("abort", this.#onAbort);
@@ -269,6 +274,11 @@ class Transfer implements Job {
     if (this.#started) return false;
     this.#end(this.#closed());
     return true;
+  }
+
+  /** The process is ending. */
+  abort(error: SendfileError): void {
+    this.#end(error);
   }
 
   readonly #onConnect = (): void => {
@@ -532,6 +542,7 @@ class Transfer implements Job {
       if (fd >= 0) sys.push(fd);
     }
     core.transfer_close(this.#handle);
+    this.#shared.transfers.leave(this);
     if (sys !== null && this.#begun) this.#source.seek(this.#options.offset + sent, sys.seek);
     this.#source.close();
     this.#free();
