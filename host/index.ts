@@ -3,6 +3,7 @@
 import type { Writable } from "node:stream";
 import { ABI_VERSION } from "../assembly/abi.js";
 import { boot, type Memory } from "./core.js";
+import { type DrainOptions, Transfers } from "./drain.js";
 import { argumentError, SendfileError } from "./errors.js";
 import { integer, type Mode, type SendfileOptions, type Shared, sendfile } from "./sendfile.js";
 import { describe, type File } from "./source.js";
@@ -42,6 +43,8 @@ export interface Host {
   sendfile(socket: Writable, file: File, options?: SendfileOptions): Promise<number>;
   sendfileSync(out: number, file: number, offset: number | null, count: number): number;
   capabilities(): Capabilities;
+  /** No transfer starts any more; resolves once none runs. */
+  drain(options: DrainOptions): Promise<void>;
 }
 
 export function createHost(bytes: Uint8Array, adapter: Adapter): Host {
@@ -61,14 +64,15 @@ export function createHost(bytes: Uint8Array, adapter: Adapter): Host {
     reason: typeof found === "string" ? found : adapter.auto === "copy" ? "SENDOFF_MODE=copy" : null,
     auto: adapter.auto,
     now: adapter.now,
-    running: new Set(),
-    drained: null,
+    transfers: new Transfers(),
   };
 
   return {
     shared,
 
     sendfile: (socket, file, options) => sendfile(shared, socket, file, options),
+
+    drain: (options) => shared.transfers.drain(options),
 
     sendfileSync(out, file, offset, count) {
       descriptor("out", out);

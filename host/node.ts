@@ -1,17 +1,16 @@
 // The front door for Node >= 20.
 
 import type { Writable } from "node:stream";
-import { type Log, type Off, onExit } from "sendoff/exit";
-import { drain, type Listener } from "./drain.js";
+import { type Off, type OnExitOptions, onExit } from "sendoff/exit";
+import type { DrainOptions } from "./drain.js";
 import type { Capabilities } from "./index.js";
 import { node } from "./process.js";
 import type { SendfileOptions } from "./sendfile.js";
-import { milliseconds } from "./sendfile.js";
 import type { File } from "./source.js";
 
 export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "sendoff/exit";
 export { configureExit, exitNow, onExit } from "sendoff/exit";
-export type { Listener } from "./drain.js";
+export type { DrainOptions } from "./drain.js";
 export { SendfileError, type SendfileErrorCode } from "./errors.js";
 export type { Capabilities } from "./index.js";
 export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
@@ -55,26 +54,15 @@ export function capabilities(): Capabilities {
   return node().capabilities();
 }
 
-export interface DrainOptions {
-  /** Milliseconds that open transfers get to finish. Default: 5000. */
-  timeout?: number | undefined;
-  /** Servers that take no more clients from then on: their `close()` is called, and idle connections are closed. */
-  listeners?: readonly Listener[] | undefined;
-  /** As of `onExit`. Default: SIGTERM, SIGINT, SIGHUP and, on Windows, SIGBREAK. */
-  signals?: readonly string[] | undefined;
-  log?: Log | null | undefined;
-}
-
 /**
- * Lets transfers finish when the process is told to end: from the signal on no new one begins (it fails with
- * ERR_SENDFILE_ABORTED), and those that are open get `timeout` ms; then they fail with ERR_SENDFILE_ABORTED and
- * the bytes `sent`. An exit function like any other: `configureExit({ deadline })`, 8 s by default, bounds it too.
+ * At the end of the process no transfer starts any more, and running ones get `timeout` ms to finish; then
+ * they fail with ERR_SENDFILE_ABORTED and the bytes `sent`. An exit function: the sooner it is
+ * registered, the later it runs. What `configureExit` has as `deadline` holds for it too.
  *
- * @returns what takes it back, as `onExit` does.
+ * @returns how to take it back.
  */
-export function drainOnExit({ timeout = 5000, listeners = [], signals, log }: DrainOptions = {}): Off {
-  milliseconds("timeout", timeout);
-  // A moment more than the transfers have, so that they can still fail and be told.
-  const settings = { name: "drainOnExit", timeout: timeout + 1000, signals, log };
-  return onExit(() => drain(node().shared, timeout, listeners), settings);
+export function drainOnExit(options: DrainOptions & Pick<OnExitOptions, "signals" | "log"> = {}): Off {
+  const { signals, log } = options;
+  const settings = { name: "drainOnExit", timeout: Number.POSITIVE_INFINITY, signals, log };
+  return onExit(() => node().drain(options), settings);
 }

@@ -6,6 +6,7 @@ import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { Action, Fault, Flag, Way } from "../assembly/abi.js";
 import type { Core } from "./core.js";
+import type { Running, Transfers } from "./drain.js";
 import { argumentError, SendfileError, type SendfileErrorCode, WORDS } from "./errors.js";
 import { type Job, type Queue, queueOf } from "./queue.js";
 import { describe, type File, type Source, sourceOf } from "./source.js";
@@ -61,10 +62,8 @@ export interface Shared {
   /** SENDOFF_MODE: what 'auto' means in this process. */
   readonly auto: Mode;
   readonly now: () => number;
-  /** Transfers that are open, those that wait for their turn included. */
-  readonly running: Set<Transfer>;
-  /** Set once the process is ending: no new transfer begins. Called whenever the last open one has ended. */
-  drained: (() => void) | null;
+  /** Those that run; none may start once the process is ending. */
+  readonly transfers: Transfers;
 }
 
 /** The biggest offset that a number holds exactly. */
@@ -86,10 +85,7 @@ export function sendfile(shared: Shared, socket: Writable, file: File, options: 
       source.close();
       throw aborted(checked.signal, 0);
     }
-    if (shared.drained !== null) {
-      source.close();
-      throw ending(0);
-    }
+    shared.transfers.check();
     new Transfer(shared, queue, source, checked, resolve, reject);
   });
 }
@@ -172,14 +168,10 @@ function bytes(name: string, value: unknown): void {
   throw argumentError(TypeError, `${name} must be a Uint8Array (got ${describe(value)})`);
 }
 
-export function milliseconds(name: string, value: unknown): void {
+function milliseconds(name: string, value: unknown): void {
   const message = `${name} must be a non-negative number of milliseconds (got ${describe(value)})`;
   if (typeof value !== "number" || Number.isNaN(value)) throw argumentError(TypeError, message);
   if (value < 0) throw argumentError(RangeError, message);
-}
-
-function ending(sent: number): SendfileError {
-  return new SendfileError("ERR_SENDFILE_ABORTED", "the process is ending", { sent });
 }
 
 export function aborted(signal: AbortSignal, sent: number): SendfileError {
@@ -204,7 +196,7 @@ const GONE = new Set<string | undefined>([
 const LONGEST = 0x7fffffff;
 
 /** One transfer, from its place in the queue to its end; it settles itself by `resolve` or `reject`. */
-export class Transfer implements Job {
+export class Transfer implements Job, Running {
   readonly #shared: Shared;
   readonly #queue: Queue;
   readonly #source: Source;
@@ -256,7 +248,7 @@ export class Transfer implements Job {
       source.close();
       throw new SendfileError("ENOMEM", "too many transfers are open");
     }
-    shared.running.add(this);
+    shared.transfers.enter(this);
     this.#deadline = options.deadline > 0 ? now + options.deadline : Number.POSITIVE_INFINITY;
     core.transfer_limit(this.#handle, options.timeout, this.#deadline, now);
     options.signal?.addEventListener("abort", this.#onAbort);
@@ -313,9 +305,9 @@ export class Transfer implements Job {
     this.#end(aborted(this.#options.signal as AbortSignal, this.#sent()));
   };
 
-  /** Ends it, because the process is ending. */
-  abort(): void {
-    this.#end(ending(this.#sent()));
+  /** The process is ending. */
+  abort(error: SendfileError): void {
+    this.#end(error);
   }
 
   /** It is our turn, and the source is open: says what is to be sent, and runs. */
@@ -584,8 +576,7 @@ export class Transfer implements Job {
   #end(error: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    const { core, sys, running } = this.#shared;
-    running.delete(this);
+    const { core, sys, transfers } = this.#shared;
     const { signal } = this.#options;
     clearTimeout(this.#timer);
     signal?.removeEventListener("abort", this.#onAbort);
@@ -604,7 +595,7 @@ export class Transfer implements Job {
     this.#free();
     if (error === null) this.#resolve(sent);
     else this.#reject(error instanceof SendfileError && error.sent === sent ? error : SendfileError.after(sent, error));
-    if (running.size === 0) this.#shared.drained?.();
+    transfers.leave(this);
   }
 
   /** Lets the queue go on, once nothing of ours is being written. */

@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import { constants } from "node:os";
 import process from "node:process";
 import type { Writable } from "node:stream";
+import { setTimeout } from "node:timers";
 import { isMainThread } from "node:worker_threads";
 import { Fault } from "../../assembly/abi.js";
 import { boot } from "../core.js";
@@ -12,6 +13,10 @@ import { type Emitter, type Listener, Others } from "./others.js";
 
 /** A self-kill that has done nothing by then never will. */
 const KILL_MS = 100;
+const KILLS = 5;
+
+/** What an empty event loop needs at most to come to its end. */
+const LINGER_MS = 100;
 
 const emitter = process as unknown as Emitter;
 
@@ -65,17 +70,21 @@ export const common: Runtime = {
   kill(signal) {
     for (const listener of emitter.rawListeners(signal)) emitter.removeListener(signal, listener);
     try {
-      process.kill(process.pid, signal);
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, KILL_MS);
+      // Again and again: Deno's handler goes in a thread of its own, and may still take one in.
+      for (let i = 0; i < KILLS; i++) {
+        process.kill(process.pid, signal);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, KILL_MS / KILLS);
+      }
     } catch {
       // Forbidden, or unknown to this system: it ends with a code.
     }
   },
 
   exit(code) {
-    // An argument of undefined would take back a code that was set.
-    if (code === undefined) process.exit();
-    else process.exit(code);
+    if (code !== undefined) process.exit(code);
+    // The runtime ends by itself, with what it makes of it: 13 for an unsettled top-level await, say. Only
+    // where a function has left something behind that keeps it, it has to be told.
+    setTimeout(() => process.exit(), LINGER_MS).unref();
   },
 };
 

@@ -10,7 +10,10 @@ let lost = 0;
 await Promise.all(
   Array.from({ length: times }, () =>
     job(async () => {
-      const { lines, status } = await run("signal.mjs", { act: burst("SIGTERM", 15, 0.2) });
+      const { lines, status } = await run("signal.mjs", {
+        args: ["-", '{"forceAfter":30000}'],
+        act: burst("SIGTERM", 15, 0.2),
+      });
       if (lines.join() === expected && status === "SIGTERM") return;
       lost++;
       console.error(`${status}: ${lines.join(" | ")}`);
