@@ -50,7 +50,7 @@ export function known(): Capabilities {
 
 type System = { sendoff: string; node: string; platform: string; arch: string; kernelRelease: string };
 
-function words(system: System, { native, reason, binding, mode, kernel, abi }: Capabilities): string {
+function words(system: System, { native, reason, binding, libc, mode, kernel, abi }: Capabilities): string {
   const has = (there: boolean, use: string, without: string) => {
     if (binding === null) return "not looked for: the C library can't be called";
     return there ? `yes: ${use}` : `no: ${without}`;
@@ -59,7 +59,10 @@ function words(system: System, { native, reason, binding, mode, kernel, abi }: C
     ["sendoff", `${system.sendoff}, core ABI ${abi}`],
     ["node", `${system.node} on ${system.platform} ${system.arch}, kernel ${system.kernelRelease}`],
     ["native", native ? "on: files go by the kernel's sendfile(2)" : `off: ${why(reason ?? "")}`],
-    ["binding", binding === null ? "none: the C library can't be called" : `the C library is called by ${binding}`],
+    [
+      "binding",
+      binding === null ? "none: the C library can't be called" : `the C library, ${libc}, is called by ${binding}`,
+    ],
     ["mode", `${mode}${process.env.SENDOFF_MODE ? " (SENDOFF_MODE)" : ""}`],
     ["sendfile", has(kernel.sendfile, "this kernel has it", "this kernel refuses it")],
     [

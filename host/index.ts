@@ -18,6 +18,8 @@ export interface Adapter {
   defer(next: () => void): void;
   /** The system's calls over the core's memory, or why they can't be had. */
   open(memory: Memory, frame: number): Syscalls | string;
+  /** The C library's name and version. */
+  libc(): string;
   /** What mode 'auto' means. */
   readonly auto: Mode;
 }
@@ -30,6 +32,8 @@ export interface Capabilities {
   reason: string | null;
   /** How libc is called. */
   binding: string | null;
+  /** Which C library that is, and its version where it can be told: "glibc 2.36", "musl". */
+  libc: string | null;
   /** What `mode: 'auto'` means here: SENDOFF_MODE. */
   mode: Mode;
   /** Which calls of the kernel are there: sendfile, and preadv2 with RWF_NOWAIT. */
@@ -93,6 +97,7 @@ export function createHost(bytes: Uint8Array, adapter: Adapter): Host {
         native: reason === null,
         reason,
         binding: sys?.libc.name ?? null,
+        libc: sys === null ? null : adapter.libc(),
         mode: adapter.auto,
         kernel,
         abi: ABI_VERSION,

@@ -17,9 +17,16 @@ export function node(): Host {
       const libc = openLibc(memory, process.env);
       return typeof libc === "string" ? libc : linux(libc, memory, frame);
     },
+    libc,
     auto: mode(process.env.SENDOFF_MODE),
   });
   return host;
+}
+
+/** Node's report knows glibc's version; on Linux there is hardly another libc than musl besides. */
+function libc(): string {
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
 }
 
 function mode(value: string | undefined): Mode {

@@ -47,6 +47,7 @@ export function faultyHost({ judge = () => null, now, auto = "auto" }: FaultyOpt
   let room = 0;
 
   const host = createHost(fs.readFileSync(new URL("../../core.wasm", import.meta.url)), {
+    libc: () => "none",
     now: now ?? (() => performance.now()),
     defer: (next) => setImmediate(next),
     auto,

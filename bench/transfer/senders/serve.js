@@ -14,9 +14,9 @@ const RESOLUTION = 1;
  * @param {number} clients
  * @param {(socket: import("node:net").Socket) => Promise<unknown>} send ends the socket
  * @param {() => object} [more] goes into the result
- * @param {boolean} [queueing] also measure the lag that is our own doing; costs CPU
+ * @param {boolean} [lagging] also measure the loop's lag; costs CPU, which a C loop does not have to spend
  */
-export function serve(clients, send, more = () => ({}), queueing = false) {
+export function serve(clients, send, more = () => ({}), lagging = false) {
   /** @type {import("node:net").Socket[]} */
   const sockets = [];
   const server = createServer((socket) => {
@@ -28,9 +28,9 @@ export function serve(clients, send, more = () => ({}), queueing = false) {
 
   async function measure() {
     server.close();
-    const lag = monitorEventLoopDelay({ resolution: RESOLUTION });
-    lag.enable();
-    const own = queueing ? new OwnLag() : null;
+    const lag = lagging ? monitorEventLoopDelay({ resolution: RESOLUTION }) : null;
+    lag?.enable();
+    const own = lagging ? new OwnLag() : null;
     const start = performance.now();
     const before = process.cpuUsage();
     await Promise.all(
@@ -43,7 +43,7 @@ export function serve(clients, send, more = () => ({}), queueing = false) {
     );
     const { user, system } = process.cpuUsage(before);
     const wall = (performance.now() - start) / 1e3;
-    lag.disable();
+    lag?.disable();
     const net = own?.end();
     const beyond = (/** @type {number} */ ns) => Math.max(0, ns / 1e6 - RESOLUTION);
     const result = {
@@ -51,7 +51,7 @@ export function serve(clients, send, more = () => ({}), queueing = false) {
       user: user / 1e6,
       system: system / 1e6,
       rss: process.resourceUsage().maxRSS * 1024,
-      lag: {
+      lag: lag && {
         p50: beyond(lag.percentile(50)),
         p99: beyond(lag.percentile(99)),
         max: beyond(lag.max),
