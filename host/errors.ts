@@ -15,6 +15,8 @@ export type SendfileErrorCode =
   | "ERR_SENDFILE_ABORTED"
   /** `mode: 'native'`, or the bare call, where the kernel's sendfile can't be had. */
   | "ERR_SENDFILE_NOT_AVAILABLE"
+  /** A source, a stream or `onProgress` threw an error without a code; it is the `cause`. */
+  | "ERR_SENDFILE_FAILED"
   /** Anything else, by the system's name: ENOENT, EISDIR, EIO, … */
   | (string & {});
 
@@ -52,7 +54,7 @@ export class SendfileError extends Error {
   static after(sent: number, error: unknown): SendfileError {
     const { code, message, syscall, errno, path } = (error ?? {}) as NodeJS.ErrnoException;
     // A DOMException's code is a number; an AggregateError of several refused addresses has no words.
-    const name = typeof code === "string" ? code : "ERR_SENDFILE_ABORTED";
+    const name = typeof code === "string" ? code : "ERR_SENDFILE_FAILED";
     return new SendfileError(name, message || (typeof code === "string" ? code : String(error)), {
       sent,
       syscall,

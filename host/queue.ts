@@ -62,6 +62,14 @@ export interface Queue {
 }
 
 const { write: WRITE } = Writable.prototype;
+const { _write: DEFAULT_WRITE } = Writable.prototype as unknown as Inner;
+
+/** The _write of a stream that has only _writev. */
+function one(writev: Writev): Write {
+  return function (this: unknown, chunk, encoding, done) {
+    writev.call(this, [{ chunk, encoding }], done);
+  };
+}
 const { _write: SOCKET_WRITE, _writev: SOCKET_WRITEV } = Socket.prototype as unknown as Inner;
 
 /**
@@ -106,7 +114,9 @@ class StreamQueue implements Queue {
   constructor(stream: Writable, former: Queue | undefined) {
     this.stream = stream;
     this.#inner = stream as unknown as Inner;
-    this.#write = this.#inner._write;
+    // The default _write looks for the _writev that is taken away while a job is in the queue.
+    const { _write, _writev } = this.#inner;
+    this.#write = _write === DEFAULT_WRITE && _writev ? one(_writev) : _write;
     const busy = former instanceof StreamQueue && former.#batch.jobs > 0;
     this.#batch = busy ? former.#batch : { jobs: 0, writev: this.#inner._writev };
     const write = this.#write;
@@ -213,6 +223,7 @@ class CallQueue implements Queue {
   readonly #jobs: Job[] = [];
   #waiting: Done | null = null;
   #listening = false;
+  #watched = false;
 
   constructor(stream: Writable) {
     this.stream = stream;
@@ -239,8 +250,18 @@ class CallQueue implements Queue {
   }
 
   enter(job: Job): void {
+    if (!this.#watched) this.stream.once("close", this.#onClose);
+    this.#watched = true;
     if (this.#jobs.push(job) === 1) this.#next();
   }
+
+  /** A stream that has gone never drains: the job that waits is told, and those behind it are dropped. */
+  readonly #onClose = (): void => {
+    const next = this.#waiting;
+    this.#waiting = null;
+    next?.();
+    for (const job of this.#jobs.splice(0)) job.drop();
+  };
 
   #next(): void {
     this.#jobs[0]?.start(() => {

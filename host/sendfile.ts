@@ -5,6 +5,7 @@ import { Socket as Datagram } from "node:dgram";
 import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { Action, Fault, Flag, Way } from "../assembly/abi.js";
+import { onAborted } from "./aborts.js";
 import type { Core } from "./core.js";
 import type { Running, Transfers } from "./drain.js";
 import { argumentError, SendfileError, type SendfileErrorCode, WORDS } from "./errors.js";
@@ -224,6 +225,8 @@ export class Transfer implements Job, Running {
   #progressSeen = -1;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #watching = false;
+  /** Stops listening to the AbortSignal. */
+  #deaf: (() => void) | null = null;
 
   constructor(
     shared: Shared,
@@ -251,7 +254,7 @@ export class Transfer implements Job, Running {
     shared.transfers.enter(this);
     this.#deadline = options.deadline > 0 ? now + options.deadline : Number.POSITIVE_INFINITY;
     core.transfer_limit(this.#handle, options.timeout, this.#deadline, now);
-    options.signal?.addEventListener("abort", this.#onAbort);
+    if (options.signal) this.#deaf = onAborted(options.signal, this.#onAbort);
     this.#arm();
     const ready = (error: unknown) => {
       this.#opened = true;
@@ -353,8 +356,17 @@ export class Transfer implements Job, Running {
     return null;
   }
 
-  /** The loop: run, act, run again. */
+  /** What the caller lent may throw in here: a detached buffer, a source. Nothing of it may stop the queue. */
   readonly #pump = (): void => {
+    try {
+      this.#loop();
+    } catch (error) {
+      this.#end(error ?? new Error(`${error} was thrown`));
+    }
+  };
+
+  /** The loop: run, act, run again. */
+  #loop(): void {
     const { core, turns } = this.#shared;
     while (!this.#over) {
       if (this.#queue.closed) return this.#end(this.#closed());
@@ -373,7 +385,7 @@ export class Transfer implements Job, Running {
           if (!this.#copy()) return;
       }
     }
-  };
+  }
 
   /** One run of the core, with both fds fresh from their owners. */
   #run(now: number): Action {
@@ -552,7 +564,7 @@ export class Transfer implements Job, Running {
     // A write that was cancelled says only that the stream went away: why, the stream knows.
     const cause = failed && failed.code !== "ECANCELED" ? failed : this.#queue.stream.errored;
     const { errno, syscall, code } = (cause ?? {}) as NodeJS.ErrnoException;
-    if (cause && !GONE.has(code)) return SendfileError.after(sent, cause);
+    if (cause && typeof code === "string" && !GONE.has(code)) return SendfileError.after(sent, cause);
     const why = `${WORDS[Fault.Closed]?.[1]}${cause ? ` (${cause.message})` : ""}`;
     return new SendfileError("ERR_SENDFILE_CLOSED", why, { sent, errno, syscall, cause: cause ?? undefined });
   }
@@ -577,9 +589,8 @@ export class Transfer implements Job, Running {
     if (this.#over) return;
     this.#over = true;
     const { core, sys, transfers } = this.#shared;
-    const { signal } = this.#options;
     clearTimeout(this.#timer);
-    signal?.removeEventListener("abort", this.#onAbort);
+    this.#deaf?.();
     if (this.#watching) {
       this.#queue.stream.removeListener("close", this.#onClose);
       this.#queue.stream.removeListener("connect", this.#onConnect);

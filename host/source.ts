@@ -470,8 +470,11 @@ class IterableSource implements Source {
 
   close(): void {
     // A generator that has not begun does nothing on return(): a stream is told by itself.
-    const { destroy } = this.#iterable as unknown as Partial<Readable>;
-    if (destroy !== undefined) destroy.call(this.#iterable);
-    else if (this.#iterator?.return) Promise.resolve(this.#iterator.return()).catch(() => {});
+    const end = async () => {
+      const { destroy } = this.#iterable as unknown as Partial<Readable>;
+      if (destroy !== undefined) destroy.call(this.#iterable);
+      else await this.#iterator?.return?.();
+    };
+    end().catch(() => {}); // the transfer is over: nobody is left to tell
   }
 }

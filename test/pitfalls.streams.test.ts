@@ -419,4 +419,84 @@ row("T26 a target in object mode, or ended, or destroyed is refused", async (t) 
   assert.is((await failure(sendfile(destroyed, fd))).code, "ERR_SENDFILE_CLOSED");
 });
 
+row("transfers that wait behind one on a response all fail when the client vanishes", async (t) => {
+  const path = tempFile(t, pattern(32 << 20));
+  let sendings: Promise<unknown>[] = [];
+  const server = http.createServer((_request, response) => {
+    response.on("error", () => {});
+    sendings = [0, 1, 2].map(() => failure(sendfile(response, path)));
+  });
+  const address = (await listen(t, server)) as net.TcpNetConnectOpts;
+  const client = http.get(address as http.RequestOptions);
+  client.on("error", () => {});
+  const [response] = (await once(client, "response")) as [http.IncomingMessage];
+  response.on("error", () => {}).pause();
+  response.destroy();
+  const errors = (await Promise.all(sendings)) as Awaited<ReturnType<typeof failure>>[];
+  assert.equal(
+    errors.map(({ code }) => code),
+    Array(3).fill("ERR_SENDFILE_CLOSED"),
+  );
+});
+
+row("what a source throws at its end stops neither the promise nor the queue", async (t) => {
+  const { near, far } = await connect(t);
+  const bytes = collect(far);
+  const bad = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => new Promise<never>(() => {}),
+      return(): never {
+        throw new Error("no");
+      },
+    }),
+  } as AsyncIterable<Uint8Array>;
+  const error = await failure(sendfile(near, bad, { signal: AbortSignal.timeout(1) }));
+  assert.is(error.code, "ERR_SENDFILE_ABORTED");
+  assert.is(await sendfile(near, DATA, { count: 10 }), 10);
+  near.end();
+  same(await bytes, DATA.subarray(0, 10));
+});
+
+row("a buffer that is taken away in mid-transfer fails it, and the queue goes on", async (t) => {
+  const { near, far } = await connect(t);
+  const taken = new Uint8Array(32 << 20);
+  const sending = failure(sendfile(near, taken));
+  await still(() => near.bytesWritten);
+  structuredClone(taken.buffer, { transfer: [taken.buffer] });
+  far.resume();
+  // The kernel refuses the memory of the write that is under way; or the next piece can't be made.
+  assert.ok(["EFAULT", "ERR_SENDFILE_FAILED"].includes((await sending).code));
+  assert.is(await sendfile(near, DATA, { count: 10 }), 10);
+});
+
+row("a Writable that has only writev", async () => {
+  const got: Buffer[] = [];
+  const target = new Writable({
+    writev(chunks, done) {
+      got.push(...chunks.map(({ chunk }) => chunk as Buffer));
+      setImmediate(done);
+    },
+  });
+  target.write("a");
+  target.write("b");
+  assert.is(await sendfile(target, DATA, { count: 10 }), 10);
+  await new Promise((resolve) => target.end("c", () => resolve(null)));
+  same(Buffer.concat(got), Buffer.concat([Buffer.from("ab"), DATA.subarray(0, 10), Buffer.from("c")]));
+});
+
+row("one AbortSignal for many transfers warns of no leak", async (t) => {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on("warning", onWarning);
+  const stop = new AbortController();
+  const { near } = await connect(t, { over: "unix" });
+  const path = tempFile(t, DATA);
+  const sendings = Array.from({ length: 20 }, () => failure(sendfile(near, path, { signal: stop.signal })));
+  stop.abort();
+  for (const error of await Promise.all(sendings)) assert.is(error.code, "ERR_SENDFILE_ABORTED");
+  await new Promise((resolve) => setImmediate(resolve));
+  process.removeListener("warning", onWarning);
+  assert.equal(warnings, []);
+});
+
 test.run();
