@@ -39,6 +39,7 @@ serve(
 
 function own() {
   return createHost(readFileSync(core ?? new URL("../../../build/core.wasm", import.meta.url)), {
+    libc: () => "",
     now: () => performance.now(),
     defer: (next) => setImmediate(next),
     open: (memory, frame) => {
