@@ -176,7 +176,8 @@ function milliseconds(name: string, value: unknown): void {
 }
 
 export function aborted(signal: AbortSignal, sent: number): SendfileError {
-  return new SendfileError("ERR_SENDFILE_ABORTED", "the transfer was aborted", { sent, cause: signal.reason });
+  const [code, why] = WORDS[Fault.Aborted] as (typeof WORDS)[number];
+  return new SendfileError(code, why, { sent, cause: signal.reason });
 }
 
 /** What a stream says when its peer, or itself, has gone. */

@@ -345,15 +345,26 @@ function closedFile(): SendfileError {
   return new SendfileError("EBADF", "EBADF: the file is closed", { syscall: "read" });
 }
 
+/** What the kernel can't read: it has no fd, and no position of its own. */
+abstract class FdlessSource {
+  readonly native = false;
+
+  fd(): number {
+    return -1;
+  }
+
+  seek(): void {}
+}
+
 /** Bytes that are in memory. */
-class BytesSource implements Source {
+class BytesSource extends FdlessSource implements Source {
   readonly #bytes: Uint8Array;
   readonly size: number;
   readonly early = false;
-  readonly native = false;
   readonly positioned = true;
 
   constructor(bytes: Uint8Array) {
+    super();
     this.#bytes = bytes;
     this.size = bytes.byteLength;
   }
@@ -362,37 +373,28 @@ class BytesSource implements Source {
     done(null);
   }
 
-  fd(): number {
-    return -1;
-  }
-
   read(position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
     done(null, this.#bytes.subarray(position, position + length));
   }
 
-  seek(): void {}
   close(): void {}
 }
 
 /** A Blob, of memory or of a file (fs.openAsBlob). */
-class BlobSource implements Source {
+class BlobSource extends FdlessSource implements Source {
   readonly #blob: Blob;
   readonly size: number;
   readonly early = false;
-  readonly native = false;
   readonly positioned = true;
 
   constructor(blob: Blob) {
+    super();
     this.#blob = blob;
     this.size = blob.size;
   }
 
   open(done: (error: unknown) => void): void {
     done(null);
-  }
-
-  fd(): number {
-    return -1;
   }
 
   read(position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
@@ -405,21 +407,20 @@ class BlobSource implements Source {
       );
   }
 
-  seek(): void {}
   close(): void {}
 }
 
 /** A readable stream or async iterable of bytes: destroyed or returned on every way out, as by `for await`. */
-class IterableSource implements Source {
+class IterableSource extends FdlessSource implements Source {
   readonly size = Number.POSITIVE_INFINITY;
   readonly early = true;
-  readonly native = false;
   readonly positioned = false;
   readonly #iterable: AsyncIterable<Uint8Array>;
   #iterator: AsyncIterator<Uint8Array> | null = null;
   #rest: Uint8Array = NOTHING;
 
   constructor(iterable: AsyncIterable<Uint8Array>) {
+    super();
     const { readableEncoding, readableObjectMode } = iterable as unknown as Readable;
     if (readableEncoding) throw argumentError(TypeError, "file should be opened in binary mode");
     if (readableObjectMode) throw argumentError(TypeError, "file: a stream in object mode has no bytes");
@@ -435,10 +436,6 @@ class IterableSource implements Source {
       return done(error);
     }
     done(null);
-  }
-
-  fd(): number {
-    return -1;
   }
 
   read(_position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
@@ -465,8 +462,6 @@ class IterableSource implements Source {
     this.#rest = this.#rest.subarray(bytes.length);
     done(null, bytes);
   }
-
-  seek(): void {}
 
   close(): void {
     // A generator that has not begun does nothing on return(): a stream is told by itself.
