@@ -3,7 +3,7 @@
 
 import { Action, Fault, Flag, Way } from "./abi";
 import { ask, bell, CHUNK, cold, copy, FAR, SMALL, STRETCH } from "./chunk";
-import { read, send, sendfile } from "./env";
+import { NATIVE, read, send, sendfile } from "./sys";
 import * as transfer from "./transfer";
 import { Transfer } from "./transfer";
 
@@ -49,7 +49,7 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
   if (transfer.left(t) == 0) return done(t);
   if (transfer.expired(t, now)) return Action.Fail;
   if (spent(now)) return Action.Yield;
-  if (!(t.flags & Flag.Native) || sendfileMissing) return without(t);
+  if (!NATIVE || !(t.flags & Flag.Native) || sendfileMissing) return without(t);
 
   const start = t.done;
   for (let calls = 0; calls < CALLS; calls++) {
