@@ -116,17 +116,35 @@ test("assembly/ imports nothing but itself", () => {
   for (const { path, packages } of assembly) assert.equal(packages, [], path);
 });
 
-test("assembly/: one file declares imports, and one makes system calls", () => {
-  const users = assembly.filter((file) => file.imports.includes("assembly/env.ts"));
-  assert.equal(
-    users.map((file) => file.path),
-    ["assembly/run.ts"],
-  );
+/** Who imports a file, in assembly/. */
+const users = (path: string) =>
+  assembly
+    .filter((file) => file.imports.includes(path))
+    .map((file) => file.path)
+    .sort();
+
+test("assembly/: one file for each module declares imports, and one makes the core's system calls", () => {
   const declare = assembly.filter((file) => file.code.includes("@external"));
+  assert.equal(declare.map((file) => file.path).sort(), ["assembly/env.ts", "assembly/preview1.ts"]);
+  for (const [path, module] of [
+    ["assembly/env.ts", "env"],
+    ["assembly/preview1.ts", "wasi_snapshot_preview1"],
+  ]) {
+    const { code } = assembly.find((file) => file.path === path) as File;
+    for (const [, name] of code.matchAll(/@external\("(\w+)"/g)) assert.is(name, module, path);
+  }
+  // sys.ts chooses; run.ts calls, and so does the command, where it does a host's work.
+  assert.equal(users("assembly/env.ts"), ["assembly/sys.ts"]);
+  assert.equal(users("assembly/sys.ts"), ["assembly/command/start.ts", "assembly/run.ts"]);
+});
+
+test("assembly/: what the command is made of, the core does not know", () => {
+  const command = /^assembly\/(command\/|preview1\.ts|wasi\.ts)/;
   assert.equal(
-    declare.map((file) => file.path),
-    ["assembly/env.ts"],
+    forbidden(assembly, (to, from) => !command.test(to) || command.test(from) || from === "assembly/sys.ts"),
+    [],
   );
+  assert.equal(users("assembly/index.ts"), []);
 });
 
 test("host/ imports itself, and of assembly/ only the numbers", () => {

@@ -48,7 +48,7 @@ export function number(option: Option, fallback: i64, least: i64, most: i64): i6
   }
   say("sendoff: ");
   title(option);
-  say(" must be an integer from ");
+  say(" must be an integer, ");
   count(least);
   say(" to ");
   count(most);
@@ -142,7 +142,7 @@ function parameters(): bool {
 
 /** Room for COUNT pointers and SIZE bytes; 0 where it is not there. */
 function room(): usize {
-  const size = (<u64>load<u32>(COUNT) << 2) + load<u32>(SIZE);
+  const size = ((<u64>load<u32>(COUNT)) << 2) + load<u32>(SIZE);
   if (size > CAPACITY - used) return 0;
   const at = ROOM + used;
   used = (used + <u32>size + 3) & ~3;

@@ -31,9 +31,12 @@ const SLEEPLESS: i32 = 1000;
 let tries: i32 = 0;
 let sleepless: i32 = 0;
 
-/** The monotonic clock, in ms; 0 where there is none. */
+let time: f64 = 0;
+
+/** The monotonic clock, in ms. It stands still where the host has none. */
 export function now(): f64 {
-  return clock_time_get(MONOTONIC, 1000, RESULT) == 0 ? <f64>load<u64>(RESULT) / 1e6 : 0;
+  if (clock_time_get(MONOTONIC, 1000, RESULT) == 0) time = <f64>load<u64>(RESULT) / 1e6;
+  return time;
 }
 
 /** Something has moved: the next wait is a first one. */
