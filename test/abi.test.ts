@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import * as assert from "uvu/assert";
 import { ABI_VERSION, Action, Begun, Fault, Flag, Next, Reason, Status, Way } from "../assembly/abi.js";
 import { each } from "./lib/core.js";
+import * as wasi from "./lib/wasi.js";
 import { parse } from "./lib/wasm.js";
 
 const page = readFileSync(new URL("../../docs/abi.md", import.meta.url), "utf8");
@@ -37,6 +38,10 @@ each("abi", (test, build) => {
 
   test("exports are those of the page, with their signatures", () => {
     assert.equal(sorted(module.exports), sorted(promised("Exports")));
+  });
+
+  test("a reactor, that needs no initialisation", () => {
+    assert.not.ok(module.exports.has("_start") || module.exports.has("_initialize"));
   });
 
   test("the version is that of the page", () => {
@@ -75,4 +80,33 @@ each("abi", (test, build) => {
       );
     });
   }
+});
+
+wasi.each("abi of the command", (test, build) => {
+  const module = parse(build.bytes);
+
+  test("imports are those of the page, of preview 1, and none of sockets", () => {
+    const wanted = rows("Of the command").map(([name]) => `wasi_snapshot_preview1.${name}`);
+    assert.equal([...module.imports.keys()].sort(), wanted.sort());
+    for (const name of module.imports.keys()) assert.not.match(name, /sock_/);
+  });
+
+  test("exports are its start and its memory", () => {
+    assert.equal(sorted(module.exports), [
+      ["_start", "()"],
+      ["memory", "memory"],
+    ]);
+    assert.is(module.starts, false);
+    assert.is(module.memory.minimum, 5);
+  });
+
+  test(build.name === "debug" ? "no function of a runtime is in it" : "small: 8 KiB at most", () => {
+    if (build.name === "debug") {
+      assert.ok(module.names.includes("assembly/transfer/step"), "the same machine, with names");
+      assert.equal(
+        module.names.filter((name) => name.includes("~lib/rt")),
+        [],
+      );
+    } else assert.ok(build.bytes.length <= 8192, `${build.bytes.length} bytes`);
+  });
 });

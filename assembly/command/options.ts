@@ -1,7 +1,7 @@
 // What is asked for. The environment comes first, for hosts without arguments; arguments win over it.
 
 import { args_get, args_sizes_get, environ_get, environ_sizes_get } from "../preview1";
-import { count, end, explain, quote, say, shout } from "./words";
+import { byte, count, end, explain, quote, say, shout, size } from "./words";
 
 export enum Option {
   Path,
@@ -41,10 +41,10 @@ export function number(option: Option, fallback: i64, least: i64, most: i64): i6
   if (digits == 0) return fallback;
   let value: i64 = 0;
   for (let at = digits; value <= most; at++) {
-    const byte = load<u8>(at);
-    if (byte == 0 && at > digits && value >= least) return value;
-    if (byte < 0x30 || byte > 0x39) break;
-    value = value * 10 + (byte - 0x30);
+    const digit = load<u8>(at);
+    if (digit == 0 && at > digits && value >= least) return value;
+    if (digit < 0x30 || digit > 0x39) break;
+    value = value * 10 + (digit - 0x30);
   }
   say("sendoff: ");
   title(option);
@@ -142,10 +142,10 @@ function parameters(): bool {
 
 /** Room for COUNT pointers and SIZE bytes; 0 where it is not there. */
 function room(): usize {
-  const size = ((<u64>load<u32>(COUNT)) << 2) + load<u32>(SIZE);
-  if (size > CAPACITY - used) return 0;
+  const bytes = ((<u64>load<u32>(COUNT)) << 2) + load<u32>(SIZE);
+  if (bytes > CAPACITY - used) return 0;
   const at = ROOM + used;
-  used = (used + <u32>size + 3) & ~3;
+  used = (used + <u32>bytes + 3) & ~3;
   return at;
 }
 
@@ -160,9 +160,9 @@ function argue(option: Option, value: usize): void {
 }
 
 /** What follows `words` in a text, its letters lowered by `capital`; 0 where it begins otherwise. */
-function after(text: usize, words: string, capital: i32): usize {
-  for (let i = 0; i < words.length; i++, text++) {
-    if (load<u8>(text) != words.charCodeAt(i) - capital) return 0;
+function after(text: usize, words: string, capital: u8): usize {
+  for (let i = 0; i < size(words); i++, text++) {
+    if (load<u8>(text) != byte(words, i) - capital) return 0;
   }
   return text;
 }

@@ -12,17 +12,29 @@ let filled: usize = 0;
 
 /** ASCII. */
 export function say(words: string): void {
-  for (let i = 0; i < words.length; i++) put(<u8>words.charCodeAt(i));
+  for (let i = 0; i < size(words); i++) put(byte(words, i));
 }
 
 /** Lower-case letters as capitals. */
 export function shout(words: string): void {
-  for (let i = 0; i < words.length; i++) put(<u8>words.charCodeAt(i) - 0x20);
+  for (let i = 0; i < size(words); i++) put(byte(words, i) - 0x20);
+}
+
+// Strings as AssemblyScript lays them out: UTF-16, and their size in bytes in front of them. Its own
+// `length` would draw a part of the runtime in.
+
+export function size(words: string): i32 {
+  return <i32>(load<u32>(changetype<usize>(words) - 4) >> 1);
+}
+
+/** Character i, which is ASCII. */
+export function byte(words: string, i: i32): u8 {
+  return load<u8>(changetype<usize>(words) + (i << 1));
 }
 
 /** Somebody else's text, up to its NUL; control characters, as a line's end, are question marks. */
 export function quote(text: usize): void {
-  for (let byte = load<u8>(text); byte != 0; byte = load<u8>(++text)) put(byte < 0x20 || byte == 0x7f ? 0x3f : byte);
+  for (let next = load<u8>(text); next != 0; next = load<u8>(++text)) put(next < 0x20 || next == 0x7f ? 0x3f : next);
 }
 
 /** Bytes of a text, without its NUL. */
@@ -53,14 +65,14 @@ export function end(): void {
   }
 }
 
-function put(byte: u8): void {
-  if (filled < CAPACITY) store<u8>(LINE + filled++, byte);
+function put(next: u8): void {
+  if (filled < CAPACITY) store<u8>(LINE + filled++, next);
 }
 
 /** The words of an errno, as strerror(3) has them. */
 export function explain(errno: i32): void {
   const words = known(errno);
-  if (words.length > 0) return say(words);
+  if (size(words) > 0) return say(words);
   say("errno ");
   count(errno);
 }

@@ -38,7 +38,7 @@ const script = (runtime: string[], name: string) => (module: string, folder: str
 ];
 
 export const NODE: Host = {
-  name: "node:wasi, Node 20",
+  name: `node:wasi, Node ${process.versions.node.split(".")[0]}`,
   path: process.execPath,
   command: script([process.execPath, "--no-warnings"], "node"),
   args: true,
@@ -59,8 +59,19 @@ export const HOSTS: Host[] = [
     path: wizer,
     package: "@bytecodealliance/wizer-linux-x64",
     // Meant to run initialisers, it has a real Wasmtime in it, and no arguments for the module.
-    command: (module, folder) =>
-      [wizer, "--allow-wasi", "--inherit-env", "true", "--dir", folder, "-f", "_start", module, "-o", "/dev/null"],
+    command: (module, folder) => [
+      wizer,
+      "--allow-wasi",
+      "--inherit-env",
+      "true",
+      "--dir",
+      folder,
+      "-f",
+      "_start",
+      module,
+      "-o",
+      "/dev/null",
+    ],
     args: false,
   },
   {
@@ -123,17 +134,28 @@ export interface Way {
   out?: Out;
   /** The reader goes away after so many bytes. Default: it stays. */
   vanish?: number;
+  /** Called once the first bytes are here. */
+  first?: () => void;
+  /** Nothing is read before the process has ended. */
+  stall?: boolean;
 }
 
 /** Runs the command on a host, and takes in what it sends. */
-export async function send(scene: Scene, host: Host, folder: string, wish: Partial<Wish>, way: Way = {}): Promise<Outcome> {
-  const { module = MODULE, out = "pipe", vanish = Number.POSITIVE_INFINITY } = way;
+export async function send(
+  scene: Scene,
+  host: Host,
+  folder: string,
+  wish: Partial<Wish>,
+  way: Way = {},
+): Promise<Outcome> {
+  const { module = MODULE, out = "pipe", vanish = Number.POSITIVE_INFINITY, first = () => {}, stall = false } = way;
   const { command, env } = words(host, module, folder, wish);
   const far = out === "tcp" ? await socket(scene) : pipe(scene, out === "non-blocking pipe");
   // Node makes descriptors up to 2 blocking in a child: a shell hands on one that is to stay as it is.
   const shell = out === "non-blocking pipe" ? ["sh", "-c", 'exec "$@" >&3 3>&-', "sh"] : [];
   const [file, ...args] = [...shell, ...command] as [string, ...string[]];
-  const stdio = shell.length > 0 ? (["ignore", "ignore", "pipe", far.write] as const) : (["ignore", far.write, "pipe"] as const);
+  const stdio =
+    shell.length > 0 ? (["ignore", "ignore", "pipe", far.write] as const) : (["ignore", far.write, "pipe"] as const);
   const child: ChildProcess = spawn(file, args, { env, stdio: [...stdio] });
   scene.after(() => child.kill("SIGKILL"));
   far.spawned();
@@ -142,7 +164,9 @@ export async function send(scene: Scene, host: Host, folder: string, wish: Parti
   const over = once(child, "close") as Promise<[number | null, string | null]>;
   const hash = createHash("sha256");
   let bytes = 0;
+  if (stall) await over;
   for await (const piece of far.read()) {
+    if (bytes === 0) first();
     hash.update(piece);
     bytes += piece.length;
     if (bytes >= vanish) break;

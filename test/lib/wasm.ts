@@ -9,6 +9,8 @@ export interface Module {
   /** Functions by their signatures; anything else by its kind. */
   exports: Map<string, string>;
   memory: { minimum: number; maximum: number | null };
+  /** A function runs by itself when the module is instantiated. */
+  starts: boolean;
   /** Functions, globals and whatever else the name section names; none in a release build. */
   names: string[];
 }
@@ -47,7 +49,13 @@ export function parse(bytes: Uint8Array): Module {
   if (magic !== "0061736d01000000") throw new Error("no Wasm module of version 1");
   at = 8;
 
-  const module: Module = { imports: new Map(), exports: new Map(), memory: { minimum: 0, maximum: null }, names: [] };
+  const module: Module = {
+    imports: new Map(),
+    exports: new Map(),
+    memory: { minimum: 0, maximum: null },
+    starts: false,
+    names: [],
+  };
   let types: string[] = [];
   const functions: string[] = [];
   while (at < bytes.length) {
@@ -102,6 +110,7 @@ export function parse(bytes: Uint8Array): Module {
         });
         break;
     }
+    if (section === 8) module.starts = true;
     at = end;
   }
   return module;
