@@ -188,6 +188,10 @@ each("wasi: faults", (test, module) => {
     }
   });
 
+  test("a file that is larger than a number is exact: up to 2^53 - 1", () => {
+    done(send(module, { file: { size: 2 ** 60 }, args: ["--offset", String(2 ** 53 - 1001)] }), 1000);
+  });
+
   test("a stream: to its end, or its count; read in order, and not from an offset", () => {
     const file: File = { type: "stream", size: SIZE };
     const pick = random(7);

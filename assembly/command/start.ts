@@ -48,7 +48,7 @@ export function _start(): void {
     stream();
   }
   const known = place.size >= 0; // else the count is an upper bound
-  const there = known ? max(place.size - offset, 0) : LARGEST - offset;
+  const there = max((known ? min(place.size, LARGEST) : LARGEST) - offset, 0);
 
   const t = transfer.open(start)!; // the memory has room for one
   transfer.extent(t, 0, <f64>offset, <f64>min(there, most), 0, known ? 0 : Flag.Eof);
