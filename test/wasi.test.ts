@@ -121,7 +121,7 @@ for (const limit of ["timeout", "deadline"] as const) {
   row(`${limit}, with a reader that stalls`, async (scene) => {
     const { folder, path } = made(scene);
     const way: Way = { out: "non-blocking pipe", stall: true };
-    const { code, bytes, stderr } = await run(scene, folder, { path, [limit]: 200 }, way);
+    const { code, bytes, stderr } = await run(scene, folder, { path, [limit]: 1000 }, way);
     const words = limit === "timeout" ? "timed out: no progress" : "the deadline has passed";
     assert.is(stderr, `sendoff: fd 1: ${words}, ${bytes} bytes sent\n`);
     assert.is(code, 1);

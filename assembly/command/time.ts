@@ -14,8 +14,8 @@ enum Tag {
 /*
  * Two subscriptions, the clock's behind, so that it can be had alone; and the events that may come of them.
  * ┌────────────────────────────────────────────────┬──────────────────────────────────────┐
- * │ 48 bytes each: userdata, tag at 8; the fd at   │ 32 bytes each: userdata, error at 8, │
- * │ 16, or the clock's id there and its ns at 24   │ tag at 10                            │
+ * │ 48 bytes each: userdata, tag at 8; the fd at   │ 32 bytes each: userdata, error at 8  │
+ * │ 16, or the clock's id there and its ns at 24   │                                      │
  * └────────────────────────────────────────────────┴──────────────────────────────────────┘
  */
 const SUBSCRIPTIONS: usize = memory.data(2 * 48, 8);
@@ -75,7 +75,7 @@ export function wait(out: i32, due: f64): bool {
   return true;
 }
 
-/** Sleeps, until `due` at the latest: 1 ms, and twice as long each time, up to 64 ms. Returns: false where the host can't. */
+/** Sleeps, until `due` at the latest: 1 ms, then twice as long, up to 64 ms. Returns: false where the host can't. */
 export function rest(due: f64): bool {
   const start = now();
   const ms = max(min(<f64>(1 << min(tries++, 6)), due - start), 0);
