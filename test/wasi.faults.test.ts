@@ -114,6 +114,22 @@ each("wasi: faults", (test, module) => {
     });
   }
 
+  for (const [name, errno] of Object.entries({ EINTR, EIO })) {
+    test(`the nth poll fails: ${name}`, () => {
+      for (let nth = 1; ; nth++) {
+        let writes = 0;
+        let polls = 0;
+        const fault = (call: string) => {
+          if (call === "fd_write" && writes++ % 3 !== 2) return EAGAIN;
+          return call === "poll_oneoff" && ++polls === nth ? errno : 0;
+        };
+        done(send(module, { fault }), SIZE, `poll ${nth}`);
+        if (polls < nth) break;
+        assert.ok(nth < 100, "there is a run in which none fails");
+      }
+    });
+  }
+
   test("no poll while nothing is full", () => {
     assert.is(send(module).calls.poll_oneoff, undefined);
   });
