@@ -16,11 +16,6 @@ export interface Dash {
   corked: boolean;
 }
 
-/** Whether nothing stands between the next byte and the kernel. */
-export function idle({ stream, closed, connecting }: Queue): boolean {
-  return !closed && !connecting && stream.writableLength === 0 && stream.writableCorked === 0;
-}
-
 /**
  * Moves what can be moved now of `header` and of `count` bytes at `offset` of the regular file `fd`.
  * The queue must be idle, and its socket a stream socket with an fd.

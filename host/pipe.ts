@@ -10,7 +10,7 @@ import { OutgoingMessage } from "node:http";
 import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { Action } from "../assembly/abi.js";
-import { dash, idle } from "./dash.js";
+import { dash } from "./dash.js";
 import { announces, lengthOf, obstacle, type Response, renderHeader, takeHeader } from "./http/message.js";
 import { type Queue, queueOf } from "./queue.js";
 import type { Shared } from "./sendfile.js";
@@ -202,7 +202,7 @@ class Pipe {
     if (watched(stream) !== null || destinations(stream)[0] !== target || typeof stream.fd !== "number") return false;
     if (target !== socket && (obstacle(target as Response) !== null || (target as Response).socket !== socket))
       return false;
-    if (target.destroyed || target.writableEnded || !idle(queue)) return false;
+    if (target.destroyed || target.writableEnded || !queue.idle) return false;
     return queue.native((this.#shared.sys as Syscalls).isStream);
   }
 

@@ -12,7 +12,7 @@ export interface Job {
   drop(): boolean;
 }
 
-type Done = (error?: Error | null) => void;
+export type Done = (error?: Error | null) => void;
 type Write = (chunk: Uint8Array, encoding: BufferEncoding, done: Done) => void;
 type Writev = (chunks: { chunk: Uint8Array; encoding: BufferEncoding }[], done: Done) => void;
 
@@ -37,13 +37,21 @@ const JOB = Symbol("sendoff.job");
 const NATIVE = Symbol("sendoff.native");
 const QUEUE = Symbol("sendoff.queue");
 
-/** The methods a job needs of the stream it writes to. */
+/** The methods a job needs of the stream, or connection, that it writes to. */
 export interface Queue {
-  readonly stream: Writable;
+  /** True once nothing more may be asked to be written: end() has been called. */
+  readonly ended: boolean;
   /** True once nothing can be written any more. */
   readonly closed: boolean;
+  /** Why it was closed, where it is known. */
+  readonly errored: Error | null;
   /** True while the connection is being made. */
   readonly connecting: boolean;
+  /** Whether nothing stands between the next byte and the kernel. */
+  readonly idle: boolean;
+  /** Calls `listener` once. */
+  once(event: "connect" | "close", listener: () => void): void;
+  off(event: "connect" | "close", listener: () => void): void;
   enter(job: Job): void;
   /** Writes through the stream's own writer, past the queue: for the job whose turn it is. */
   write(chunks: Uint8Array[], done: Done): void;
@@ -99,9 +107,33 @@ export function queueOf(stream: Writable): Queue {
   return queue;
 }
 
+/** What all queues say of the stream behind them. */
+abstract class Base {
+  protected readonly stream: Writable;
+
+  constructor(stream: Writable) {
+    this.stream = stream;
+  }
+
+  get ended(): boolean {
+    return this.stream.writableEnded;
+  }
+
+  get errored(): Error | null {
+    return this.stream.errored ?? null;
+  }
+
+  once(event: "connect" | "close", listener: () => void): void {
+    this.stream.once(event, listener);
+  }
+
+  off(event: "connect" | "close", listener: () => void): void {
+    this.stream.removeListener(event, listener);
+  }
+}
+
 /** For a stream.Writable, a socket among them. */
-class StreamQueue implements Queue {
-  readonly stream: Writable;
+class StreamQueue extends Base implements Queue {
   readonly #inner: Inner;
   readonly #write: Write;
   /** Our own `_write`, as long as nobody puts another in its place. */
@@ -112,7 +144,7 @@ class StreamQueue implements Queue {
   #checked: Handle | null = null;
 
   constructor(stream: Writable, former: Queue | undefined) {
-    this.stream = stream;
+    super(stream);
     this.#inner = stream as unknown as Inner;
     // The default _write looks for the _writev that is taken away while a job is in the queue.
     const { _write, _writev } = this.#inner;
@@ -151,6 +183,11 @@ class StreamQueue implements Queue {
 
   get connecting(): boolean {
     return (this.stream as Socket).connecting === true;
+  }
+
+  get idle(): boolean {
+    const { stream, closed, connecting } = this;
+    return !closed && !connecting && stream.writableLength === 0 && stream.writableCorked === 0;
   }
 
   enter(job: Job): void {
@@ -218,16 +255,11 @@ class StreamQueue implements Queue {
  * writes. As pipe() does, it goes by what write() returns and 'drain': wrappers of a response
  * (`compression`) never call write's callback.
  */
-class CallQueue implements Queue {
-  readonly stream: Writable;
+class CallQueue extends Base implements Queue {
   readonly #jobs: Job[] = [];
   #waiting: Done | null = null;
   #listening = false;
   #watched = false;
-
-  constructor(stream: Writable) {
-    this.stream = stream;
-  }
 
   get current(): boolean {
     return true;
@@ -238,6 +270,11 @@ class CallQueue implements Queue {
   }
 
   get connecting(): boolean {
+    return false;
+  }
+
+  /** What a wrapper does with the bytes is not to be seen. */
+  get idle(): boolean {
     return false;
   }
 

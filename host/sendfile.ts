@@ -63,6 +63,9 @@ export interface Shared {
   /** SENDOFF_MODE: what 'auto' means in this process. */
   readonly auto: Mode;
   readonly now: () => number;
+  /** The queue of a socket, the source of a file, of a kind that only this runtime has; else null. */
+  readonly queue: (socket: unknown) => Queue | null;
+  readonly source: (file: unknown) => Source | null;
   /** Those that run; none may start once the process is ending. */
   readonly transfers: Transfers;
 }
@@ -72,13 +75,19 @@ const MAX = Number.MAX_SAFE_INTEGER;
 const EMPTY = new Uint8Array(0);
 
 /** See the public docstring in index.ts. */
-export function sendfile(shared: Shared, socket: Writable, file: File, options: SendfileOptions = {}): Promise<number> {
+export function sendfile(
+  shared: Shared,
+  socket: unknown,
+  file: unknown,
+  options: SendfileOptions = {},
+): Promise<number> {
   return new Promise((resolve, reject) => {
-    checkSocket(socket);
-    const source = sourceOf(file);
+    const own = shared.queue(socket);
+    if (own === null) checkSocket(socket as Writable);
+    const source = shared.source(file) ?? sourceOf(file as File);
     const checked = check(options, shared.auto);
-    const queue = queueOf(socket);
-    if (queue.closed || socket.writableEnded) {
+    const queue = own ?? queueOf(socket as Writable);
+    if (queue.closed || queue.ended) {
       source.close();
       throw new SendfileError("ERR_SENDFILE_CLOSED", "the socket is closed or ended");
     }
@@ -286,7 +295,7 @@ export class Transfer implements Job, Running {
     this.#arm();
     if (this.#queue.connecting) {
       this.#watch();
-      this.#queue.stream.once("connect", this.#onConnect);
+      this.#queue.once("connect", this.#onConnect);
     } else if (this.#opened) this.#begin();
   }
 
@@ -563,7 +572,7 @@ export class Transfer implements Job, Running {
   #closed(failed?: NodeJS.ErrnoException | null): SendfileError {
     const sent = this.#sent();
     // A write that was cancelled says only that the stream went away: why, the stream knows.
-    const cause = failed && failed.code !== "ECANCELED" ? failed : this.#queue.stream.errored;
+    const cause = failed && failed.code !== "ECANCELED" ? failed : this.#queue.errored;
     const { errno, syscall, code } = (cause ?? {}) as NodeJS.ErrnoException;
     if (cause && typeof code === "string" && !GONE.has(code)) return SendfileError.after(sent, cause);
     const why = `${WORDS[Fault.Closed]?.[1]}${cause ? ` (${cause.message})` : ""}`;
@@ -593,8 +602,8 @@ export class Transfer implements Job, Running {
     clearTimeout(this.#timer);
     this.#deaf?.();
     if (this.#watching) {
-      this.#queue.stream.removeListener("close", this.#onClose);
-      this.#queue.stream.removeListener("connect", this.#onConnect);
+      this.#queue.off("close", this.#onClose);
+      this.#queue.off("connect", this.#onConnect);
     }
     const sent = this.#sent();
     if (sys !== null && core.transfer_corked(this.#handle) === 1) {
@@ -622,6 +631,6 @@ export class Transfer implements Job, Running {
   #watch(): void {
     if (this.#watching) return;
     this.#watching = true;
-    this.#queue.stream.once("close", this.#onClose);
+    this.#queue.once("close", this.#onClose);
   }
 }

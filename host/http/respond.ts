@@ -1,7 +1,7 @@
 // respond(): the body of a response by a transfer. The header is the caller's; that its length is
 // kept, or the connection ended, is ours.
 
-import { dash, idle } from "../dash.js";
+import { dash } from "../dash.js";
 import { argumentError, SendfileError } from "../errors.js";
 import { type Queue, queueOf } from "../queue.js";
 import { aborted, type Checked, check, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
@@ -181,7 +181,7 @@ function body(
   let { offset } = options;
   let already = 0;
   // What goes at once needs no place in the socket's queue, and most does.
-  if (queue !== null && options.onProgress === undefined && idle(queue) && isSocket(shared, queue)) {
+  if (queue !== null && options.onProgress === undefined && queue.idle && isSocket(shared, queue)) {
     const { moved } = dash(shared, queue, source.fd(), header, offset, count);
     already = Math.max(0, moved - header.length);
     header = header.subarray(Math.min(moved, header.length));
