@@ -17,30 +17,32 @@ export interface Dash {
 }
 
 /**
- * Moves what can be moved now of `header` and of `count` bytes at `offset` of the regular file `fd`.
- * The queue must be idle, and its socket a stream socket with an fd.
+ * Moves what can be moved now of `header`, which is latin1, and of `count` bytes at `offset` of the regular
+ * file `file`. The queue must be idle, and `out` the fd that its `native` has just said.
  */
 export function dash(
-  { core, turns }: Shared,
+  { core, turns, scratch }: Shared,
   queue: Queue,
-  fd: number,
-  header: Uint8Array,
+  out: number,
+  file: number,
+  header: string,
   offset: number,
   count: number,
 ): Dash {
   const now = turns.enter();
   const handle = core.transfer_open(now);
-  if (handle === 0) return { action: Action.Copy, moved: 0, unable: false, corked: false };
-  core.transfer_extent(handle, header.length, offset, count, 0, Flag.Native | Flag.Probe);
-  if (header.length > 0) {
-    const first = header.length > core.header_max() ? header.subarray(0, core.header_max()) : header;
-    new Uint8Array(core.memory.buffer, core.scratch(), first.length).set(first);
+  if (handle === 0) {
+    turns.leave();
+    return { action: Action.Copy, moved: 0, unable: false, corked: false };
   }
-  const action = core.transfer_run(handle, queue.fd(), fd, now);
+  core.transfer_extent(handle, header.length, offset, count, 0, Flag.Native | Flag.Probe);
+  if (header.length > 0) scratch.write(header);
+  const action = core.transfer_run(handle, out, file, now);
   const moved = core.transfer_tally(handle, Way.Native);
   const corked = action !== Action.Done && core.transfer_corked(handle) === 1;
   const unable = action === Action.Copy && core.transfer_way(handle) === Way.Copied;
   core.transfer_close(handle);
   queue.moved(moved);
+  turns.leave();
   return { action, moved, unable, corked };
 }

@@ -6,6 +6,7 @@ import { boot, type Memory } from "./core.js";
 import { type DrainOptions, Transfers } from "./drain.js";
 import { argumentError, SendfileError } from "./errors.js";
 import type { Queue } from "./queue.js";
+import { Scratch } from "./scratch.js";
 import { integer, type Mode, type SendfileOptions, type Shared, sendfile } from "./sendfile.js";
 import { describe, type File, type Source } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
@@ -70,6 +71,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
   const shared: Shared = {
     core,
     turns: new Turns(core, adapter.now, adapter.defer),
+    scratch: new Scratch(core),
     sys,
     reason: typeof found === "string" ? found : adapter.auto === "copy" ? "SENDOFF_MODE=copy" : null,
     auto: adapter.auto,

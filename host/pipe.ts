@@ -30,7 +30,6 @@ interface Stream extends Omit<fs.ReadStream, "pending"> {
 type Leave = (reason: string) => void;
 
 const PAGE = 4096;
-const EMPTY = new Uint8Array(0);
 
 // As they are when this is loaded: who replaces them wants to see the bytes.
 const { push, read, emit } = Readable.prototype;
@@ -193,34 +192,35 @@ class Pipe {
     return announces(res, this.#count) ? watched(this.#stream) : "a response without a body, or another one";
   }
 
-  /** Nobody has come in between, and the socket has nothing else to send. */
-  #clear(): boolean {
+  /** The socket's fd where nobody has come in between, and it has nothing else to send; else -1. */
+  #clear(): number {
     const stream = this.#stream;
     const target = this.#target as Response | Socket;
     const socket = this.#socket as Socket;
     const queue = this.#queue as Queue;
-    if (watched(stream) !== null || destinations(stream)[0] !== target || typeof stream.fd !== "number") return false;
+    if (watched(stream) !== null || destinations(stream)[0] !== target || typeof stream.fd !== "number") return -1;
     if (target !== socket && (obstacle(target as Response) !== null || (target as Response).socket !== socket))
-      return false;
-    if (target.destroyed || target.writableEnded || !queue.idle) return false;
+      return -1;
+    if (target.destroyed || target.writableEnded || !queue.idle) return -1;
     return queue.native((this.#shared.sys as Syscalls).isStream);
   }
 
   /** Moves what can be moved now, then ends, waits for the next turn, or reads one chunk in the old way. */
   readonly #move = (): void => {
     const stream = this.#stream;
-    if (stream.destroyed || !this.#clear()) return this.#old();
+    const out = stream.destroyed ? -1 : this.#clear();
+    if (out < 0) return this.#old();
     const left = this.#count - stream.bytesRead;
     if (left === 0) return this.#end();
-    const { core, turns } = this.#shared;
-    if (core.turn_spent(turns.enter()) === 1) return turns.wait(this.#move);
+    const { turns } = this.#shared;
+    if (turns.spent()) return turns.wait(this.#move);
     const target = this.#target as Response;
     const queue = this.#queue as Queue;
-    const header = this.#target === this.#socket ? EMPTY : takeHeader(target);
-    const fd = stream.fd as number;
-    const { action, moved, unable, corked } = dash(this.#shared, queue, fd, header, this.#position(), left);
+    const header = this.#target === this.#socket ? "" : takeHeader(target);
+    const file = stream.fd as number;
+    const { action, moved, unable, corked } = dash(this.#shared, queue, out, file, header, this.#position(), left);
     this.#advance(Math.max(0, moved - header.length));
-    if (moved < header.length) (this.#socket as Socket).write(header.subarray(moved));
+    if (moved < header.length) (this.#socket as Socket).write(header.slice(moved), "latin1");
     if (action === Action.Yield) return turns.wait(this.#move);
     if (action === Action.Done) return this.#end();
     if (corked) this.#shared.sys?.push(queue.fd());

@@ -58,7 +58,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "send" | "stream"
         obstacle(res) !== null;
       if (old) return stream.call(this, path, options);
 
-      const checked = { ...check({ offset: options.start, count: length }, shared.auto), seek: false };
+      const checked = check({ offset: options.start, count: length }, shared.auto, true);
       answer(
         shared,
         req,
