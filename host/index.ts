@@ -5,6 +5,7 @@ import { ABI_VERSION } from "../assembly/abi.js";
 import { boot, type Memory } from "./core.js";
 import { type DrainOptions, Transfers } from "./drain.js";
 import { argumentError, SendfileError } from "./errors.js";
+import { Opener } from "./open.js";
 import type { Queue } from "./queue.js";
 import { Scratch } from "./scratch.js";
 import { integer, type Mode, type SendfileOptions, type Shared, sendfile } from "./sendfile.js";
@@ -73,6 +74,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
     turns: new Turns(core, adapter.now, adapter.defer),
     scratch: new Scratch(core),
     sys,
+    opener: new Opener(sys),
     reason: typeof found === "string" ? found : adapter.auto === "copy" ? "SENDOFF_MODE=copy" : null,
     auto: adapter.auto,
     now: adapter.now,

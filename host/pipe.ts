@@ -21,6 +21,8 @@ interface Stream extends Omit<fs.ReadStream, "pending"> {
   fd?: number | null;
   flags?: unknown;
   open?: unknown;
+  _construct(callback: (error?: Error) => void): void;
+  _destroy(error: Error | null, callback: (error?: Error | null) => void): void;
   pos?: number;
   end?: number;
   _readableState: { pipes?: unknown; dataEmitted?: boolean; autoDestroy?: boolean };
@@ -33,12 +35,14 @@ const PAGE = 4096;
 
 // As they are when this is loaded: who replaces them wants to see the bytes.
 const { push, read, emit } = Readable.prototype;
+const { open } = fs.ReadStream.prototype as unknown as Stream;
+const { open: fsOpen, close: fsClose } = fs;
 const socketWrite = Socket.prototype.write;
 
 /** Patches fs.ReadStream for the whole process; `leave` hears why a pipe was left alone. Returns an undo. */
 export function install(shared: Shared, leave: Leave): () => void {
   const proto = fs.ReadStream.prototype as unknown as Stream;
-  const original = proto._read;
+  const { _construct, _read: original, _destroy } = proto;
   const runs = new WeakMap<Stream, Pipe | null>();
 
   proto._read = function _read(this: Stream, size: number): void {
@@ -52,8 +56,30 @@ export function install(shared: Shared, leave: Leave): () => void {
     if (run === null) original.call(this, size);
     else run.read(size);
   };
+
+  // Opened and closed at once where that takes no thread. Who listens is told in a later turn, as ever.
+  proto._construct = function (this: Stream, callback): void {
+    const own = this.flags === "r" && typeof this.fd !== "number" && this.open === open && usesFs(this);
+    const opened = own && typeof this.path === "string" && fs.open === fsOpen ? shared.opener.open(this.path) : null;
+    if (opened === null) return _construct.call(this, callback);
+    setImmediate(() => {
+      this.fd = opened.fd;
+      callback();
+      this.emit("open", opened.fd);
+      this.emit("ready");
+    });
+  };
+  proto._destroy = function (this: Stream, error, callback): void {
+    const { fd } = this;
+    if (typeof fd !== "number" || runs.get(this)?.whole !== true || fs.close !== fsClose) {
+      return _destroy.call(this, error, callback);
+    }
+    this.fd = null;
+    fs.closeSync(fd);
+    setImmediate(callback, error);
+  };
   return () => {
-    proto._read = original;
+    Object.assign(proto, { _construct, _read: original, _destroy });
   };
 }
 
@@ -120,6 +146,8 @@ class Pipe {
   #begun = false;
   #left = false;
   #size = 0;
+  /** No byte was read in the old way, and the file still has its name: to close it is the work of a moment. */
+  whole = false;
   /** The kernel moved bytes since the last seek. */
   #moved = false;
 
@@ -160,6 +188,8 @@ class Pipe {
     if (!stat.isFile()) return "not a regular file";
     // /proc claims size 0, and /sys a page, both without a block.
     if (stat.size === 0 || (stat.blocks === 0 && stat.size <= PAGE)) return "an empty file, or one without a true size";
+    if (typeof stream.path === "string") this.#shared.opener.met(stream.path);
+    this.whole = stat.nlink > 0;
     const end = typeof stream.end === "number" ? stream.end : Number.POSITIVE_INFINITY;
     this.#count = Math.min(stat.size, end + 1) - (stream.pos ?? 0);
     if (!(this.#count > 0)) return "an empty range";
@@ -257,6 +287,7 @@ class Pipe {
   #old(): void {
     const stream = this.#stream;
     if (stream.destroyed) return;
+    this.whole = false;
     this.#seek();
     // Up to a page boundary, so that the kernel goes on at one.
     const size = this.#begun && this.#size > PAGE ? this.#size - ((this.#position() + this.#size) % PAGE) : this.#size;

@@ -9,6 +9,7 @@ import { onAborted } from "./aborts.js";
 import type { Core } from "./core.js";
 import type { Running, Transfers } from "./drain.js";
 import { argumentError, SendfileError, type SendfileErrorCode, WORDS } from "./errors.js";
+import type { Opener } from "./open.js";
 import { type Job, type Queue, queueOf } from "./queue.js";
 import type { Scratch } from "./scratch.js";
 import { describe, type File, type Source, sourceOf } from "./source.js";
@@ -60,6 +61,7 @@ export interface Shared {
   readonly scratch: Scratch;
   /** null where native calls can't be had. */
   readonly sys: Syscalls | null;
+  readonly opener: Opener;
   /** Why they can't be had, or must not be made: SENDOFF_MODE=copy holds for mode 'native' too. */
   readonly reason: string | null;
   /** SENDOFF_MODE: what 'auto' means in this process. */

@@ -72,6 +72,7 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
 
     const stream = send(req, path, sendOptions);
     stream.send = precompressed ? sendSibling(ours.send) : ours.send;
+    stream.sendFile = ours.sendFile;
     stream.stream = ours.stream;
     if (setHeaders) stream.on("headers", setHeaders);
     stream.on("directory", () => {
