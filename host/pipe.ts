@@ -2,8 +2,8 @@
 // moves natively what it can, and then does what it always did. All events are Node's own: pipe(),
 // 'end', 'close' and the rest run as they are, they only find that less is left to read.
 //
-// A file that went natively as a whole is an end of file to the stream. Where the kernel would wait,
-// for the socket or for the disk, the stream reads one chunk in its old way: its 'drain' is the doorbell.
+// A file that went natively as a whole is an end of file to the stream. Where the disk is cold it reads one
+// chunk in its old way; where the socket is full, a few bytes, and once they have left the kernel goes on.
 
 import fs from "node:fs";
 import { OutgoingMessage } from "node:http";
@@ -144,6 +144,8 @@ class Pipe {
   /** Bytes of the file that are to be sent in all. */
   #count = 0;
   #begun = false;
+  /** The doorbell's bytes are on their way through the stream. */
+  #ringing = false;
   #left = false;
   #size = 0;
   /** No byte was read in the old way, and the file still has its name: to close it is the work of a moment. */
@@ -162,6 +164,7 @@ class Pipe {
   read(size: number): void {
     this.#size = size;
     if (this.#left) this.#old();
+    else if (this.#ringing) this.#listen();
     else if (this.#begun) this.#move();
     // A read of the file would have come back in a later turn: what is said until then still counts.
     else setImmediate(this.#begin);
@@ -248,15 +251,52 @@ class Pipe {
     const queue = this.#queue as Queue;
     const header = this.#target === this.#socket ? "" : takeHeader(target);
     const file = stream.fd as number;
-    const { action, moved, unable, corked } = dash(this.#shared, queue, out, file, header, this.#position(), left);
+    const { action, moved, bell, unable, corked } = dash(
+      this.#shared,
+      queue,
+      out,
+      file,
+      header,
+      this.#position(),
+      left,
+    );
     this.#advance(Math.max(0, moved - header.length));
     if (moved < header.length) (this.#socket as Socket).write(header.slice(moved), "latin1");
     if (action === Action.Yield) return turns.wait(this.#move);
     if (action === Action.Done) return this.#end();
     if (corked) this.#shared.sys?.push(queue.fd());
     if (unable) this.#left = true;
-    this.#old();
+    if (bell > 0) this.#ring(bell);
+    else this.#old();
   };
+
+  /** The socket is full: a few bytes go as ever, and once they have left it is our turn again. */
+  #ring(bytes: number): void {
+    const { core, scratch, sys } = this.#shared;
+    const n = (sys as Syscalls).read(this.#stream.fd as number, core.scratch(), this.#position(), bytes);
+    if (n <= 0) return this.#old();
+    this.#ringing = true;
+    this.#advance(n);
+    this.#stream.push(scratch.take(n));
+  }
+
+  /** The doorbell's bytes have been handed on: waits until they have left. */
+  #listen(): void {
+    this.#ringing = false;
+    if (this.#stream.readableLength > 0) return this.#old();
+    let started = false;
+    this.#queue?.enter({
+      start: (release) => {
+        started = true;
+        release();
+        this.#move();
+      },
+      drop: () => {
+        if (!started) setImmediate(this.#move);
+        return !started;
+      },
+    });
+  }
 
   #position(): number {
     return this.#stream.pos ?? this.#stream.bytesRead;

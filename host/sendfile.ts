@@ -135,8 +135,8 @@ export interface Checked {
 }
 
 /**
- * CPython's words, where it has them. The `body` of a response has its header elsewhere, and leaves the
- * file's own position alone.
+ * CPython's words, where it has them. The `body` of a response may be empty, has its header elsewhere, and
+ * leaves the file's own position alone.
  */
 export function check(options: SendfileOptions, auto: Mode, body = false): Checked {
   if (typeof options !== "object" || options === null) {
@@ -145,7 +145,7 @@ export function check(options: SendfileOptions, auto: Mode, body = false): Check
   const { offset = 0, count, header = EMPTY, trailer = EMPTY, timeout = 0, deadline = 0, signal, onProgress } = options;
   const { mode = "auto" } = options;
   integer("offset", "non-negative", offset, 0);
-  if (count !== undefined) integer("count", "positive", count, 1);
+  if (count !== undefined) integer("count", body ? "non-negative" : "positive", count, body ? 0 : 1);
   if (!body) {
     bytes("header", header);
     bytes("trailer", trailer);
