@@ -53,11 +53,13 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "send" | "stream"
         shared.sys === null ||
         shared.auto === "copy" ||
         !(length > 0) ||
-        this.listenerCount("stream") > 0 ||
+        this.listeners("stream").some((listener) => listener.length > 0) ||
         FOREIGN.some((name) => options[name] !== undefined) ||
         obstacle(res) !== null;
       if (old) return stream.call(this, path, options);
 
+      // Express listens, to know that a body has begun: it asks for no stream, and there is none.
+      this.emit("stream");
       const checked = { ...check({ offset: options.start, count: length }, shared.auto), seek: false };
       answer(
         shared,
