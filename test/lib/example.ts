@@ -26,8 +26,8 @@ export interface Example {
   kill(signal: NodeJS.Signals): void;
   /** The signal that it died by, or its exit code. */
   readonly ended: Promise<string | number>;
-  /** How many bytes the runtime wrote on a connection, now ended, on which at least `bytes` were sent. */
-  copied(bytes: number): Promise<number>;
+  /** How many bytes the runtime wrote on connection `nth`, from 0, of those that have ended and on which at least `bytes` were sent. */
+  copied(bytes: number, nth: number): Promise<number>;
 }
 
 export async function start(name: string, root: string, scratch: string): Promise<Example> {
@@ -66,10 +66,10 @@ export async function start(name: string, root: string, scratch: string): Promis
     stderr: () => stderr,
     kill: (signal) => void child.kill(signal),
     ended,
-    async copied(bytes) {
+    async copied(bytes, nth) {
       const find = () => {
         const rows = fs.readFileSync(written, "utf8").split("\n").slice(0, -1);
-        return rows.map((row) => row.split(" ").map(Number)).find(([all = 0]) => all >= bytes);
+        return rows.map((row) => row.split(" ").map(Number)).filter(([all = 0]) => all >= bytes)[nth];
       };
       await until(`${name} has closed the connection`, () => find() !== undefined);
       return find()?.[1] as number;
