@@ -26,7 +26,7 @@ export interface Example {
   kill(signal: NodeJS.Signals): void;
   /** The signal that it died by, or its exit code. */
   readonly ended: Promise<string | number>;
-  /** How many bytes the runtime wrote on connection `nth`, from 0, of those that have ended and on which at least `bytes` were sent. */
+  /** Of the connections that have ended, and on which `bytes` or more were sent: what the runtime wrote on the nth, from 0. */
   copied(bytes: number, nth: number): Promise<number>;
 }
 
