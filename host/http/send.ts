@@ -75,11 +75,13 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
         shared.sys === null ||
         shared.auto === "copy" ||
         !(length > 0) ||
-        this.listenerCount("stream") > 0 ||
+        this.listeners("stream").some((listener) => listener.length > 0) ||
         FOREIGN.some((name) => options[name] !== undefined) ||
         obstacle(res) !== null;
       if (old) return stream.call(this, path, options);
 
+      // Express listens, to know that a body has begun: it asks for no stream, and there is none.
+      this.emit("stream");
       const opened = files.get(this);
       const ours = opened?.path === path;
       if (ours) files.delete(this);
