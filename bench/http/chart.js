@@ -4,11 +4,19 @@ import { parse, View } from "vega";
 import { compile } from "vega-lite";
 import { bytes, median } from "./table.js";
 
-/** Requests per second of every server at every size, as an SVG that is readable on light and on dark. @param {any} data */
-export async function chart(data) {
-  const values = data.speed.flatMap((/** @type {any} */ { label, name, results }) =>
+/**
+ * Requests per second at every size of the servers on one Node, and of those that need none.
+ *
+ * @param {any} data what run.js writes
+ * @param {string} major the Node's version
+ * @returns {Promise<string>} SVG, readable on light and on dark
+ */
+export async function chart(data, major) {
+  const shown = data.speed.filter((/** @type {any} */ { node }) => node === null || node === major);
+  if (shown.length === 0) throw new RangeError(`nothing was measured on Node ${major}`);
+  const values = shown.flatMap((/** @type {any} */ { label, name, results }) =>
     Object.entries(results).map(([size, all]) => ({
-      label,
+      label: label.replace(`, Node ${major}`, "").replace("+register", " + register"),
       group: group(name),
       size: bytes(Number(size)),
       rate: median(all.map((/** @type {any} */ { rate }) => rate)),
@@ -22,31 +30,37 @@ export async function chart(data) {
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     data: { values },
     title: {
-      text: "Files over HTTP: requests per second, one server process, 16 connections",
-      subtitle: `medians of ${data.runs} rounds; longer is better; each size has its own scale`,
+      text: "Files over HTTP: requests per second of one server process",
+      subtitle: `Node ${major}, 16 connections, loopback; medians of ${data.runs} rounds; longer is better; each size has its own scale`,
+      subtitlePadding: 4,
+      offset: 12,
       anchor: "start",
     },
     facet: { column: { field: "size", sort: sizes, header: { title: null, labelFontSize: 12 } } },
     spec: {
-      width: 170,
+      width: 130,
       height: { step: 19 },
       mark: { type: "bar" },
       encoding: {
         y: { field: "label", type: "nominal", sort: labels, title: null },
-        x: { field: "rate", type: "quantitative", title: "requests/s", axis: { format: "~s", tickCount: 3 } },
+        x: { field: "rate", type: "quantitative", title: "requests / s", axis: { format: "~s", tickCount: 3 } },
         color: {
           field: "group",
           type: "nominal",
           title: null,
           scale: { domain: Object.keys(COLOURS), range: Object.values(COLOURS) },
-          legend: { orient: "bottom" },
+          legend: { orient: "bottom", labelLimit: 300 },
         },
       },
     },
     resolve: { scale: { x: "independent" } },
     padding: 16,
     background: "#ffffff",
-    config: { font: "system-ui, sans-serif", view: { stroke: null }, axis: { labelLimit: 260 } },
+    config: {
+      font: "system-ui, sans-serif",
+      view: { stroke: null },
+      axis: { labelLimit: 260, titleFontWeight: "normal" },
+    },
   };
   const svg = await new View(parse(compile(spec).spec), { renderer: "none" }).toSVG();
   return `${svg.replace(/<svg[^>]*>/, (open) => `${open}<style>${DARK}</style>`)}\n`;

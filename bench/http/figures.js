@@ -1,9 +1,11 @@
 // The figures to reach: each a ratio of two servers, round by round, and its bound.
 
-import { PIPES, registered } from "./servers.js";
+import { called, PIPES, registered } from "./servers.js";
 import { bytes, median, quantile } from "./table.js";
 
 const KIB = 1024;
+/** Of a core: a load generator of one thread that takes so much can't ask for more. */
+const BUSY = 0.9;
 /** KiB. */
 export const SIZES = [4, 16, 64, 256, 16 * KIB];
 
@@ -16,15 +18,20 @@ export const SIZES = [4, 16, 64, 256, 16 * KIB];
  * @typedef {object} Figure
  * @property {string} work
  * @property {number[]} ratios a round each; none where it was not measured
+ * @property {number[]} cpu the same, of requests per second of the server's CPU time; none for a latency
+ * @property {boolean} limited by the load generator, which the first of the two kept busy all the time
  * @property {number} bound
  * @property {boolean} atMost the bound is the most, and not the least, that it may be
  */
 
-/** Rounds in which both were measured. @param {Row | undefined} over @param {Row | undefined} under @param {number} kib */
-function ratios(over, under, kib) {
-  const [a, b] = [over, under].map((row) => row?.results.get(kib * KIB) ?? []);
-  return a.slice(0, b.length).map(({ rate }, round) => rate / b[round].rate);
+/** Rounds in which both were measured. @param {Result[]} over @param {Result[]} under @param {(result: Result) => number} pick */
+export function ratios(over, under, pick) {
+  return over.slice(0, under.length).map((result, round) => pick(result) / pick(under[round]));
 }
+
+export const rate = (/** @type {Result} */ result) => result.rate;
+/** Requests per second of the server's own CPU time: what others do on the machine hardly changes it. */
+export const perCpu = (/** @type {Result} */ result) => 1e6 / result.cpu;
 
 /**
  * All of the table, for each of the Nodes.
@@ -45,8 +52,16 @@ export function figures(majors, find, slow) {
       /** @type {number} */ bound,
     ) => {
       const under = find(reference, node) ?? find(reference);
-      const work = `${name}, ${bytes(kib * KIB)}, over ${reference}, Node ${node}`;
-      all.push({ work, ratios: ratios(find(name, node), under, kib), bound, atMost: false });
+      const work = `${called(name)}, ${bytes(kib * KIB)}, over ${called(reference)}, Node ${node}`;
+      const [a, b] = [find(name, node), under].map((row) => row?.results.get(kib * KIB) ?? []);
+      all.push({
+        work,
+        ratios: ratios(a, b, rate),
+        cpu: ratios(a, b, perCpu),
+        limited: a.length > 0 && median(a.map(({ loader }) => loader)) >= BUSY,
+        bound,
+        atMost: false,
+      });
     };
     speed("respond", "nginx", 64, 1.1);
     speed("respond", "nginx", 256, 1.4);
@@ -59,6 +74,8 @@ export function figures(majors, find, slow) {
     all.push({
       work: `respond, 64 KiB, p99 with 500 slow clients over without, Node ${node}`,
       ratios: slow(node).map((pair) => pair.with.p99 / pair.without.p99),
+      cpu: [],
+      limited: false,
       bound: 1.5,
       atMost: true,
     });

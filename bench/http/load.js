@@ -13,7 +13,7 @@ const TIMEOUT_S = 60;
 /**
  * @typedef {object} Load
  * @property {number} requests answered in full
- * @property {number} bytes of all answers, those included that the end of the time cut off
+ * @property {number} bytes of all answers; wrk includes those that the end of the time cut off
  * @property {number} seconds
  * @property {number} errors of connections, timeouts, and answers that were not 2xx
  * @property {number} p50 ms

@@ -1,18 +1,19 @@
 // npm run bench:http: requests per second and CPU per request of every server, and which figures were reached.
 //
 //   node bench/http/run.js [--only NAME,…] [--node 20,26] [--scenario speed,slow] [--sizes KIB,…]
-//                          [--runs N] [--seconds S] [--load wrk|autocannon] [--json FILE] [--chart FILE.svg]
+//                          [--runs N] [--seconds S] [--tries N] [--load wrk|autocannon]
+//                          [--json FILE] [--chart FILE.svg]
 //   node bench/http/run.js --from FILE --chart FILE.svg
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { figures, met, SIZES, spread } from "./figures.js";
+import { figures, met, perCpu, rate, ratios, SIZES, spread } from "./figures.js";
 import { generators } from "./load.js";
 import { Rig } from "./rig.js";
 import { LONG, SHORT, slow, speed } from "./scenarios.js";
 import { choose, NAMES, nodes, tools, version } from "./servers.js";
-import { bytes, median, table } from "./table.js";
+import { bytes, median, quantile, table } from "./table.js";
 
 const SCENARIOS = ["speed", "slow"];
 /** Those that the slow clients are let loose on. */
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     sizes: { type: "string", default: SIZES.join() },
     runs: { type: "string", default: "7" },
     seconds: { type: "string", default: "1" },
+    tries: { type: "string", default: "1" },
     load: { type: "string" },
     json: { type: "string" },
     from: { type: "string" },
@@ -48,7 +50,7 @@ function list(option, known) {
   return chosen;
 }
 
-/** @param {"runs" | "seconds"} option @param {number} most */
+/** @param {"runs" | "seconds" | "tries"} option @param {number} most */
 function whole(option, most) {
   const value = Number(values[option]);
   if (Number.isInteger(value) && value >= 1 && value <= most) return value;
@@ -64,6 +66,7 @@ const scenarios = list("scenario", SCENARIOS);
 const sizes = list("sizes", SIZES.map(String)).map((kib) => Number(kib) * 1024);
 const runs = whole("runs", 1000);
 const seconds = whole("seconds", 600);
+const tries = whole("tries", 100);
 const loader = values.load ?? (generators.wrk.version === null ? "autocannon" : "wrk");
 if (!(loader in generators))
   throw new RangeError(`--load knows ${Object.keys(generators).join(", ")} (got '${loader}')`);
@@ -79,10 +82,10 @@ if (!existsSync(new URL("../../build/core.wasm", import.meta.url))) throw new Er
 
 const runtimes = nodes().filter(({ major }) => majors.includes(major));
 const { competitors, missing } = choose(only, runtimes);
-const rig = new Rig(generator, [...new Set([...sizes, SHORT, LONG])]);
+const rig = new Rig(generator, [...new Set([...sizes, SHORT, LONG])], tries);
 const machine = {
   ...rig.machine(),
-  load_generator: `${loader}: ${generator.version}`,
+  load_generator: generator.version,
   ...Object.fromEntries(
     runtimes.map(({ major, binary, ffi }) => [`Node ${major}`, `${version([binary])?.version}, ${ffi}`]),
   ),
@@ -124,7 +127,7 @@ const respond = (/** @type {string} */ node) =>
 const all = figures(majors, find, respond);
 console.log("\n## Figures to reach\n");
 table(
-  ["ratio", "median", "quartiles", "bound", ""],
+  ["ratio", "median", "quartiles", "bound", "", "limit", "by CPU"],
   all.map((figure) => {
     const reached = met(figure);
     return [
@@ -132,15 +135,29 @@ table(
       ...spread(figure.ratios),
       `${figure.atMost ? "≤" : "≥"} ${figure.bound}`,
       reached === null ? "not measured" : reached ? "met" : "NOT MET",
+      figure.limited ? loader : "",
+      spread(figure.cpu)[0],
     ];
   }),
 );
+const everything = [...rows.values()].flatMap(({ results }) => [...results.values()].flat());
+if (everything.length > 0) {
+  const [low, middle, high] = [0.25, 0.5, 0.75].map(
+    (p) =>
+      quantile(
+        everything.map(({ others }) => others),
+        p,
+      ) * 100,
+  );
+  console.log(
+    `\nTaken by others on this machine meanwhile: ${middle.toFixed(0)} % of a core (quartiles ${low.toFixed(0)}-${high.toFixed(0)})`,
+  );
+}
 console.log(`\n${runs} rounds of ${seconds} s; load average at the end: ${loadavg()[0].toFixed(2)}`);
 
 for (const { competitor, words } of servers) {
   if (words.size > 0) console.log(`\n${competitor.label} said:\n${[...words].join("\n")}`);
 }
-const everything = [...rows.values()].flatMap(({ results }) => [...results.values()].flat());
 const errors = [...everything, ...[...pairs.values()].flat().flatMap((pair) => [pair.with, pair.without])];
 const failed = errors.reduce((sum, result) => sum + result.errors, 0);
 if (failed > 0) {
@@ -154,6 +171,7 @@ const record = {
   machine,
   runs,
   seconds,
+  tries,
   figures: all.map((figure) => ({ ...figure, met: met(figure) })),
   speed: [...rows].map(([{ competitor }, { label, results }]) => ({
     label,
@@ -170,7 +188,7 @@ process.exit();
 /** Loaded only now: the plotting library is large. @param {typeof record} data @param {string} file */
 async function draw(data, file) {
   const { chart } = await import("./chart.js");
-  writeFileSync(file, await chart(data));
+  writeFileSync(file, await chart(data, majors[0]));
 }
 
 /** The versions that were measured. */
@@ -186,16 +204,20 @@ function packages() {
 
 /** @param {number} size @param {Map<import("./rig.js").Server, import("./rig.js").Result[]>} results */
 function print(size, results) {
-  const nginx = [...results].find(([{ competitor }]) => competitor.name === "nginx")?.[1];
+  const nginx = [...results].find(([{ competitor }]) => competitor.name === "nginx")?.[1] ?? [];
+  const percent = (/** @type {number[]} */ shares) => `${(median(shares) * 100).toFixed(0)} %`;
   console.log("");
   table(
-    [bytes(size), "req/s", "over nginx", "quartiles", "CPU µs/req", "busy", "errors"],
+    [bytes(size), "req/s", "over nginx", "quartiles", "CPU µs/req", "by CPU", "busy", loader, "others", "errors"],
     [...results].map(([{ competitor }, all]) => [
       competitor.label,
-      median(all.map(({ rate }) => rate)).toFixed(0),
-      ...spread(nginx === undefined ? [] : all.map(({ rate }, round) => rate / nginx[round].rate)),
+      median(all.map(rate)).toFixed(0),
+      ...spread(ratios(all, nginx, rate)),
       median(all.map(({ cpu }) => cpu)).toFixed(1),
-      `${(median(all.map(({ busy }) => busy)) * 100).toFixed(0)} %`,
+      spread(ratios(all, nginx, perCpu))[0],
+      percent(all.map(({ busy }) => busy)),
+      percent(all.map(({ loader }) => loader)),
+      percent(all.map(({ others }) => others)),
       all.reduce((sum, { errors }) => sum + errors, 0),
     ]),
   );

@@ -17,6 +17,11 @@ const OTHERS = ["nginx", "bun", "deno"];
 export const registered = (/** @type {string} */ name) => `${name}+register`;
 export const NAMES = [...OURS, ...OTHERS, ...PIPES.flatMap((name) => [name, registered(name)])];
 
+/** Where the name is not what a reader would call it. @param {string} name */
+export function called(name) {
+  return { bun: "Bun.serve", deno: "Deno.serve", accelerate: "accelerate(send)" }[name] ?? name;
+}
+
 /**
  * @typedef {object} Runtime
  * @property {string} major
@@ -93,11 +98,11 @@ export function choose(names, runtimes) {
 /** @param {string} name @returns {Competitor} */
 function other(name) {
   const { command } = /** @type {{ command: string }} */ (tools[name]);
-  if (name === "nginx") return { name, label: "nginx", argv: [command], configure: nginx };
-  if (name === "bun") return { name, label: "Bun.serve", argv: [command, here("servers/bun.js")] };
+  if (name === "nginx") return { name, label: called(name), argv: [command], configure: nginx };
+  if (name === "bun") return { name, label: called(name), argv: [command, here("servers/bun.js")] };
   return {
     name,
-    label: "Deno.serve",
+    label: called(name),
     argv: [command, "run", "--quiet", "--no-config", "--allow-net", "--allow-read", here("servers/deno.js")],
   };
 }
@@ -108,7 +113,7 @@ function onNode(name, { major, binary, ffi }) {
   return {
     name,
     node: major,
-    label: `${name === "accelerate" ? "accelerate(send)" : name}, Node ${major}`,
+    label: `${called(name)}, Node ${major}`,
     argv: [binary, "--no-warnings", ...(register ? ["--import", REGISTER] : []), here("servers/node.js"), server],
     env: { NODE_ENV: "production", SENDOFF_FFI: ffi, SENDOFF_DEBUG: "1" },
   };

@@ -86,7 +86,7 @@ const servers = {
 
 /** The load generator hangs up in the middle of a response when its time is over; all else is a fault. */
 function gone(/** @type {NodeJS.ErrnoException} */ error) {
-  if (/ECONNRESET|EPIPE|PREMATURE_CLOSE|ABORTED|SOCKET/.test(error.code ?? "")) return;
+  if (/ECONNRESET|EPIPE|_CLOSED|PREMATURE_CLOSE|ABORTED/.test(error.code ?? "")) return;
   console.error(error);
 }
 
