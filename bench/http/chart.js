@@ -31,7 +31,7 @@ export async function chart(data, major) {
     data: { values },
     title: {
       text: "Files over HTTP: requests per second of one server process",
-      subtitle: `Node ${major}, 16 connections, loopback; medians of ${data.runs} rounds; longer is better; each size has its own scale`,
+      subtitle: `Node ${major}, 16 connections, loopback; medians of ${data.runs}; longer is better; each size has its own scale`,
       subtitlePadding: 4,
       offset: 12,
       anchor: "start",
@@ -43,7 +43,12 @@ export async function chart(data, major) {
       mark: { type: "bar" },
       encoding: {
         y: { field: "label", type: "nominal", sort: labels, title: null },
-        x: { field: "rate", type: "quantitative", title: "requests / s", axis: { format: "~s", tickCount: 3 } },
+        x: {
+          field: "rate",
+          type: "quantitative",
+          title: "requests / s",
+          axis: { format: "~s", labelExpr: "datum.value === 0 ? '0' : datum.label", tickCount: 3 },
+        },
         color: {
           field: "group",
           type: "nominal",

@@ -146,7 +146,7 @@ export class Rig {
     let pid = /** @type {number} */ (child.pid);
     if (competitor.name === "nginx") {
       // The master waits; its only child serves, and would outlive it.
-      pid = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim());
+      pid = await onlyChild(pid);
       this.#pids.add(pid);
     }
     kill(pid, "SIGSTOP");
@@ -225,6 +225,17 @@ function kill(/** @type {number} */ pid, /** @type {NodeJS.Signals} */ signal) {
   try {
     process.kill(pid, signal);
   } catch {} // it has ended
+}
+
+/** @param {number} pid */
+async function onlyChild(pid) {
+  const limit = performance.now() + START_MS;
+  while (performance.now() < limit) {
+    const child = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim());
+    if (child > 0) return child; // 0 would be our own process group
+    await sleep(20);
+  }
+  throw new Error(`process ${pid} has no child`);
 }
 
 /** Until somebody accepts. @param {number} port */
