@@ -150,7 +150,9 @@ if (everything.length > 0) {
       ) * 100,
   );
   console.log(
-    `\nTaken by others on this machine meanwhile: ${middle.toFixed(0)} % of a core (quartiles ${low.toFixed(0)}-${high.toFixed(0)})`,
+    `\nTaken by others on this machine meanwhile: ${middle.toFixed(0)} % of a core (quartiles ${low.toFixed(0)}-${high.toFixed(0)})${
+      middle > 20 ? ": too much for the verdicts above to mean much" : ""
+    }`,
   );
 }
 console.log(`\n${runs} rounds of ${seconds} s; load average at the end: ${loadavg()[0].toFixed(2)}`);
