@@ -64,6 +64,11 @@ export function sourceOf(file: File): Source {
   throw argumentError(TypeError, `file must be ${wanted} (got ${describe(file)})`);
 }
 
+/** A file that is open already, and closed by the source. */
+export function openedSource(path: string, fd: number): Source {
+  return new PathSource(path, fd);
+}
+
 /** FileHandle's class is not exported by Node: it is known by what it has. */
 function isFileHandle(file: object): file is FileHandle {
   const { fd, read, stat } = file as Partial<FileHandle>;
@@ -200,11 +205,13 @@ abstract class FdSource implements Source {
 /** Ours: opened once, and stat by fd, so that nobody can put another file in between. */
 class PathSource extends FdSource {
   readonly #path: string | URL;
-  #fd = -1;
+  #fd: number;
   #closed = false;
 
-  constructor(path: string | URL) {
+  /** @param fd the file, where it is open already. */
+  constructor(path: string | URL, fd = -1) {
     super();
+    this.#fd = fd;
     if (path instanceof URL && path.protocol !== "file:") {
       throw argumentError(TypeError, `file must be a file URL (got ${path.protocol})`);
     }
@@ -213,7 +220,7 @@ class PathSource extends FdSource {
   }
 
   open(done: (error: unknown) => void): void {
-    fs.open(this.#path, "r", (error, fd) => {
+    const opened = (error: unknown, fd: number) => {
       if (error) return done(error);
       this.#fd = fd;
       if (this.#closed) this.release();
@@ -223,7 +230,9 @@ class PathSource extends FdSource {
       } catch (failure) {
         done(failure);
       }
-    });
+    };
+    if (this.#fd >= 0) opened(null, this.#fd);
+    else fs.open(this.#path, "r", opened);
   }
 
   fd(): number {

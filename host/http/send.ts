@@ -4,7 +4,7 @@
 import type { EventEmitter } from "node:events";
 import type { Stats } from "node:fs";
 import { check, type Shared } from "../sendfile.js";
-import { sourceOf } from "../source.js";
+import { openedSource, type Source, sourceOf } from "../source.js";
 import { obstacle, type Request, type Response } from "./message.js";
 import { answer } from "./respond.js";
 
@@ -40,6 +40,8 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "send" | "stream"
   const { send, stream } = proto;
   /** How large each file was when its headers were made. */
   const sizes = new WeakMap<SendStream, number>();
+  /** Files that were opened before their headers were made. */
+  const opened = new WeakMap<SendStream, Source>();
   return {
     send(this: SendStream, path: string, stat: Stats): void {
       sizes.set(this, stat.size);
@@ -49,13 +51,21 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "send" | "stream"
     stream(this: SendStream, path: string, options: ReadOptions): void {
       const { req, res } = this;
       const length = Number(res.getHeader("content-length"));
+      const source = opened.get(this);
+      opened.delete(this);
+      if (source !== undefined && length === 0) {
+        source.close();
+        res.end();
+        return;
+      }
       const old =
-        shared.sys === null ||
-        shared.auto === "copy" ||
-        !(length > 0) ||
-        this.listenerCount("stream") > 0 ||
-        FOREIGN.some((name) => options[name] !== undefined) ||
-        obstacle(res) !== null;
+        source === undefined &&
+        (shared.sys === null ||
+          shared.auto === "copy" ||
+          !(length > 0) ||
+          this.listenerCount("stream") > 0 ||
+          FOREIGN.some((name) => options[name] !== undefined) ||
+          obstacle(res) !== null);
       if (old) return stream.call(this, path, options);
 
       const checked = { ...check({ offset: options.start, count: length }, shared.auto), seek: false };
@@ -63,7 +73,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "send" | "stream"
         shared,
         req,
         res,
-        sourceOf(path),
+        source ?? sourceOf(path),
         { ...checked, size: sizes.get(this) },
         () => this.emit("end"),
         (error) => {
@@ -73,6 +83,15 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "send" | "stream"
           else if (this.listenerCount("error") > 0) this.onStatError(error);
         },
       );
+    },
+
+    /** Has the body come from a file that is open already; returns how to close it where nothing became of that. */
+    from(stream: SendStream, path: string, fd: number): () => void {
+      const source = openedSource(path, fd);
+      opened.set(stream, source);
+      return () => {
+        if (opened.delete(stream)) source.close();
+      };
     },
   };
 }
@@ -84,7 +103,8 @@ export function accelerate(shared: Shared, send: Send): () => void {
     throw new TypeError("send must be the export of the package 'send'");
   }
   const before = { send: proto.send, stream: proto.stream };
-  const after = bodies(shared, before);
+  const { send: sendSized, stream } = bodies(shared, before);
+  const after = { send: sendSized, stream };
   Object.assign(proto, after);
   return () => {
     if (proto.send === after.send && proto.stream === after.stream) Object.assign(proto, before);

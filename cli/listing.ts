@@ -1,0 +1,124 @@
+// What is in a folder, sorted, a page of it at a time. A folder of any size is read in small steps, so that
+// other requests are answered in between.
+
+import { isUtf8 } from "node:buffer";
+import { type Dirent, promises as fs } from "node:fs";
+import { join } from "node:path";
+import { inside } from "../host/http/inside.js";
+
+export interface Entry {
+  name: string;
+  folder: boolean;
+  /** Bytes. */
+  size: number;
+  modified: Date;
+}
+
+export interface Order {
+  by: "name" | "size" | "date";
+  descending: boolean;
+}
+
+export interface Listing {
+  entries: Entry[];
+  /** How many folders and files there are on all pages. */
+  folders: number;
+  files: number;
+  /** Names that are no UTF-8: no URL that a server decodes could ask for them. */
+  unnamed: number;
+  /** From 1. */
+  page: number;
+  pages: number;
+}
+
+/** Entries on a page: what a telephone still scrolls well. */
+const PAGE = 1000;
+/** File system calls under way at once, for one request. */
+const BATCH = 64;
+
+/** A name that is known, before anybody has asked for its size. */
+interface Found {
+  name: string;
+  folder: boolean;
+  /** What is sorted by: without case and accents apart, and numbers by their value. */
+  key: string;
+  size: number;
+  modified: Date;
+}
+
+/**
+ * The files and folders of a folder; neither links that lead out of the root nor anything that is not served.
+ *
+ * @param root and @param folder are real paths.
+ */
+export async function listing(
+  root: string,
+  folder: string,
+  { order, page, dotfiles }: { order: Order; page: number; dotfiles: boolean },
+): Promise<Listing> {
+  const found: Found[] = [];
+  const links: string[] = [];
+  let unnamed = 0;
+  const take = (name: string, isFolder: boolean) =>
+    found.push({ name, folder: isFolder, key: keyOf(name), size: 0, modified: new Date(0) });
+
+  const entries = await fs.opendir(folder, { encoding: "buffer" as BufferEncoding, bufferSize: 256 });
+  for await (const entry of entries as AsyncIterable<Dirent<string | Buffer>>) {
+    const bytes = Buffer.from(entry.name as string);
+    if (bytes[0] === 0x2e && !dotfiles) continue;
+    if (!isUtf8(bytes)) unnamed++;
+    else if (entry.isDirectory() || entry.isFile()) take(bytes.toString(), entry.isDirectory());
+    else if (entry.isSymbolicLink()) links.push(bytes.toString());
+  }
+  await each(links, async (name) => {
+    const real = await fs.realpath(join(folder, name));
+    if (!inside(root, real)) return;
+    const stat = await fs.lstat(real);
+    if (stat.isDirectory() || stat.isFile()) take(name, stat.isDirectory());
+  });
+
+  const look = (some: Found[]) =>
+    each(some, async (entry) => {
+      const { size, mtime } = await fs.stat(join(folder, entry.name));
+      Object.assign(entry, { size, modified: mtime });
+    });
+  if (order.by !== "name") await look(found);
+  found.sort(comparison(order));
+  const pages = Math.max(1, Math.ceil(found.length / PAGE));
+  const shown = Math.min(Math.max(1, page), pages);
+  const part = found.slice((shown - 1) * PAGE, shown * PAGE);
+  if (order.by === "name") await look(part);
+  const folders = found.reduce((sum, entry) => sum + Number(entry.folder), 0);
+  return { entries: part, folders, files: found.length - folders, unnamed, page: shown, pages };
+}
+
+/** Calls `use` for each item, a few at a time; what fails (it has gone meanwhile) is passed over. */
+async function each<T>(items: readonly T[], use: (item: T) => Promise<void>): Promise<void> {
+  for (let i = 0; i < items.length; i += BATCH) {
+    await Promise.allSettled(items.slice(i, i + BATCH).map(use));
+  }
+}
+
+/** Compared as plain strings: a collator needs a quarter of a second for 50,000 names, these a tenth of that. */
+function keyOf(name: string): string {
+  return name
+    .normalize("NFD")
+    .toLowerCase()
+    .replace(/\d+/g, (digits) => digits.padStart(16, "0"));
+}
+
+function comparison({ by, descending }: Order): (a: Found, b: Found) => number {
+  const names = (a: Found, b: Found) => compare(a.key, b.key) || compare(a.name, b.name);
+  const sign = descending ? -1 : 1;
+  const of = {
+    name: (a: Found, b: Found) => sign * names(a, b),
+    // A folder has no size of its own.
+    size: (a: Found, b: Found) => (a.folder ? names(a, b) : sign * (a.size - b.size) || names(a, b)),
+    date: (a: Found, b: Found) => sign * (a.modified.getTime() - b.modified.getTime()) || names(a, b),
+  }[by];
+  return (a, b) => Number(b.folder) - Number(a.folder) || of(a, b);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
