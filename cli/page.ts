@@ -21,7 +21,7 @@ h1{margin:.25rem .5rem .75rem;font-size:1.5rem;line-height:1.25;font-weight:600;
 table{width:100%;border-collapse:collapse}
 caption{padding:0 .5rem .5rem;color:var(--soft);font-size:.875rem;text-align:left;caption-side:top}
 th{padding:0;border-bottom:2px solid var(--line);text-align:left;font-size:.875rem;font-weight:600}
-th a{display:block;padding:.75rem .5rem;color:var(--soft);white-space:nowrap}
+th a{display:block;padding:.85rem .5rem;color:var(--soft);white-space:nowrap}
 th[aria-sort] a{color:var(--ink)}
 td{padding:0 .5rem;border-bottom:1px solid var(--line);color:var(--soft);font-size:.875rem;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.n{padding:0;font-size:1rem;white-space:normal;overflow-wrap:anywhere}
@@ -99,11 +99,11 @@ function natural(by: Order["by"]): boolean {
 export function folderPage(names: readonly string[], order: Order, listing: Listing): string {
   const { entries, folders, files, unnamed, page: at, pages } = listing;
   const query = queryOf(order);
-  const up = (steps: number) => html(`${steps === 0 ? "./" : "../".repeat(steps)}${query}`);
-  const crumbs = ["Home", ...names].map((name, i) => {
-    const last = i === names.length;
-    return `<li><a href="${up(names.length - i)}"${last ? ' aria-current="page"' : ""}><bdi>${html(name)}</bdi></a></li>`;
+  const up = (steps: number) => html(`${"../".repeat(steps)}${query}`);
+  const above = ["Home", ...names].slice(0, -1).map((name, i) => {
+    return `<li><a href="${up(names.length - i)}"><bdi>${html(name)}</bdi></a></li>`;
   });
+  const crumbs = above.length === 0 ? "" : `<nav aria-label="Folders above"><ol>${above.join("")}</ol></nav>\n`;
   const column = (by: Order["by"], label: string, style = "") => {
     const sorted = order.by === by;
     const next = { by, descending: sorted ? !order.descending : natural(by) };
@@ -135,8 +135,7 @@ export function folderPage(names: readonly string[], order: Order, listing: List
 
   return page(
     `/${names.map((name) => `${name}/`).join("")}`,
-    `<nav aria-label="Folders above"><ol>${crumbs.join("")}</ol></nav>
-<main>
+    `${crumbs}<main>
 <h1><bdi>${html(names.at(-1) ?? "Home")}</bdi></h1>
 ${turns}<table>
 <caption>${counts.join(", ")}</caption>

@@ -11,3 +11,5 @@ process.once("message", async (settings: Settings) => {
     process.exit(1);
   }
 });
+// What is said before somebody listens is lost.
+process.send?.("ready");

@@ -25,7 +25,7 @@ export async function startWorkers(count: number, settings: Settings): Promise<v
     const worker = cluster.fork();
     const born = performance.now();
     workers.add(worker);
-    worker.send(settings);
+    worker.once("message", () => worker.send(settings)); // it says when it hears
     worker.on("error", () => {}); // its end is told by 'exit'
     worker.once("exit", (code: number | null, signal: string | null) => {
       workers.delete(worker);
