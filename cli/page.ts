@@ -16,12 +16,13 @@ a:focus-visible{outline:3px solid var(--link);outline-offset:-3px;border-radius:
 nav ol{display:flex;flex-wrap:wrap;margin:0;padding:0;list-style:none;color:var(--soft)}
 nav li{display:flex;align-items:center;min-width:0;overflow-wrap:anywhere}
 nav li+li::before{content:"/"}
-nav a{display:inline-block;padding:.65rem .5rem}
+nav a,p a{display:inline-flex;align-items:center;min-height:2.75rem}
+nav a{padding:0 .5rem}
 h1{margin:.25rem .5rem .75rem;font-size:1.5rem;line-height:1.25;font-weight:600;overflow-wrap:anywhere}
 table{width:100%;border-collapse:collapse}
 caption{padding:0 .5rem .5rem;color:var(--soft);font-size:.875rem;text-align:left;caption-side:top}
 th{padding:0;border-bottom:2px solid var(--line);text-align:left;font-size:.875rem;font-weight:600}
-th a{display:block;padding:.85rem .5rem;color:var(--soft);white-space:nowrap}
+th a{display:block;min-height:2.75rem;padding:.8rem .5rem;color:var(--soft);white-space:nowrap}
 th[aria-sort] a{color:var(--ink)}
 td{padding:0 .5rem;border-bottom:1px solid var(--line);color:var(--soft);font-size:.875rem;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.n{padding:0;font-size:1rem;white-space:normal;overflow-wrap:anywhere}
@@ -33,7 +34,6 @@ td.d a::before{height:1rem;background:var(--folder);clip-path:polygon(0 6%,40% 6
 td.u a::before{height:1rem;background:var(--soft);clip-path:polygon(50% 5%,100% 52%,68% 52%,68% 95%,32% 95%,32% 52%,0 52%)}
 tbody tr:hover{background:var(--hover)}
 p{margin:1rem .5rem;color:var(--soft)}
-p a{display:inline-block;padding:.65rem 0}
 .p{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;align-items:center}
 @media (max-width:34rem){time span{display:none}h1{font-size:1.25rem}td,caption,th{font-size:.8125rem}}
 `;
