@@ -4,6 +4,7 @@
 import { isUtf8 } from "node:buffer";
 import { type Dirent, promises as fs } from "node:fs";
 import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
 import { inside } from "../host/http/inside.js";
 
 export interface Entry {
@@ -35,6 +36,9 @@ export interface Listing {
 const PAGE = 1000;
 /** File system calls under way at once, for one request. */
 const BATCH = 64;
+
+/** Entries that are sorted, or merged, in one turn of the event loop. */
+const RUN = 2000;
 
 /** A name that is known, before anybody has asked for its size. */
 interface Found {
@@ -83,10 +87,10 @@ export async function listing(
       Object.assign(entry, { size, modified: mtime });
     });
   if (order.by !== "name") await look(found);
-  found.sort(comparison(order));
+  const all = await sorted(found, comparison(order));
   const pages = Math.max(1, Math.ceil(found.length / PAGE));
   const shown = Math.min(Math.max(1, page), pages);
-  const part = found.slice((shown - 1) * PAGE, shown * PAGE);
+  const part = all.slice((shown - 1) * PAGE, shown * PAGE);
   if (order.by === "name") await look(part);
   const folders = found.reduce((sum, entry) => sum + Number(entry.folder), 0);
   return { entries: part, folders, files: found.length - folders, unnamed, page: shown, pages };
@@ -99,7 +103,32 @@ async function each<T>(items: readonly T[], use: (item: T) => Promise<void>): Pr
   }
 }
 
-/** Compared as plain strings: a collator needs a quarter of a second for 50,000 names, these a tenth of that. */
+/** Merge sort, with other work let in between: 50,000 entries at once would hold the loop for a tenth of a second. */
+async function sorted<T>(items: readonly T[], compare: (a: T, b: T) => number): Promise<T[]> {
+  let runs: T[][] = [];
+  for (let i = 0; i < items.length; i += RUN) {
+    if (i > 0) await turn();
+    runs.push(items.slice(i, i + RUN).sort(compare));
+  }
+  while (runs.length > 1) {
+    const longer: T[][] = [];
+    for (let i = 0; i < runs.length; i += 2) longer.push(await merged(runs[i] as T[], runs[i + 1] ?? [], compare));
+    runs = longer;
+  }
+  return runs[0] ?? [];
+}
+
+async function merged<T>(a: T[], b: T[], compare: (a: T, b: T) => number): Promise<T[]> {
+  const all: T[] = [];
+  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+    const first = j === b.length || (i < a.length && compare(a[i] as T, b[j] as T) <= 0);
+    all.push((first ? a[i++] : b[j++]) as T);
+    if (all.length % RUN === 0) await turn();
+  }
+  return all;
+}
+
+/** Compared as plain strings: that is quicker than a collator, which would need 200 ms for 50,000 names. */
 function keyOf(name: string): string {
   return name
     .normalize("NFD")

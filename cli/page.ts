@@ -25,6 +25,7 @@ th{padding:0;border-bottom:2px solid var(--line);text-align:left;font-size:.875r
 th a{display:block;min-height:2.75rem;padding:.8rem .5rem;color:var(--soft);white-space:nowrap}
 th[aria-sort] a{color:var(--ink)}
 td{padding:0 .5rem;border-bottom:1px solid var(--line);color:var(--soft);font-size:.875rem;font-variant-numeric:tabular-nums;white-space:nowrap}
+td.n,th:first-child{width:100%}
 td.n{padding:0;font-size:1rem;white-space:normal;overflow-wrap:anywhere}
 td.n a{display:flex;align-items:center;gap:.75rem;min-height:2.75rem;padding:.55rem .5rem}
 bdi{white-space:pre-wrap}
@@ -37,6 +38,9 @@ p{margin:1rem .5rem;color:var(--soft)}
 .p{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;align-items:center}
 @media (max-width:34rem){time span{display:none}h1{font-size:1.25rem}td,caption,th{font-size:.8125rem}}
 `;
+
+/** 1,234,567 */
+const NUMBER = new Intl.NumberFormat("en");
 
 /** What goes with every page. */
 export const HEADERS = {
@@ -113,7 +117,7 @@ export function folderPage(names: readonly string[], order: Order, listing: List
   };
   const row = ({ name, folder, size, modified }: Entry) => {
     const href = `./${encodeURIComponent(name)}${folder ? `/${query}` : ""}`;
-    const exact = `${size.toLocaleString("en")} ${size === 1 ? "byte" : "bytes"}`;
+    const exact = `${NUMBER.format(size)} ${size === 1 ? "byte" : "bytes"}`;
     return `<tr><td class="n${folder ? " d" : ""}"><a href="${html(href)}"><bdi>${html(name)}${folder ? "/" : ""}</bdi></a></td><td class="s">${folder ? "" : `<span title="${exact}">${units(size)}</span>`}</td><td class="s">${time(modified)}</td></tr>`;
   };
   const parent =
@@ -157,7 +161,7 @@ export function errorPage(status: number, words: string): string {
 }
 
 function plural(count: number, word: string): string {
-  return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+  return `${NUMBER.format(count)} ${word}${count === 1 ? "" : "s"}`;
 }
 
 /** In the server's time zone, which is the reader's where both are the same machine; exact and in UTC for all others. */
