@@ -64,10 +64,10 @@ export async function listing(
   const links: string[] = [];
   let unnamed = 0;
   const take = (name: string, isFolder: boolean) =>
-    found.push({ name, folder: isFolder, key: keyOf(name), size: 0, modified: new Date(0) });
+    found.push({ name, folder: isFolder, key: keyOf(name), size: 0, modified: new Date(Number.NaN) });
 
-  const entries = await fs.opendir(folder, { encoding: "buffer" as BufferEncoding, bufferSize: 256 });
-  for await (const entry of entries as AsyncIterable<Dirent<string | Buffer>>) {
+  const names = await fs.opendir(folder, { encoding: "buffer" as BufferEncoding, bufferSize: 256 });
+  for await (const entry of names as AsyncIterable<Dirent<string | Buffer>>) {
     const bytes = Buffer.from(entry.name as string);
     if (bytes[0] === 0x2e && !dotfiles) continue;
     if (!isUtf8(bytes)) unnamed++;
@@ -81,19 +81,21 @@ export async function listing(
     if (stat.isDirectory() || stat.isFile()) take(name, stat.isDirectory());
   });
 
-  const look = (some: Found[]) =>
-    each(some, async (entry) => {
+  /** Those that are still there. */
+  const look = async (some: Found[]) => {
+    await each(some, async (entry) => {
       const { size, mtime } = await fs.stat(join(folder, entry.name));
       Object.assign(entry, { size, modified: mtime });
     });
-  if (order.by !== "name") await look(found);
-  const all = await sorted(found, comparison(order));
-  const pages = Math.max(1, Math.ceil(found.length / PAGE));
+    return some.filter(({ modified }) => !Number.isNaN(modified.getTime()));
+  };
+  const all = await sorted(order.by === "name" ? found : await look(found), comparison(order));
+  const pages = Math.max(1, Math.ceil(all.length / PAGE));
   const shown = Math.min(Math.max(1, page), pages);
   const part = all.slice((shown - 1) * PAGE, shown * PAGE);
-  if (order.by === "name") await look(part);
-  const folders = found.reduce((sum, entry) => sum + Number(entry.folder), 0);
-  return { entries: part, folders, files: found.length - folders, unnamed, page: shown, pages };
+  const entries = order.by === "name" ? await look(part) : part;
+  const folders = all.reduce((sum, entry) => sum + Number(entry.folder), 0);
+  return { entries, folders, files: all.length - folders, unnamed, page: shown, pages };
 }
 
 /** Calls `use` for each item, a few at a time; what fails (it has gone meanwhile) is passed over. */
