@@ -677,7 +677,13 @@ if (linux) {
       let over = false;
       void server.ended.then(() => (over = true));
       while (!over) {
-        for (const child of await childrenOf(pid)) process.kill(child, "SIGKILL");
+        for (const child of await childrenOf(pid)) {
+          try {
+            process.kill(child, "SIGKILL");
+          } catch {
+            // It was dead already, and has been waited for since.
+          }
+        }
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
       const { status, stderr } = await server.ended;
