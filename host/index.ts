@@ -5,8 +5,11 @@ import { ABI_VERSION } from "../assembly/abi.js";
 import { boot, type Memory } from "./core.js";
 import { type DrainOptions, Transfers } from "./drain.js";
 import { argumentError, SendfileError } from "./errors.js";
+import { Opener } from "./open.js";
+import type { Queue } from "./queue.js";
+import { Scratch } from "./scratch.js";
 import { integer, type Mode, type SendfileOptions, type Shared, sendfile } from "./sendfile.js";
-import { describe, type File } from "./source.js";
+import { describe, type File, type Source } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
 import { Turns } from "./turns.js";
@@ -22,6 +25,10 @@ export interface Adapter {
   libc(): string;
   /** What mode 'auto' means. */
   readonly auto: Mode;
+  /** The queue of a socket of the runtime's own kind, the same one each time; null for any other value. */
+  queue?(socket: unknown): Queue | null;
+  /** A new source for a file of the runtime's own kind; null for any other value. */
+  source?(file: unknown): Source | null;
 }
 
 /** What was found, and why native is off where it is. */
@@ -41,17 +48,18 @@ export interface Capabilities {
   abi: number;
 }
 
-export interface Host {
+/** `S` and `F` are the sockets and files that only this runtime has, beside those of node:net and node:fs. */
+export interface Host<S = never, F = never> {
   /** What its transfers share. */
   readonly shared: Shared;
-  sendfile(socket: Writable, file: File, options?: SendfileOptions): Promise<number>;
+  sendfile(socket: Writable | S, file: File | F, options?: SendfileOptions): Promise<number>;
   sendfileSync(out: number, file: number, offset: number | null, count: number): number;
   capabilities(): Capabilities;
   /** No transfer starts any more; resolves once none runs. */
   drain(options: DrainOptions): Promise<void>;
 }
 
-export function createHost(bytes: Uint8Array, adapter: Adapter): Host {
+export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Adapter): Host<S, F> {
   // The imports are there before the memory that the calls need.
   let sys: Syscalls | null = null;
   const core = boot(bytes, {
@@ -64,10 +72,14 @@ export function createHost(bytes: Uint8Array, adapter: Adapter): Host {
   const shared: Shared = {
     core,
     turns: new Turns(core, adapter.now, adapter.defer),
+    scratch: new Scratch(core),
     sys,
+    opener: new Opener(sys),
     reason: typeof found === "string" ? found : adapter.auto === "copy" ? "SENDOFF_MODE=copy" : null,
     auto: adapter.auto,
     now: adapter.now,
+    queue: (socket) => adapter.queue?.(socket) ?? null,
+    source: (file) => adapter.source?.(file) ?? null,
     transfers: new Transfers(),
   };
 

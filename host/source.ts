@@ -64,11 +64,6 @@ export function sourceOf(file: File): Source {
   throw argumentError(TypeError, `file must be ${wanted} (got ${describe(file)})`);
 }
 
-/** A file that is open already, and closed by the source. */
-export function openedSource(path: string, fd: number): Source {
-  return new PathSource(path, fd);
-}
-
 /** FileHandle's class is not exported by Node: it is known by what it has. */
 function isFileHandle(file: object): file is FileHandle {
   const { fd, read, stat } = file as Partial<FileHandle>;
@@ -202,13 +197,12 @@ abstract class FdSource implements Source {
   }
 }
 
-/** Ours: opened once, and stat by fd, so that nobody can put another file in between. */
-class PathSource extends FdSource {
+/** Ours: opened once, and stat by fd, so that nobody can put another file in between. `fd` is one opened already. */
+export class PathSource extends FdSource {
   readonly #path: string | URL;
   #fd: number;
   #closed = false;
 
-  /** @param fd the file, where it is open already. */
   constructor(path: string | URL, fd = -1) {
     super();
     this.#fd = fd;
@@ -220,19 +214,22 @@ class PathSource extends FdSource {
   }
 
   open(done: (error: unknown) => void): void {
-    const opened = (error: unknown, fd: number) => {
+    if (this.#fd >= 0) return this.#met(done);
+    fs.open(this.#path, "r", (error, fd) => {
       if (error) return done(error);
       this.#fd = fd;
       if (this.#closed) this.release();
-      try {
-        if (this.#fd >= 0) this.look(fd);
-        done(null);
-      } catch (failure) {
-        done(failure);
-      }
-    };
-    if (this.#fd >= 0) opened(null, this.#fd);
-    else fs.open(this.#path, "r", opened);
+      this.#met(done);
+    });
+  }
+
+  #met(done: (error: unknown) => void): void {
+    try {
+      if (this.#fd >= 0) this.look(this.#fd);
+    } catch (failure) {
+      return done(failure);
+    }
+    done(null);
   }
 
   fd(): number {

@@ -2,9 +2,10 @@
 // requests, dotfiles, traversal, directories, its events) is send's own work.
 
 import type { EventEmitter } from "node:events";
-import type { Stats } from "node:fs";
+import fs, { type Stats } from "node:fs";
+import type { Opened } from "../open.js";
 import { check, type Shared } from "../sendfile.js";
-import { openedSource, type Source, sourceOf } from "../source.js";
+import { PathSource, type Source, sourceOf } from "../source.js";
 import { obstacle, type Request, type Response } from "./message.js";
 import { answer } from "./respond.js";
 
@@ -16,6 +17,8 @@ export interface SendStream extends EventEmitter {
   pipe(res: Response): Response;
   /** Headers for a file that was found, then `stream`. */
   send(path: string, stat: Stats): void;
+  /** Looks what is at `path`, then `send`. */
+  sendFile(path: string): void;
   /** The body: bytes `start` to `end` of the file, both included. */
   stream(path: string, options: ReadOptions): void;
   type(path: string): void;
@@ -35,24 +38,43 @@ export type Send = (req: Request, path: string, options?: object) => SendStream;
 /** What fs.createReadStream, which `send` hands its own options to, would do something else for. */
 const FOREIGN = ["fd", "fs", "encoding", "signal", "flags", "autoClose", "emitClose"];
 
-/** `send` and `stream` as they are to be called instead of those of `proto`. */
-export function bodies(shared: Shared, proto: Pick<SendStream, "send" | "stream">) {
-  const { send, stream } = proto;
+/** `sendFile`, `send` and `stream` as they are to be called instead of those of `proto`. */
+export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream">) {
+  const { sendFile, send, stream } = proto;
+  const { opener } = shared;
   /** How large each file was when its headers were made. */
   const sizes = new WeakMap<SendStream, number>();
-  /** Files that were opened before their headers were made. */
-  const opened = new WeakMap<SendStream, Source>();
+  /** What has been opened in place of being looked at, and is not yet a body. */
+  const files = new WeakMap<SendStream, Opened>();
+  /** Files that were opened before their headers were made, to be sent from there alone. */
+  const kept = new WeakMap<SendStream, Source>();
   return {
+    sendFile(this: SendStream, path: string): void {
+      const opened = shared.auto === "copy" || obstacle(this.res) !== null ? null : opener.open(path);
+      if (opened === null) return sendFile.call(this, path);
+      // Who listens is told later, as by fs.stat().
+      process.nextTick(() => {
+        files.set(this, opened);
+        try {
+          this.emit("file", path, opened.stat);
+          this.send(path, opened.stat);
+        } finally {
+          if (files.delete(this)) fs.closeSync(opened.fd);
+        }
+      });
+    },
+
     send(this: SendStream, path: string, stat: Stats): void {
       sizes.set(this, stat.size);
+      if (stat.isFile()) opener.met(path);
       send.call(this, path, stat);
     },
 
     stream(this: SendStream, path: string, options: ReadOptions): void {
       const { req, res } = this;
       const length = Number(res.getHeader("content-length"));
-      const source = opened.get(this);
-      opened.delete(this);
+      const source = kept.get(this);
+      kept.delete(this);
       if (source !== undefined && length === 0) {
         source.close();
         res.end();
@@ -63,17 +85,22 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "send" | "stream"
         (shared.sys === null ||
           shared.auto === "copy" ||
           !(length > 0) ||
-          this.listenerCount("stream") > 0 ||
+          this.listeners("stream").some((listener) => listener.length > 0) ||
           FOREIGN.some((name) => options[name] !== undefined) ||
           obstacle(res) !== null);
       if (old) return stream.call(this, path, options);
 
-      const checked = { ...check({ offset: options.start, count: length }, shared.auto), seek: false };
+      // Express listens, to know that a body has begun: it asks for no stream, and there is none.
+      this.emit("stream");
+      const opened = files.get(this);
+      const ours = opened?.path === path;
+      if (ours) files.delete(this);
+      const checked = check({ offset: options.start, count: length }, shared.auto, true);
       answer(
         shared,
         req,
         res,
-        source ?? sourceOf(path),
+        source ?? (ours ? new PathSource(path, opened.fd) : sourceOf(path)),
         { ...checked, size: sizes.get(this) },
         () => this.emit("end"),
         (error) => {
@@ -87,10 +114,10 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "send" | "stream"
 
     /** Has the body come from a file that is open already; returns how to close it where nothing became of that. */
     from(stream: SendStream, path: string, fd: number): () => void {
-      const source = openedSource(path, fd);
-      opened.set(stream, source);
+      const source = new PathSource(path, fd);
+      kept.set(stream, source);
       return () => {
-        if (opened.delete(stream)) source.close();
+        if (kept.delete(stream)) source.close();
       };
     },
   };
@@ -99,14 +126,16 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "send" | "stream"
 /** See the public docstring in http.ts. */
 export function accelerate(shared: Shared, send: Send): () => void {
   const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} }, "/")) as SendStream;
-  if (typeof proto?.send !== "function" || typeof proto.stream !== "function") {
+  const { sendFile, send: header, stream } = proto ?? {};
+  if (typeof sendFile !== "function" || typeof header !== "function" || typeof stream !== "function") {
     throw new TypeError("send must be the export of the package 'send'");
   }
-  const before = { send: proto.send, stream: proto.stream };
-  const { send: sendSized, stream } = bodies(shared, before);
-  const after = { send: sendSized, stream };
+  const before = { sendFile: proto.sendFile, send: proto.send, stream: proto.stream };
+  const ours = bodies(shared, before);
+  const after = { sendFile: ours.sendFile, send: ours.send, stream: ours.stream };
   Object.assign(proto, after);
   return () => {
-    if (proto.send === after.send && proto.stream === after.stream) Object.assign(proto, before);
+    const last = proto.sendFile === after.sendFile && proto.send === after.send && proto.stream === after.stream;
+    if (last) Object.assign(proto, before);
   };
 }

@@ -90,6 +90,7 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
 
     const stream = send(req, path, sendOptions);
     stream.send = precompressed ? sendSibling(sendFile) : sendFile;
+    if (symlinks === "follow") stream.sendFile = ours.sendFile; // else opened below
     stream.stream = ours.stream;
     if (setHeaders) stream.on("headers", setHeaders);
     stream.on("directory", () => {

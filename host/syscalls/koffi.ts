@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import type { Memory } from "../core.js";
-import { find, type Libc, SYMBOLS } from "./libc.js";
+import { find, type Libc, SYMBOLS, SYS_OPENAT2 } from "./libc.js";
 
 export function openKoffi(memory: Memory): Libc {
   const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
@@ -22,6 +22,7 @@ export function openKoffi(memory: Memory): Libc {
   const lseek = func(SYMBOLS.lseek, "int64", ["int", "int64", "int"]);
   const getsockopt = func(SYMBOLS.getsockopt, "int", ["int", "int", "int", "uintptr_t", "uintptr_t"]);
   const setsockopt = func(SYMBOLS.setsockopt, "int", ["int", "int", "int", "uintptr_t", "uint32_t"]);
+  const syscall = func(SYMBOLS.syscall, "int64", ["int64", "int", "uintptr_t", "uintptr_t", "size_t"]);
 
   return {
     name: "koffi",
@@ -32,6 +33,7 @@ export function openKoffi(memory: Memory): Libc {
     lseek: (fd, offset, whence) => lseek(fd, offset, whence),
     getsockopt: (fd, level, name, ptr, length) => getsockopt(fd, level, name, base + ptr, base + length),
     setsockopt: (fd, level, name, ptr, length) => setsockopt(fd, level, name, base + ptr, length),
+    openat2: (dir, path, how, size) => syscall(SYS_OPENAT2, dir, base + path, base + how, size),
     errno: () => koffi.errno(),
   };
 }

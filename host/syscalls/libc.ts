@@ -10,6 +10,8 @@ export interface Libc {
   lseek(fd: number, offset: number, whence: number): number;
   getsockopt(fd: number, level: number, name: number, ptr: number, lengthPtr: number): number;
   setsockopt(fd: number, level: number, name: number, ptr: number, length: number): number;
+  /** openat2(2), by its number: no libc has a name for it. Missing where it can't be called. */
+  openat2?(dir: number, pathPtr: number, howPtr: number, size: number): number;
   errno(): number;
   /** The address of offset 0, for an iovec. It stays: a memory with a maximum is reserved whole. */
   readonly base: number;
@@ -26,7 +28,11 @@ export const SYMBOLS = {
   lseek: ["lseek64", "lseek"],
   getsockopt: ["getsockopt"],
   setsockopt: ["setsockopt"],
+  syscall: ["syscall"],
 } as const;
+
+/** The same on every architecture, as all that came after 2019. */
+export const SYS_OPENAT2 = 437;
 
 /** Tries the names in turn; `null` where this libc has none of them. */
 export function find<T>(names: readonly string[], look: (name: string) => T): T | null {

@@ -2,7 +2,7 @@
 
 import { constants } from "node:os";
 import type { Memory } from "../core.js";
-import { find, type Libc, SYMBOLS } from "./libc.js";
+import { find, type Libc, SYMBOLS, SYS_OPENAT2 } from "./libc.js";
 
 // The part of node:ffi that is used here; @types/node has it only for the newest line.
 interface FFI {
@@ -35,6 +35,7 @@ export function openNodeFFI(memory: Memory): Libc {
   const lseek = func(SYMBOLS.lseek, "int64", ["int32", "int64", "int32"]);
   const getsockopt = func(SYMBOLS.getsockopt, "int32", ["int32", "int32", "int32", "uint64", "uint64"]);
   const setsockopt = func(SYMBOLS.setsockopt, "int32", ["int32", "int32", "int32", "uint64", "uint32"]);
+  const syscall = func(SYMBOLS.syscall, "int64", ["int64", "int32", "uint64", "uint64", "uint64"]);
 
   const at = (ptr: number) => base + BigInt(ptr);
   return {
@@ -47,6 +48,7 @@ export function openNodeFFI(memory: Memory): Libc {
     lseek: (fd, offset, whence) => Number(lseek(fd, BigInt(offset), whence)),
     getsockopt: (fd, level, name, ptr, length) => getsockopt(fd, level, name, at(ptr), at(length)) as number,
     setsockopt: (fd, level, name, ptr, length) => setsockopt(fd, level, name, at(ptr), length) as number,
+    openat2: (dir, path, how, size) => Number(syscall(BigInt(SYS_OPENAT2), dir, at(path), at(how), BigInt(size))),
     errno: () => ffi.getInt32(location, 0),
   };
 }
