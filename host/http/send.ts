@@ -5,7 +5,7 @@ import type { EventEmitter } from "node:events";
 import fs, { type Stats } from "node:fs";
 import type { Opened } from "../open.js";
 import { check, type Shared } from "../sendfile.js";
-import { PathSource, sourceOf } from "../source.js";
+import { PathSource, type Source, sourceOf } from "../source.js";
 import { obstacle, type Request, type Response } from "./message.js";
 import { answer } from "./respond.js";
 
@@ -46,6 +46,8 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
   const sizes = new WeakMap<SendStream, number>();
   /** What has been opened in place of being looked at, and is not yet a body. */
   const files = new WeakMap<SendStream, Opened>();
+  /** Files that were opened before their headers were made, to be sent from there alone. */
+  const kept = new WeakMap<SendStream, Source>();
   return {
     sendFile(this: SendStream, path: string): void {
       const opened = shared.auto === "copy" || obstacle(this.res) !== null ? null : opener.open(path);
@@ -71,13 +73,21 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
     stream(this: SendStream, path: string, options: ReadOptions): void {
       const { req, res } = this;
       const length = Number(res.getHeader("content-length"));
+      const source = kept.get(this);
+      kept.delete(this);
+      if (source !== undefined && length === 0) {
+        source.close();
+        res.end();
+        return;
+      }
       const old =
-        shared.sys === null ||
-        shared.auto === "copy" ||
-        !(length > 0) ||
-        this.listeners("stream").some((listener) => listener.length > 0) ||
-        FOREIGN.some((name) => options[name] !== undefined) ||
-        obstacle(res) !== null;
+        source === undefined &&
+        (shared.sys === null ||
+          shared.auto === "copy" ||
+          !(length > 0) ||
+          this.listeners("stream").some((listener) => listener.length > 0) ||
+          FOREIGN.some((name) => options[name] !== undefined) ||
+          obstacle(res) !== null);
       if (old) return stream.call(this, path, options);
 
       // Express listens, to know that a body has begun: it asks for no stream, and there is none.
@@ -90,7 +100,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
         shared,
         req,
         res,
-        ours ? new PathSource(path, opened.fd) : sourceOf(path),
+        source ?? (ours ? new PathSource(path, opened.fd) : sourceOf(path)),
         { ...checked, size: sizes.get(this) },
         () => this.emit("end"),
         (error) => {
@@ -100,6 +110,15 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
           else if (this.listenerCount("error") > 0) this.onStatError(error);
         },
       );
+    },
+
+    /** Has the body come from a file that is open already; returns how to close it where nothing became of that. */
+    from(stream: SendStream, path: string, fd: number): () => void {
+      const source = new PathSource(path, fd);
+      kept.set(stream, source);
+      return () => {
+        if (kept.delete(stream)) source.close();
+      };
     },
   };
 }
@@ -112,7 +131,8 @@ export function accelerate(shared: Shared, send: Send): () => void {
     throw new TypeError("send must be the export of the package 'send'");
   }
   const before = { sendFile: proto.sendFile, send: proto.send, stream: proto.stream };
-  const after = bodies(shared, before);
+  const ours = bodies(shared, before);
+  const after = { sendFile: ours.sendFile, send: ours.send, stream: ours.stream };
   Object.assign(proto, after);
   return () => {
     const last = proto.sendFile === after.sendFile && proto.send === after.send && proto.stream === after.stream;
