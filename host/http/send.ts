@@ -2,8 +2,7 @@
 // requests, dotfiles, traversal, directories, its events) is send's own work.
 
 import type { EventEmitter } from "node:events";
-import fs, { type Stats } from "node:fs";
-import type { Opened } from "../open.js";
+import type { Stats } from "node:fs";
 import { check, type Shared } from "../sendfile.js";
 import { PathSource, type Source, sourceOf } from "../source.js";
 import { obstacle, type Request, type Response } from "./message.js";
@@ -38,28 +37,40 @@ export type Send = (req: Request, path: string, options?: object) => SendStream;
 /** What fs.createReadStream, which `send` hands its own options to, would do something else for. */
 const FOREIGN = ["fd", "fs", "encoding", "signal", "flags", "autoClose", "emitClose"];
 
+interface Held {
+  readonly path: string;
+  readonly source: Source;
+  /** To be sent from there alone; else `send` may as well open it anew. */
+  readonly only: boolean;
+}
+
 /** `sendFile`, `send` and `stream` as they are to be called instead of those of `proto`. */
 export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream">) {
   const { sendFile, send, stream } = proto;
   const { opener } = shared;
   /** How large each file was when its headers were made. */
   const sizes = new WeakMap<SendStream, number>();
-  /** What has been opened in place of being looked at, and is not yet a body. */
-  const files = new WeakMap<SendStream, Opened>();
-  /** Files that were opened before their headers were made, to be sent from there alone. */
-  const kept = new WeakMap<SendStream, Source>();
+  /** Files that were opened before their headers were made, and are not bodies yet. */
+  const held = new WeakMap<SendStream, Held>();
+  const hold = (stream: SendStream, path: string, fd: number, only: boolean): (() => void) => {
+    const file = { path, source: new PathSource(path, fd), only };
+    held.set(stream, file);
+    return () => {
+      if (held.delete(stream)) file.source.close();
+    };
+  };
   return {
     sendFile(this: SendStream, path: string): void {
       const opened = shared.auto === "copy" || obstacle(this.res) !== null ? null : opener.open(path);
       if (opened === null) return sendFile.call(this, path);
       // Who listens is told later, as by fs.stat().
       process.nextTick(() => {
-        files.set(this, opened);
+        const close = hold(this, path, opened.fd, false);
         try {
           this.emit("file", path, opened.stat);
           this.send(path, opened.stat);
         } finally {
-          if (files.delete(this)) fs.closeSync(opened.fd);
+          close(); // HEAD, 304, 404, 412, 416
         }
       });
     },
@@ -73,15 +84,11 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
     stream(this: SendStream, path: string, options: ReadOptions): void {
       const { req, res } = this;
       const length = Number(res.getHeader("content-length"));
-      const source = kept.get(this);
-      kept.delete(this);
-      if (source !== undefined && length === 0) {
-        source.close();
-        res.end();
-        return;
-      }
+      const known = held.get(this);
+      const file = known?.path === path ? known : undefined; // not where this is a sibling of it
+      if (file?.only && length === 0) return void res.end();
       const old =
-        source === undefined &&
+        !file?.only &&
         (shared.sys === null ||
           shared.auto === "copy" ||
           !(length > 0) ||
@@ -92,15 +99,13 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
 
       // Express listens, to know that a body has begun: it asks for no stream, and there is none.
       this.emit("stream");
-      const opened = files.get(this);
-      const ours = opened?.path === path;
-      if (ours) files.delete(this);
+      if (file !== undefined) held.delete(this);
       const checked = check({ offset: options.start, count: length }, shared.auto, true);
       answer(
         shared,
         req,
         res,
-        source ?? (ours ? new PathSource(path, opened.fd) : sourceOf(path)),
+        file?.source ?? sourceOf(path),
         { ...checked, size: sizes.get(this) },
         () => this.emit("end"),
         (error) => {
@@ -113,13 +118,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
     },
 
     /** Has the body come from a file that is open already; returns how to close it where nothing became of that. */
-    from(stream: SendStream, path: string, fd: number): () => void {
-      const source = new PathSource(path, fd);
-      kept.set(stream, source);
-      return () => {
-        if (kept.delete(stream)) source.close();
-      };
-    },
+    from: (stream: SendStream, path: string, fd: number) => hold(stream, path, fd, true),
   };
 }
 
