@@ -11,7 +11,7 @@ import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { Action } from "../assembly/abi.js";
 import { dash } from "./dash.js";
-import { announces, lengthOf, obstacle, type Response, renderHeader, takeHeader } from "./http/message.js";
+import { announces, giveBack, lengthOf, obstacle, type Response, renderHeader, takeHeader } from "./http/message.js";
 import { type Queue, queueOf } from "./queue.js";
 import type { Shared } from "./sendfile.js";
 import type { Syscalls } from "./syscalls/linux.js";
@@ -261,7 +261,8 @@ class Pipe {
       left,
     );
     this.#advance(Math.max(0, moved - header.length));
-    if (moved < header.length) (this.#socket as Socket).write(header.slice(moved), "latin1");
+    if (moved === 0 && header !== "") giveBack(target);
+    else if (moved < header.length) (this.#socket as Socket).write(header.slice(moved), "latin1");
     if (action === Action.Yield) return turns.wait(this.#move);
     if (action === Action.Done) return this.#end();
     if (corked) this.#shared.sys?.push(queue.fd());

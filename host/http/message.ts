@@ -79,3 +79,8 @@ export function takeHeader(res: Response): string {
   inner._headerSent = true;
   return inner._header;
 }
+
+/** Nothing of the header that was taken has gone: it is the response's own again. */
+export function giveBack(res: Response): void {
+  (res as Response & Inner)._headerSent = false;
+}
