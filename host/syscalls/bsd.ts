@@ -35,9 +35,12 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
   const darwin = system.name === "darwin";
   const { sort, nameOf } = errnos(system.errno);
   const { EAGAIN, EINTR, EBUSY, EBADF } = system.errno;
-  const { sendfileDarwin, sendfileFreeBSD } = libc;
-  const call = darwin ? sendfileDarwin : sendfileFreeBSD;
-  if (call === undefined) throw new Error(`${libc.name} has no sendfile of ${system.name}`);
+  const call: NonNullable<Libc["sendfileFreeBSD"]> = darwin
+    ? (file, out, offset, _count, ptr) => libc.sendfileDarwin!(file, out, offset, ptr)
+    : (...args) => libc.sendfileFreeBSD!(...args);
+  if ((darwin ? libc.sendfileDarwin : libc.sendfileFreeBSD) === undefined) {
+    throw new Error(`${libc.name} has no sendfile of ${system.name}`);
+  }
 
   // Memory may grow when a transfer is opened: its old views are dead then.
   let view = new DataView(memory.buffer);
@@ -55,9 +58,7 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
     const asked = darwin ? count : 0;
     frameView().setUint32(frame, asked >>> 0, true);
     view.setUint32(frame + 4, asked / 2 ** 32, true);
-    const r = darwin
-      ? (sendfileDarwin as NonNullable<typeof sendfileDarwin>)(file, out, offset, frame)
-      : (sendfileFreeBSD as NonNullable<typeof sendfileFreeBSD>)(file, out, offset, count, frame, flags);
+    const r = call(file, out, offset, count, frame, flags);
     const errno = r < 0 ? libc.errno() : 0;
     const sent = view.getUint32(frame, true) + view.getUint32(frame + 4, true) * 2 ** 32;
     if (r >= 0) return sent;

@@ -2,7 +2,7 @@
 
 import { createRequire } from "node:module";
 import type { Memory } from "../core.js";
-import { find, type Libc, load, SYMBOLS } from "./libc.js";
+import { find, type Libc, load } from "./libc.js";
 import type { System } from "./system.js";
 
 export function openKoffi(memory: Memory, system: System): Libc {
@@ -20,13 +20,13 @@ export function openKoffi(memory: Memory, system: System): Libc {
       koffi.errno(system.errno.ENOSYS as number);
       return -1;
     });
-  const linux = system.name === "linux";
-  const sendfile = func(linux ? SYMBOLS.sendfile : [], "int64", ["int", "int", "uintptr_t", "size_t"]);
-  const preadv2 = func(linux ? SYMBOLS.preadv2 : [], "int64", ["int", "uintptr_t", "int", "int64", "int"]);
-  const send = func(SYMBOLS.send, "int64", ["int", "uintptr_t", "size_t", "int"]);
-  const lseek = func(SYMBOLS.lseek, "int64", ["int", "int64", "int"]);
-  const getsockopt = func(SYMBOLS.getsockopt, "int", ["int", "int", "int", "uintptr_t", "uintptr_t"]);
-  const setsockopt = func(SYMBOLS.setsockopt, "int", ["int", "int", "int", "uintptr_t", "uint32_t"]);
+  const { symbols } = system;
+  const sendfile = func(symbols.sendfile, "int64", ["int", "int", "uintptr_t", "size_t"]);
+  const preadv2 = func(symbols.preadv2, "int64", ["int", "uintptr_t", "int", "int64", "int"]);
+  const send = func(symbols.send, "int64", ["int", "uintptr_t", "size_t", "int"]);
+  const lseek = func(symbols.lseek, "int64", ["int", "int64", "int"]);
+  const getsockopt = func(symbols.getsockopt, "int", ["int", "int", "int", "uintptr_t", "uintptr_t"]);
+  const setsockopt = func(symbols.setsockopt, "int", ["int", "int", "int", "uintptr_t", "uint32_t"]);
 
   const bsd = (): Pick<Libc, "sendfileDarwin" | "sendfileFreeBSD"> => {
     if (system.name === "darwin") {

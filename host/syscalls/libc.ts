@@ -19,9 +19,14 @@ export interface Libc {
   readonly base: number;
 }
 
+/** Names of functions, each to be looked for in its order. */
+export type Symbols = Readonly<
+  Record<"sendfile" | "preadv2" | "send" | "lseek" | "getsockopt" | "setsockopt", readonly string[]>
+>;
+
 /**
- * Which symbols to look for, in this order: glibc has the 64-bit off_t under a name of its own on
- * 32-bit systems, musl, macOS and FreeBSD have only the plain one.
+ * Those of Linux: glibc has the 64-bit off_t under a name of its own on 32-bit systems, musl has only
+ * the plain one.
  */
 export const SYMBOLS = {
   sendfile: ["sendfile64", "sendfile"],
@@ -30,7 +35,7 @@ export const SYMBOLS = {
   lseek: ["lseek64", "lseek"],
   getsockopt: ["getsockopt"],
   setsockopt: ["setsockopt"],
-} as const;
+} as const satisfies Symbols;
 
 /** Tries the names in turn; `null` where this libc has none of them. */
 export function find<T>(names: readonly string[], look: (name: string) => T): T | null {

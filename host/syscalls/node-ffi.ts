@@ -1,7 +1,7 @@
 // libc by Node's own node:ffi, from 26.1 on: experimental, so it prints a warning once.
 
 import type { Memory } from "../core.js";
-import { find, type Libc, load, SYMBOLS } from "./libc.js";
+import { find, type Libc, load } from "./libc.js";
 import type { System } from "./system.js";
 
 // The part of node:ffi that is used here; @types/node has it only for the newest line.
@@ -34,13 +34,13 @@ export function openNodeFFI(memory: Memory, system: System): Libc {
       ffi.setInt32(location, 0, system.errno.ENOSYS as number);
       return -1;
     });
-  const linux = system.name === "linux";
-  const sendfile = func(linux ? SYMBOLS.sendfile : [], "int64", ["int32", "int32", "uint64", "uint64"]);
-  const preadv2 = func(linux ? SYMBOLS.preadv2 : [], "int64", ["int32", "uint64", "int32", "int64", "int32"]);
-  const send = func(SYMBOLS.send, "int64", ["int32", "uint64", "uint64", "int32"]);
-  const lseek = func(SYMBOLS.lseek, "int64", ["int32", "int64", "int32"]);
-  const getsockopt = func(SYMBOLS.getsockopt, "int32", ["int32", "int32", "int32", "uint64", "uint64"]);
-  const setsockopt = func(SYMBOLS.setsockopt, "int32", ["int32", "int32", "int32", "uint64", "uint32"]);
+  const { symbols } = system;
+  const sendfile = func(symbols.sendfile, "int64", ["int32", "int32", "uint64", "uint64"]);
+  const preadv2 = func(symbols.preadv2, "int64", ["int32", "uint64", "int32", "int64", "int32"]);
+  const send = func(symbols.send, "int64", ["int32", "uint64", "uint64", "int32"]);
+  const lseek = func(symbols.lseek, "int64", ["int32", "int64", "int32"]);
+  const getsockopt = func(symbols.getsockopt, "int32", ["int32", "int32", "int32", "uint64", "uint64"]);
+  const setsockopt = func(symbols.setsockopt, "int32", ["int32", "int32", "int32", "uint64", "uint32"]);
 
   const at = (ptr: number) => base + BigInt(ptr);
   const bsd = (): Pick<Libc, "sendfileDarwin" | "sendfileFreeBSD"> => {
