@@ -591,10 +591,11 @@ export class Transfer implements Job, Running {
   #failure(fault: Fault): SendfileError {
     const sent = this.#sent();
     const words = WORDS[fault];
-    const { errno, syscall } = this.#shared.sys ?? { errno: 0, syscall: "" };
+    const { sys } = this.#shared;
+    const { errno, syscall } = sys ?? { errno: 0, syscall: "" };
     const told = fault === Fault.System || fault === Fault.Closed || (fault === Fault.NotAvailable && this.#native);
     if (told && errno !== 0) {
-      const name = nameOf(errno);
+      const name = (sys?.nameOf ?? nameOf)(errno);
       const [code, why] = words ?? [name as SendfileErrorCode, "the system call failed"];
       return new SendfileError(code, `${name}: ${why}, ${syscall}`, { sent, errno: -errno, syscall });
     }

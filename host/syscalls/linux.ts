@@ -12,6 +12,10 @@ export interface Syscalls extends Imports {
   /** errno of the last call that failed, and its name in the man pages. */
   errno: number;
   syscall: string;
+  /** The name of an errno, where the numbers are not those of the process: a test lends them. */
+  nameOf?(errno: number): string;
+  /** Why mode 'auto' copies on this system although it can be called; not there where it doesn't. */
+  readonly wary?: string | undefined;
   /** Whether `fd` is a socket of type SOCK_STREAM. */
   isStream(fd: number): boolean;
   /** lseek(2) from the start; a file that can't seek stays where it is. */
