@@ -3,8 +3,7 @@
 import { readFileSync } from "node:fs";
 import { createHost, type Host } from "./index.js";
 import type { Mode } from "./sendfile.js";
-import { openLibc } from "./syscalls/index.js";
-import { linux } from "./syscalls/linux.js";
+import { openSyscalls } from "./syscalls/index.js";
 
 let host: Host | undefined;
 
@@ -13,10 +12,7 @@ export function node(): Host {
   host ??= createHost(readFileSync(new URL("../core.wasm", import.meta.url)), {
     now: () => performance.now(),
     defer: (next) => setImmediate(next),
-    open: (memory, frame) => {
-      const libc = openLibc(memory, process.env);
-      return typeof libc === "string" ? libc : linux(libc, memory, frame);
-    },
+    open: (memory, frame) => openSyscalls(memory, frame, process.env),
     libc,
     auto: mode(process.env.SENDOFF_MODE),
   });
@@ -25,6 +21,8 @@ export function node(): Host {
 
 /** Node's report knows glibc's version; on Linux there is hardly another libc than musl besides. */
 function libc(): string {
+  if (process.platform === "darwin") return "libSystem";
+  if (process.platform === "freebsd") return "FreeBSD libc";
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
 }

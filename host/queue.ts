@@ -12,7 +12,7 @@ export interface Job {
   drop(): boolean;
 }
 
-type Done = (error?: Error | null) => void;
+export type Done = (error?: Error | null) => void;
 type Write = (chunk: Uint8Array, encoding: BufferEncoding, done: Done) => void;
 type Writev = (chunks: { chunk: Uint8Array; encoding: BufferEncoding }[], done: Done) => void;
 
@@ -37,13 +37,21 @@ const JOB = Symbol("sendoff.job");
 const NATIVE = Symbol("sendoff.native");
 const QUEUE = Symbol("sendoff.queue");
 
-/** The methods a job needs of the stream it writes to. */
+/** The methods a job needs of the stream, or connection, that it writes to. */
 export interface Queue {
-  readonly stream: Writable;
+  /** True once nothing more may be asked to be written: end() has been called. */
+  readonly ended: boolean;
   /** True once nothing can be written any more. */
   readonly closed: boolean;
+  /** Why it was closed, where it is known. */
+  readonly errored: Error | null;
   /** True while the connection is being made. */
   readonly connecting: boolean;
+  /** Whether nothing stands between the next byte and the kernel. */
+  readonly idle: boolean;
+  /** Calls `listener` once. */
+  once(event: "connect" | "close", listener: () => void): void;
+  off(event: "connect" | "close", listener: () => void): void;
   enter(job: Job): void;
   /** Writes through the stream's own writer, past the queue: for the job whose turn it is. */
   write(chunks: Uint8Array[], done: Done): void;
@@ -55,8 +63,8 @@ export interface Queue {
   activity(): number;
   /** The stream may hold on to a chunk after its write has called back, so no buffer is used twice. */
   readonly keeps: boolean;
-  /** Whether the socket's fd, once asked by `check`, is what native calls can write to. */
-  native(check: (fd: number) => boolean): boolean;
+  /** The socket's fd where, once asked by `check`, native calls can write to it, and may now; else -1. */
+  native(check: (fd: number) => boolean): number;
   /** Bytes went to the kernel behind the stream's back. */
   moved(bytes: number): void;
 }
@@ -99,9 +107,33 @@ export function queueOf(stream: Writable): Queue {
   return queue;
 }
 
+/** What all queues say of the stream behind them. */
+abstract class Base {
+  protected readonly stream: Writable;
+
+  constructor(stream: Writable) {
+    this.stream = stream;
+  }
+
+  get ended(): boolean {
+    return this.stream.writableEnded;
+  }
+
+  get errored(): Error | null {
+    return this.stream.errored ?? null;
+  }
+
+  once(event: "connect" | "close", listener: () => void): void {
+    this.stream.once(event, listener);
+  }
+
+  off(event: "connect" | "close", listener: () => void): void {
+    this.stream.removeListener(event, listener);
+  }
+}
+
 /** For a stream.Writable, a socket among them. */
-class StreamQueue implements Queue {
-  readonly stream: Writable;
+class StreamQueue extends Base implements Queue {
   readonly #inner: Inner;
   readonly #write: Write;
   /** Our own `_write`, as long as nobody puts another in its place. */
@@ -112,7 +144,7 @@ class StreamQueue implements Queue {
   #checked: Handle | null = null;
 
   constructor(stream: Writable, former: Queue | undefined) {
-    this.stream = stream;
+    super(stream);
     this.#inner = stream as unknown as Inner;
     // The default _write looks for the _writev that is taken away while a job is in the queue.
     const { _write, _writev } = this.#inner;
@@ -153,6 +185,11 @@ class StreamQueue implements Queue {
     return (this.stream as Socket).connecting === true;
   }
 
+  get idle(): boolean {
+    const { stream, closed, connecting } = this;
+    return !closed && !connecting && stream.writableLength === 0 && stream.writableCorked === 0;
+  }
+
   enter(job: Job): void {
     // A batch would hand the marker to _writev: none is made while a job is in the queue.
     if (this.#batch.jobs++ === 0) this.#inner._writev = null;
@@ -183,18 +220,20 @@ class StreamQueue implements Queue {
   fd(): number {
     const handle = this.#inner._handle;
     if (this.keeps || this.stream.destroyed || handle == null || this.#inner.encrypted === true) return -1;
-    const kind = handle.constructor.name;
-    if (kind !== "TCP" && kind !== "Pipe") return -1;
+    if (handle !== this.#checked) {
+      const kind = handle.constructor.name;
+      if (kind !== "TCP" && kind !== "Pipe") return -1;
+    }
     return typeof handle.fd === "number" ? handle.fd : -1;
   }
 
-  native(check: (fd: number) => boolean): boolean {
+  native(check: (fd: number) => boolean): number {
     const fd = this.fd();
     // Bytes that wait in the handle's own queue must go first: then everything is copied behind them.
-    if (fd < 0 || this.pending() !== 0) return false;
+    if (fd < 0 || this.pending() !== 0) return -1;
     const handle = this.#inner._handle as Handle;
     if (this.#checked !== handle && check(fd)) this.#checked = handle;
-    return this.#checked === handle;
+    return this.#checked === handle ? fd : -1;
   }
 
   pending(): number {
@@ -218,16 +257,11 @@ class StreamQueue implements Queue {
  * writes. As pipe() does, it goes by what write() returns and 'drain': wrappers of a response
  * (`compression`) never call write's callback.
  */
-class CallQueue implements Queue {
-  readonly stream: Writable;
+class CallQueue extends Base implements Queue {
   readonly #jobs: Job[] = [];
   #waiting: Done | null = null;
   #listening = false;
   #watched = false;
-
-  constructor(stream: Writable) {
-    this.stream = stream;
-  }
 
   get current(): boolean {
     return true;
@@ -241,12 +275,17 @@ class CallQueue implements Queue {
     return false;
   }
 
+  /** What a wrapper does with the bytes is not to be seen. */
+  get idle(): boolean {
+    return false;
+  }
+
   get keeps(): boolean {
     return true;
   }
 
-  native(): boolean {
-    return false;
+  native(): number {
+    return -1;
   }
 
   enter(job: Job): void {
