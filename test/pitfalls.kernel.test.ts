@@ -2,9 +2,9 @@
 // and files, but for those that are made to fail.
 
 import type { Socket } from "node:net";
+import { capabilities, type Progress, type SendfileOptions } from "sendoff";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { capabilities, type Progress, type SendfileOptions } from "../host/node.js";
 import { nameOf } from "../host/syscalls/errno.js";
 import { pattern, random, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";

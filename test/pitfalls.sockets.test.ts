@@ -3,9 +3,9 @@
 import { getEventListeners, once } from "node:events";
 import * as fs from "node:fs";
 import * as net from "node:net";
+import { capabilities, type Mode, type Progress, sendfile } from "sendoff";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { capabilities, type Mode, type Progress, sendfile } from "../host/node.js";
 import { pattern, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { faultyHost } from "./lib/faulty.js";

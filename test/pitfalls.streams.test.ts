@@ -8,9 +8,9 @@ import * as http from "node:http";
 import type * as net from "node:net";
 import { PassThrough, Readable, Transform, Writable } from "node:stream";
 import { createGzip, gunzipSync } from "node:zlib";
+import { type File, sendfile } from "sendoff";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { type File, sendfile } from "../host/node.js";
 import { pattern, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { openFd, tempFile } from "./lib/files.js";
@@ -293,7 +293,7 @@ row("a Writable that fails or is destroyed ends the transfer", async (t) => {
 row("process.stdout, as a socketpair, a pipe and a file", async (t) => {
   const path = tempFile(t, DATA);
   const out = `${path}.out`;
-  const front = new URL("../host/node.js", import.meta.url).href;
+  const front = new URL("sendoff", import.meta.url).href;
   const program = `
     const { sendfile } = await import(${JSON.stringify(front)});
     process.stdout.write("A");

@@ -13,9 +13,9 @@ import { PassThrough, pipeline, Transform, type Writable } from "node:stream";
 import { pipeline as pipelinePromise } from "node:stream/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { host } from "#process";
 import { Fault } from "../assembly/abi.js";
 import { install } from "../host/pipe.js";
-import { node } from "../host/process.js";
 import type { Syscalls } from "../host/syscalls/linux.js";
 import { exchange, folder, request, site, undated, within } from "./lib/web.js";
 
@@ -27,7 +27,7 @@ const file = (name: string) => path.join(root, name);
 fs.writeFileSync(file("big"), Buffer.alloc(BIG, "0123456789abcdefghijklmnopqrstuvwxyz\n"));
 test.after(remove);
 
-const { shared } = node();
+const { shared } = host();
 
 /** What happened, in its order, and what it left. */
 type Log = (string | number | boolean | null | undefined)[];

@@ -12,10 +12,10 @@ import net, { type AddressInfo } from "node:net";
 import path from "node:path";
 import tls from "node:tls";
 import zlib from "node:zlib";
+import { capabilities } from "sendoff";
+import { type RespondOptions, respond } from "sendoff/http";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type RespondOptions, respond } from "../host/http.js";
-import { capabilities } from "../host/node.js";
 import { descriptors, exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("respond");

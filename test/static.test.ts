@@ -7,11 +7,11 @@ import { createRequire } from "node:module";
 import net from "node:net";
 import path from "node:path";
 import zlib from "node:zlib";
+import { accelerate, type Send, type StaticOptions, serveStatic } from "sendoff/http";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { host } from "#process";
 import { negotiate } from "../host/http/negotiate.js";
-import { accelerate, type Send, type StaticOptions, serveStatic } from "../host/http.js";
-import { node } from "../host/process.js";
 import { descriptors, exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("static");
@@ -36,7 +36,7 @@ const { root, remove } = folder({
   "p/none.svg": "<svg/>",
 });
 test.after(remove);
-const { shared } = node();
+const { shared } = host();
 const etag = (name: string) => {
   const { size, mtime } = fs.statSync(path.join(root, name));
   return `W/"${size.toString(16)}-${mtime.getTime().toString(16)}"`;

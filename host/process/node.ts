@@ -1,16 +1,14 @@
 // The host of this Node process: one for all its front doors.
 
 import { readFileSync } from "node:fs";
-import { createHost, type Host } from "./index.js";
-import type { Mode } from "./sendfile.js";
-import { openLibc } from "./syscalls/index.js";
-import { linux } from "./syscalls/linux.js";
+import { type Adapter, createHost, type Host } from "../index.js";
+import type { Mode } from "../sendfile.js";
+import { openLibc } from "../syscalls/index.js";
+import { linux } from "../syscalls/linux.js";
 
-let host: Host | undefined;
-
-/** Made at first use: an import alone loads no native code and prints no warning. */
-export function node(): Host {
-  host ??= createHost(readFileSync(new URL("../core.wasm", import.meta.url)), {
+/** What Node lends. Throws a TypeError where SENDOFF_MODE is none. */
+export function adapter(): Adapter {
+  return {
     now: () => performance.now(),
     defer: (next) => setImmediate(next),
     open: (memory, frame) => {
@@ -19,8 +17,15 @@ export function node(): Host {
     },
     libc,
     auto: mode(process.env.SENDOFF_MODE),
-  });
-  return host;
+  };
+}
+
+let made: Host | undefined;
+
+/** Made at first use: an import alone loads no native code and prints no warning. */
+export function host(): Host {
+  made ??= createHost(readFileSync(new URL("../../core.wasm", import.meta.url)), adapter());
+  return made;
 }
 
 /** Node's report knows glibc's version; on Linux there is hardly another libc than musl besides. */
