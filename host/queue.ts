@@ -18,6 +18,7 @@ type Writev = (chunks: { chunk: Uint8Array; encoding: BufferEncoding }[], done: 
 
 /** What is used of a socket's handle; none of it is documented, so each piece is looked for. */
 interface Handle {
+  readonly [Symbol.toStringTag]?: string;
   fd?: number;
   bytesWritten?: number;
   writeQueueSize?: number;
@@ -32,6 +33,9 @@ interface Inner {
   /** Bytes that went to the kernel behind the stream's back. */
   [NATIVE]?: number;
 }
+
+/** What a handle on a plain TCP or Unix socket calls itself: in Node by its class, in Bun by its tag. */
+const PLAIN = new Set(["TCP", "Pipe", "TCPSocket"]);
 
 const JOB = Symbol("sendoff.job");
 const NATIVE = Symbol("sendoff.native");
@@ -220,15 +224,15 @@ class StreamQueue extends Base implements Queue {
   fd(): number {
     const handle = this.#inner._handle;
     if (this.keeps || this.stream.destroyed || handle == null || this.#inner.encrypted === true) return -1;
-    const kind = handle.constructor.name;
-    if (kind !== "TCP" && kind !== "Pipe") return -1;
+    if (!PLAIN.has(handle[Symbol.toStringTag] ?? handle.constructor.name)) return -1;
     return typeof handle.fd === "number" ? handle.fd : -1;
   }
 
   native(check: (fd: number) => boolean): boolean {
     const fd = this.fd();
-    // Bytes that wait in the handle's own queue must go first: then everything is copied behind them.
-    if (fd < 0 || this.pending() !== 0) return false;
+    // Bytes that wait in the handle's own queue must go first: then everything is copied behind them. Bun
+    // does not tell of any, and has none: a write calls back once the kernel has its bytes.
+    if (fd < 0 || (this.pending() || 0) !== 0) return false;
     const handle = this.#inner._handle as Handle;
     if (this.#checked !== handle && check(fd)) this.#checked = handle;
     return this.#checked === handle;

@@ -280,7 +280,8 @@ export class Transfer implements Job, Running {
 
   /** A FIFO or stream has no positions to start from. */
   #unseekable(): Error | null {
-    if (this.#source.positioned || this.#options.offset === 0) return null;
+    const { positioned, start = 0 } = this.#source;
+    if (positioned || this.#options.offset + start === 0) return null;
     return new SendfileError("ESPIPE", "ESPIPE: this file can't seek to an offset", { syscall: "lseek" });
   }
 
@@ -342,7 +343,7 @@ export class Transfer implements Job, Running {
       flags |= Flag.Native | Flag.Probe;
       this.#native = true;
     }
-    core.transfer_extent(this.#handle, header.length, offset, count, trailer.length, flags);
+    core.transfer_extent(this.#handle, header.length, offset + (source.start ?? 0), count, trailer.length, flags);
     this.#pump();
   }
 
@@ -489,7 +490,7 @@ export class Transfer implements Job, Running {
     const way = core.transfer_way(this.#handle);
     if (way === Way.Doorbell && sys !== null) {
       this.#source.forget?.();
-      const n = sys.read(this.#source.fd(), core.scratch(), position, length);
+      const n = sys.read(this.#source.fd(), core.scratch(), position + (this.#source.start ?? 0), length);
       if (n > 0) return done(Buffer.from(new Uint8Array(core.memory.buffer, core.scratch(), n)));
     }
     const left = this.#total - bodyAt - length;

@@ -29,6 +29,8 @@ export interface Source {
   readonly native: boolean;
   /** Bytes can be asked for by position; else only in their order, from 0. */
   readonly positioned: boolean;
+  /** Where position 0 is in the file behind the fd. Default: 0, and more for a slice of a file. */
+  readonly start?: number;
   /** In place of `open`: what is there is a regular file of at least `size` bytes, says the caller. */
   believe?(size: number): void;
   /** Opens what has to be opened; calls back at once where nothing has. */
@@ -64,6 +66,11 @@ export function sourceOf(file: File): Source {
   throw argumentError(TypeError, `file must be ${wanted} (got ${describe(file)})`);
 }
 
+/** A part of a file, by path or fd: at most `most` bytes from `start` on. */
+export function partOf(file: string | number, start: number, most: number): Source {
+  return typeof file === "string" ? new PathSource(file, start, most) : new NumberSource(file, start, most);
+}
+
 /** FileHandle's class is not exported by Node: it is known by what it has. */
 function isFileHandle(file: object): file is FileHandle {
   const { fd, read, stat } = file as Partial<FileHandle>;
@@ -97,11 +104,19 @@ abstract class FdSource implements Source {
   native = false;
   /** False for FIFOs, sockets, character devices. */
   positioned = true;
+  readonly start: number;
+  readonly #most: number;
   #ahead: Ahead | null = null;
   /** The buffer that is not being filled, of the pair that takes turns. */
   #spare: Uint8Array | null = null;
   #pending = 0;
   #closing = false;
+
+  /** Of the file, at most `most` bytes from `start` on. */
+  constructor(start = 0, most = Number.POSITIVE_INFINITY) {
+    this.start = start;
+    this.#most = most;
+  }
 
   abstract open(done: (error: unknown) => void): void;
   abstract fd(): number;
@@ -126,7 +141,9 @@ abstract class FdSource implements Source {
     const believable = stat.isFile() && stat.size > 0;
     this.native = believable && !(stat.blocks === 0 && stat.size <= 4096);
     this.early = !this.native;
-    this.size = believable ? stat.size : Number.POSITIVE_INFINITY;
+    // A part of what claims size 0 was cut by that claim.
+    const most = believable || this.#most > 0 ? this.#most : Number.POSITIVE_INFINITY;
+    this.size = Math.max(0, Math.min(believable ? stat.size - this.start : Number.POSITIVE_INFINITY, most));
     return stat;
   }
 
@@ -179,7 +196,7 @@ abstract class FdSource implements Source {
 
   #read(buffer: Uint8Array, length: number, position: number, done: (error: unknown, bytes: number) => void): void {
     this.#pending++;
-    this.fetch(buffer, length, this.positioned ? position : null, (error, bytes) => {
+    this.fetch(buffer, length, this.positioned ? this.start + position : null, (error, bytes) => {
       this.#pending--;
       if (this.#closing && this.#pending === 0) this.release();
       done(error, bytes);
@@ -188,7 +205,7 @@ abstract class FdSource implements Source {
 
   seek(position: number, lseek: (fd: number, position: number) => void): void {
     const fd = this.fd();
-    if (fd >= 0 && this.positioned) lseek(fd, position);
+    if (fd >= 0 && this.positioned) lseek(fd, this.start + position);
   }
 
   close(): void {
@@ -203,8 +220,8 @@ class PathSource extends FdSource {
   #fd = -1;
   #closed = false;
 
-  constructor(path: string | URL) {
-    super();
+  constructor(path: string | URL, start?: number, most?: number) {
+    super(start, most);
     if (path instanceof URL && path.protocol !== "file:") {
       throw argumentError(TypeError, `file must be a file URL (got ${path.protocol})`);
     }
@@ -301,8 +318,8 @@ class NumberSource extends FdSource {
   #dev = 0;
   #ino = 0;
 
-  constructor(fd: number) {
-    super();
+  constructor(fd: number, start?: number, most?: number) {
+    super(start, most);
     if (!Number.isInteger(fd)) throw argumentError(TypeError, `file: a file descriptor must be an integer (got ${fd})`);
     if (fd < 0 || fd > 0x7fffffff) throw argumentError(RangeError, `file: no file descriptor can be ${fd}`);
     this.#fd = fd;
