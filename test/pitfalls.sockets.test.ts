@@ -11,6 +11,7 @@ import { failure } from "./lib/failure.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount, openFd, openHandle, position, tempFile } from "./lib/files.js";
 import { collect, connect, keep, type LineOptions, listen, type Over, still, take, until } from "./lib/line.js";
+import { lacks } from "./lib/runtime.js";
 import { row } from "./lib/scene.js";
 
 const MIB = 1024 * 1024;
@@ -215,29 +216,33 @@ row("T17 a socket whose write() the user replaced goes through it", async (t) =>
 });
 
 for (const mode of MODES) {
-  row(`T11 no timeout while a slow reader reads, one when it stalls, ${mode}`, async (t) => {
-    let clock = 0;
-    const host = faultyHost({ now: () => clock });
-    const { near, far } = await connect(t, { over: "unix" });
-    const sending = failure(host.sendfile(near, tempFile(t, DATA), { mode, timeout: 100 }));
-    let over = false;
-    sending.then(() => (over = true));
-    await still(() => near.bytesWritten);
-    // 16 times nine tenths of the timeout, and each time something has left.
-    for (let i = 0; i < 16; i++) {
-      const before = left(near);
-      while (!over && left(near) === before) await take(far, 32 * 1024);
-      clock += 90;
-      await new Promise((next) => setTimeout(next, 30)); // the transfer looks at its limits meanwhile
-      assert.is(over, false, `the timeout fired in round ${i}`);
-    }
-    await still(() => near.bytesWritten);
-    clock += 101;
-    const error = await sending;
-    assert.is(error.code, "ERR_SENDFILE_TIMEOUT");
-    near.end();
-    far.resume();
-  });
+  row(
+    `T11 no timeout while a slow reader reads, one when it stalls, ${mode}`,
+    async (t) => {
+      let clock = 0;
+      const host = faultyHost({ now: () => clock });
+      const { near, far } = await connect(t, { over: "unix" });
+      const sending = failure(host.sendfile(near, tempFile(t, DATA), { mode, timeout: 100 }));
+      let over = false;
+      sending.then(() => (over = true));
+      await still(() => near.bytesWritten);
+      // 16 times nine tenths of the timeout, and each time something has left.
+      for (let i = 0; i < 16; i++) {
+        const before = left(near);
+        while (!over && left(near) === before) await take(far, 32 * 1024);
+        clock += 90;
+        await new Promise((next) => setTimeout(next, 30)); // the transfer looks at its limits meanwhile
+        assert.is(over, false, `the timeout fired in round ${i}`);
+      }
+      await still(() => near.bytesWritten);
+      clock += 101;
+      const error = await sending;
+      assert.is(error.code, "ERR_SENDFILE_TIMEOUT");
+      near.end();
+      far.resume();
+    },
+    lacks("write queue"),
+  );
 
   row(`T11 a deadline ends a transfer that makes progress, ${mode}`, async (t) => {
     let clock = 0;
@@ -457,17 +462,21 @@ for (const mode of MODES) {
     assert.is(near.bytesWritten, DATA.length + 7);
   });
 
-  row(`T30 the socket's own timeout fires when the transfer stalls, and ends nothing by itself, ${mode}`, async (t) => {
-    const { near, far } = await connect(t, { over: "unix" });
-    near.setTimeout(50);
-    const sending = sendfile(near, tempFile(t, DATA), { mode });
-    await once(near, "timeout");
-    near.setTimeout(0);
-    const bytes = collect(far);
-    assert.is(await sending, DATA.length);
-    near.end();
-    same(await bytes, DATA);
-  });
+  row(
+    `T30 the socket's own timeout fires when the transfer stalls, and ends nothing by itself, ${mode}`,
+    async (t) => {
+      const { near, far } = await connect(t, { over: "unix" });
+      near.setTimeout(50);
+      const sending = sendfile(near, tempFile(t, DATA), { mode });
+      await once(near, "timeout");
+      near.setTimeout(0);
+      const bytes = collect(far);
+      assert.is(await sending, DATA.length);
+      near.end();
+      same(await bytes, DATA);
+    },
+    lacks("socket timeout"),
+  );
 
   row(`T31 a socket destroyed between two calls is one clean error, ${mode}`, async (t) => {
     const fd = openFd(t, tempFile(t, DATA));

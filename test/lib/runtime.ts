@@ -10,7 +10,7 @@ const { bun, deno } = process.versions as Partial<Record<RuntimeName, string>>;
 export const runtime: RuntimeName = deno !== undefined ? "deno" : bun !== undefined ? "bun" : "node";
 
 /** Where what is lacking is wanted. */
-export type Difference = "http fd";
+export type Difference = "http fd" | "write queue" | "socket timeout" | "blob snapshot";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -19,6 +19,9 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   },
   bun: {
     "http fd": "node:http has no fd under Bun",
+    "write queue": "Bun does not tell how much of a write is left: its progress shows when it is over",
+    "socket timeout": "Bun's net.Socket emits no 'timeout' while a write is under way",
+    "blob snapshot": "Bun's fs.openAsBlob does not notice that its file was changed",
   },
 };
 
