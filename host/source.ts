@@ -20,6 +20,9 @@ export type File =
 
 export type Read = (error: unknown, bytes: Uint8Array) => void;
 
+/** lseek(2) from the start, where native calls can be had. */
+export type Lseek = (fd: number, position: number) => void;
+
 export interface Source {
   /** Bytes from position 0 to the end, Infinity where only the end will tell; known once `open` has called back. */
   readonly size: number;
@@ -44,7 +47,7 @@ export interface Source {
   /** Lets go of what is kept for the next read: it will not come soon. */
   forget?(): void;
   /** Leaves the file's own position there, where it has one. */
-  seek(position: number, lseek: (fd: number, position: number) => void): void;
+  seek(position: number, lseek: Lseek | null): void;
   /** Gives back what `open` took, once a pending read is over. */
   close(): void;
 }
@@ -90,8 +93,11 @@ interface Ahead {
   waiter: (() => void) | null;
 }
 
+/** What is asked of a file when it is opened, as fs.Stats has it. */
+export type Stat = Pick<fs.Stats, "size" | "blocks" | "isFile" | "isDirectory" | "isBlockDevice">;
+
 /** A file by its fd. */
-abstract class FdSource implements Source {
+export abstract class FdSource implements Source {
   size = 0;
   early = false;
   native = false;
@@ -118,6 +124,12 @@ abstract class FdSource implements Source {
   protected look(fd: number): fs.Stats {
     if (fd < 0) throw new SendfileError("EBADF", "EBADF: the file is closed", { syscall: "fstat" });
     const stat = fs.fstatSync(fd);
+    this.judge(stat);
+    return stat;
+  }
+
+  /** What the kernel says of the file: how much there is, and who may read it. */
+  protected judge(stat: Stat): void {
     if (stat.isDirectory()) {
       throw new SendfileError("EISDIR", "EISDIR: illegal operation on a directory, sendfile", { syscall: "read" });
     }
@@ -127,7 +139,6 @@ abstract class FdSource implements Source {
     this.native = believable && !(stat.blocks === 0 && stat.size <= 4096);
     this.early = !this.native;
     this.size = believable ? stat.size : Number.POSITIVE_INFINITY;
-    return stat;
   }
 
   read(position: number, length: number, reuse: boolean, ahead: number, done: Read): void {
@@ -186,9 +197,10 @@ abstract class FdSource implements Source {
     });
   }
 
-  seek(position: number, lseek: (fd: number, position: number) => void): void {
+  seek(position: number, lseek: Lseek | null): void {
+    if (lseek === null || !this.positioned) return;
     const fd = this.fd();
-    if (fd >= 0 && this.positioned) lseek(fd, position);
+    if (fd >= 0) lseek(fd, position);
   }
 
   close(): void {

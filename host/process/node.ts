@@ -2,9 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { type Adapter, createHost, type Host } from "../index.js";
-import type { Mode } from "../sendfile.js";
 import { openLibc } from "../syscalls/index.js";
 import { linux } from "../syscalls/linux.js";
+import { modeOf } from "./mode.js";
 
 /** What Node lends. Throws a TypeError where SENDOFF_MODE is none. */
 export function adapter(): Adapter {
@@ -16,7 +16,7 @@ export function adapter(): Adapter {
       return typeof libc === "string" ? libc : linux(libc, memory, frame);
     },
     libc,
-    auto: mode(process.env.SENDOFF_MODE),
+    auto: modeOf(process.env.SENDOFF_MODE),
   };
 }
 
@@ -32,10 +32,4 @@ export function host(): Host {
 function libc(): string {
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
-}
-
-function mode(value: string | undefined): Mode {
-  if (value === undefined || value === "" || value === "auto") return "auto";
-  if (value === "copy" || value === "native") return value;
-  throw new TypeError(`SENDOFF_MODE must be auto, native or copy (got '${value}')`);
 }
