@@ -5,7 +5,7 @@ import { ABI_VERSION } from "../assembly/abi.js";
 import { boot, type Memory } from "./core.js";
 import { type DrainOptions, Transfers } from "./drain.js";
 import { argumentError, SendfileError } from "./errors.js";
-import type { Queue } from "./queue.js";
+import type { FdOf, Queue } from "./queue.js";
 import { integer, type Mode, type SendfileOptions, type Shared, sendfile } from "./sendfile.js";
 import { describe, type File, type Source } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
@@ -27,6 +27,8 @@ export interface Adapter {
   queue?(socket: unknown): Queue | null;
   /** A new source for a file of the runtime's own kind; null for any other value. */
   source?(file: unknown): Source | null;
+  /** The fd of a net.Socket's handle, where it is not as Node's. */
+  fdOf?: FdOf;
 }
 
 /** What was found, and why native is off where it is. */
@@ -76,6 +78,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
     now: adapter.now,
     queue: (socket) => adapter.queue?.(socket) ?? null,
     source: (file) => adapter.source?.(file) ?? null,
+    fdOf: adapter.fdOf,
     transfers: new Transfers(),
   };
 

@@ -2,9 +2,10 @@
 
 import type { Writable } from "node:stream";
 import { type Off, type OnExitOptions, onExit } from "sendoff/exit";
-import { host } from "#process";
+
 import type { DrainOptions } from "./drain.js";
 import type { Capabilities } from "./index.js";
+import { host } from "./process/node.js";
 import type { SendfileOptions } from "./sendfile.js";
 import type { File } from "./source.js";
 

@@ -9,7 +9,7 @@ import { onAborted } from "./aborts.js";
 import type { Core } from "./core.js";
 import type { Running, Transfers } from "./drain.js";
 import { argumentError, SendfileError, type SendfileErrorCode, WORDS } from "./errors.js";
-import { type Job, type Queue, queueOf } from "./queue.js";
+import { type FdOf, type Job, type Queue, queueOf } from "./queue.js";
 import { describe, type File, type Source, sourceOf } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
@@ -66,6 +66,8 @@ export interface Shared {
   /** The queue of a socket, the source of a file, of a kind that only this runtime has; else null. */
   readonly queue: (socket: unknown) => Queue | null;
   readonly source: (file: unknown) => Source | null;
+  /** The fd of a net.Socket's handle, where it is not as Node's. */
+  readonly fdOf: FdOf | undefined;
   /** Those that run; none may start once the process is ending. */
   readonly transfers: Transfers;
 }
@@ -86,7 +88,7 @@ export function sendfile(
     if (own === null) checkSocket(socket as Writable);
     const source = shared.source(file) ?? sourceOf(file as File);
     const checked = check(options, shared.auto);
-    const queue = own ?? queueOf(socket as Writable);
+    const queue = own ?? queueOf(socket as Writable, shared.fdOf);
     if (queue.closed || queue.ended) {
       source.close();
       throw new SendfileError("ERR_SENDFILE_CLOSED", "the socket is closed or ended");
@@ -612,7 +614,7 @@ export class Transfer implements Job, Running {
       if (fd >= 0) sys.push(fd);
     }
     core.transfer_close(this.#handle);
-    if (this.#options.seek && sys !== null && this.#begun) this.#source.seek(this.#options.offset + sent, sys.seek);
+    if (this.#options.seek && this.#begun) this.#source.seek(this.#options.offset + sent, sys?.seek ?? null);
     this.#source.close();
     this.#free();
     if (error === null) this.#resolve(sent);

@@ -20,6 +20,9 @@ export type File =
 
 export type Read = (error: unknown, bytes: Uint8Array) => void;
 
+/** lseek(2) from the start, where native calls can be had. */
+export type Lseek = (fd: number, position: number) => void;
+
 export interface Source {
   /** Bytes from position 0 to the end, Infinity where only the end will tell; known once `open` has called back. */
   readonly size: number;
@@ -46,7 +49,7 @@ export interface Source {
   /** Lets go of what is kept for the next read: it will not come soon. */
   forget?(): void;
   /** Leaves the file's own position there, where it has one. */
-  seek(position: number, lseek: (fd: number, position: number) => void): void;
+  seek(position: number, lseek: Lseek | null): void;
   /** Gives back what `open` took, once a pending read is over. */
   close(): void;
 }
@@ -97,8 +100,11 @@ interface Ahead {
   waiter: (() => void) | null;
 }
 
+/** What is asked of a file when it is opened, as fs.Stats has it. */
+export type Stat = Pick<fs.Stats, "size" | "blocks" | "isFile" | "isDirectory" | "isBlockDevice">;
+
 /** A file by its fd. */
-abstract class FdSource implements Source {
+export abstract class FdSource implements Source {
   size = 0;
   early = false;
   native = false;
@@ -133,6 +139,12 @@ abstract class FdSource implements Source {
   protected look(fd: number): fs.Stats {
     if (fd < 0) throw new SendfileError("EBADF", "EBADF: the file is closed", { syscall: "fstat" });
     const stat = fs.fstatSync(fd);
+    this.judge(stat);
+    return stat;
+  }
+
+  /** What the kernel says of the file: how much there is, and who may read it. */
+  protected judge(stat: Stat): void {
     if (stat.isDirectory()) {
       throw new SendfileError("EISDIR", "EISDIR: illegal operation on a directory, sendfile", { syscall: "read" });
     }
@@ -144,7 +156,6 @@ abstract class FdSource implements Source {
     // A part of what claims size 0 was cut by that claim.
     const most = believable || this.#most > 0 ? this.#most : Number.POSITIVE_INFINITY;
     this.size = Math.max(0, Math.min(believable ? stat.size - this.start : Number.POSITIVE_INFINITY, most));
-    return stat;
   }
 
   read(position: number, length: number, reuse: boolean, ahead: number, done: Read): void {
@@ -203,9 +214,10 @@ abstract class FdSource implements Source {
     });
   }
 
-  seek(position: number, lseek: (fd: number, position: number) => void): void {
+  seek(position: number, lseek: Lseek | null): void {
+    if (lseek === null || !this.positioned) return;
     const fd = this.fd();
-    if (fd >= 0 && this.positioned) lseek(fd, this.start + position);
+    if (fd >= 0) lseek(fd, this.start + position);
   }
 
   close(): void {

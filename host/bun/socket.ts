@@ -30,20 +30,26 @@ export function drained(socket: object): void {
   waiting.get(socket)?.();
 }
 
+/** The fd of a socket, also of one behind a net.Socket; -1 where it is closed, of TLS, or no such thing. */
+export function fdOf(socket: object): number {
+  const { [Symbol.toStringTag]: kind, fd } = socket as TCPSocket;
+  return kind === "TCPSocket" && typeof fd === "number" ? fd : -1;
+}
+
 /** The queue of such a socket, of TLS too; null for any other value. */
 export function queueOf(value: unknown): Queue | null {
   if (typeof value !== "object" || value === null) return null;
   const socket = value as TCPSocket;
   const kind = socket[Symbol.toStringTag];
   if ((kind !== "TCPSocket" && kind !== "TLSSocket") || typeof socket.readyState !== "number") return null;
-  return connQueue(socket, () => lend(socket, kind === "TCPSocket"));
+  return connQueue(socket, () => lend(socket));
 }
 
-function lend(socket: TCPSocket, plain: boolean): Conn {
+function lend(socket: TCPSocket): Conn {
   const closed = () => socket.readyState !== OPEN;
   return {
     closed,
-    fd: () => (plain ? (socket.fd ?? -1) : -1),
+    fd: () => fdOf(socket),
 
     async write(bytes) {
       for (let wait = FIRST_MS; ; wait = Math.min(2 * wait, LONGEST_MS)) {

@@ -3,7 +3,7 @@
 
 import { type IncomingMessage, OutgoingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import { type Queue, queueOf } from "../queue.js";
+import { type FdOf, type Queue, queueOf } from "../queue.js";
 
 /** A request and a response as node:http has them, or as node:http2's compatibility layer does. */
 export type Request = Pick<IncomingMessage, "method" | "url" | "headers">;
@@ -84,7 +84,7 @@ export function takeHeader(res: Response): Uint8Array {
 }
 
 /** The queue of the response's socket; null where that has no fd for native calls. */
-export function socketQueue(res: Response): Queue | null {
-  const queue = queueOf(res.socket as Socket);
+export function socketQueue(res: Response, fdOf: FdOf | undefined): Queue | null {
+  const queue = queueOf(res.socket as Socket, fdOf);
   return queue.fd() >= 0 ? queue : null;
 }

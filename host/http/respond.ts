@@ -171,7 +171,7 @@ function body(
     renderHeader(res);
     if (!announces(res, count)) reason = "the header announces something else";
     else if (shared.sys === null) reason = "no native calls";
-    else if ((queue = socketQueue(res)) === null) reason = "not a plain socket";
+    else if ((queue = socketQueue(res, shared.fdOf)) === null) reason = "not a plain socket";
   }
   if (queue === null && options.mode === "native") {
     throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${reason}`);

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { sourceOf } from "../bun/file.js";
-import { queueOf, type TCPSocket } from "../bun/socket.js";
+import { fdOf, queueOf, type TCPSocket } from "../bun/socket.js";
 import { type Adapter, createHost, type Host } from "../index.js";
 import { openBunFFI } from "../syscalls/bun.js";
 import { linux } from "../syscalls/linux.js";
@@ -29,6 +29,7 @@ export function adapter(): Adapter {
     auto: modeOf(process.env.SENDOFF_MODE),
     queue: queueOf,
     source: sourceOf,
+    fdOf,
   };
 }
 
