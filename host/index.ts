@@ -12,17 +12,32 @@ import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
 import { Turns } from "./turns.js";
 
+export { type Conn, connQueue } from "./conn.js";
+export type { Memory } from "./core.js";
+export type { DrainOptions } from "./drain.js";
+export { SendfileError, type SendfileErrorCode } from "./errors.js";
+export type { FdOf, Queue } from "./queue.js";
+export { type Reader, readerSource } from "./reader.js";
+export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
+export type { File, Source } from "./source.js";
+export type { Libc } from "./syscalls/libc.js";
+export { linux, type Syscalls } from "./syscalls/linux.js";
+
+/** What a runtime lends: docs/porting.md leads through one. */
 export interface Adapter {
   /** Milliseconds, from any start, that only grow. */
   now(): number;
   /** Calls `next` once, after the pending I/O of this turn of the event loop. */
   defer(next: () => void): void;
-  /** The system's calls over the core's memory, or why they can't be had. */
+  /**
+   * The system's calls over the core's memory, or why they can't be had: `linux(libc, memory, frame)`, or
+   * a reason, and everything is copied. Called once.
+   */
   open(memory: Memory, frame: number): Syscalls | string;
-  /** The C library's name and version. */
-  libc(): string;
-  /** What mode 'auto' means. */
-  readonly auto: Mode;
+  /** The C library's name and version. Default: it is not told. */
+  libc?(): string;
+  /** What mode 'auto' means. Default: 'auto'. */
+  readonly auto?: Mode;
   /** The queue of a socket of the runtime's own kind, the same one each time; null for any other value. */
   queue?(socket: unknown): Queue | null;
   /** A new source for a file of the runtime's own kind; null for any other value. */
@@ -59,7 +74,14 @@ export interface Host<S = never, F = never> {
   drain(options: DrainOptions): Promise<void>;
 }
 
+/**
+ * A host of one's own: the core, over what a runtime lends.
+ *
+ * @param bytes the module `sendoff/core.wasm`.
+ * @throws Error where that is of another version.
+ */
 export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Adapter): Host<S, F> {
+  const { auto = "auto" } = adapter;
   // The imports are there before the memory that the calls need.
   let sys: Syscalls | null = null;
   const core = boot(bytes, {
@@ -73,8 +95,8 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
     core,
     turns: new Turns(core, adapter.now, adapter.defer),
     sys,
-    reason: typeof found === "string" ? found : adapter.auto === "copy" ? "SENDOFF_MODE=copy" : null,
-    auto: adapter.auto,
+    reason: typeof found === "string" ? found : auto === "copy" ? "SENDOFF_MODE=copy" : null,
+    auto,
     now: adapter.now,
     queue: (socket) => adapter.queue?.(socket) ?? null,
     source: (file) => adapter.source?.(file) ?? null,
@@ -108,8 +130,8 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
         native: reason === null,
         reason,
         binding: sys?.libc.name ?? null,
-        libc: sys === null ? null : adapter.libc(),
-        mode: adapter.auto,
+        libc: sys === null ? null : (adapter.libc?.() ?? null),
+        mode: auto,
         kernel,
         abi: ABI_VERSION,
       };

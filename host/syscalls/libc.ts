@@ -2,7 +2,8 @@
 // binding adds the memory's base, and never hands the address of a JS buffer to native code.
 
 export interface Libc {
-  readonly name: "koffi" | "node:ffi" | "bun:ffi" | "Deno.dlopen";
+  /** How it is called: "koffi". */
+  readonly name: string;
   /** Arguments as in the man pages. Each returns -1 on failure, and `errno()` says why. */
   sendfile(out: number, file: number, offsetPtr: number | null, count: number): number;
   preadv2(file: number, iovPtr: number, iovCount: number, offset: number, flags: number): number;

@@ -44,7 +44,7 @@ const runtimes = {
   node24: { path: here("node24/bin/node") },
   node26: { path: here("node26/bin/node") },
   deno: { path: here(".bin/deno"), args: ["run", "-A", "--no-lock"], files: suite, watched },
-  bun: { path: here(".bin/bun"), args: [], files: suite, watched },
+  bun: { path: here(".bin/bun"), args: [], files: [...suite, "bun"], watched },
 };
 
 /**
