@@ -14,6 +14,7 @@ import { pattern, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { openFd, openHandle, position, tempFile } from "./lib/files.js";
 import { collect, connect, type LineOptions, still, take } from "./lib/line.js";
+import { lacks } from "./lib/runtime.js";
 import { row, type Scene } from "./lib/scene.js";
 
 const FILESIZE = 10 * 1024 * 1024;
@@ -47,7 +48,7 @@ if (!found.native) {
 
 for (const mode of ["native", "copy"] as const) {
   const off = mode === "native" && !found.native ? (found.reason as string) : null;
-  const by = (name: string, body: (t: Scene) => Promise<void>) => row(`${name}, ${mode}`, body, off);
+  const by = (name: string, body: (t: Scene) => Promise<void>, reason = off) => row(`${name}, ${mode}`, body, reason);
 
   /** Sends a file and ends; gives what was said and what came. `tell` is the file's position afterwards. */
   async function send(t: Scene, data: Uint8Array, options: SendfileOptions = {}, line: LineOptions = {}) {
@@ -211,18 +212,22 @@ for (const mode of ["native", "copy"] as const) {
     same(await received, Buffer.concat([buf, DATA, buf]));
   });
 
-  by("test_sendfile_force_unsupported_native: mode native is fallback=False", async (t) => {
-    const { near, far } = await connect(t, { over: "tls" });
-    const received = collect(far);
-    const sending = sendfile(near, tempFile(t, DATA), { mode });
-    if (mode === "native") {
-      const error = await failure(sending);
-      assert.is(error.code, "ERR_SENDFILE_NOT_AVAILABLE");
-      assert.is(error.sent, 0);
-    } else assert.is(await sending, FILESIZE);
-    near.end();
-    same(await received, mode === "native" ? Buffer.alloc(0) : DATA);
-  });
+  by(
+    "test_sendfile_force_unsupported_native: mode native is fallback=False",
+    async (t) => {
+      const { near, far } = await connect(t, { over: "tls" });
+      const received = collect(far);
+      const sending = sendfile(near, tempFile(t, DATA), { mode });
+      if (mode === "native") {
+        const error = await failure(sending);
+        assert.is(error.code, "ERR_SENDFILE_NOT_AVAILABLE");
+        assert.is(error.sent, 0);
+      } else assert.is(await sending, FILESIZE);
+      near.end();
+      same(await received, mode === "native" ? Buffer.alloc(0) : DATA);
+    },
+    off ?? lacks("TLS end"),
+  );
 
   by("test_sendfile_for_closing_transp", async (t) => {
     const { near, far } = await connect(t);
@@ -344,38 +349,50 @@ for (const mode of ["native", "copy"] as const) {
 // Not by mode: TLS always copies, and the bare call is always native.
 
 for (const name of ["test_sendfile_ssl", "test_sendfile_ssl_partial"]) {
-  row(name, async (t) => {
-    const { near, far } = await connect(t, { over: "tls" });
-    const received = collect(far);
-    const partial = name.endsWith("partial");
-    const sent = await sendfile(near, tempFile(t, DATA), partial ? { offset: 1000, count: 100 } : {});
-    near.end();
-    assert.is(sent, partial ? 100 : FILESIZE);
-    same(await received, partial ? DATA.subarray(1000, 1100) : DATA);
-  });
+  row(
+    name,
+    async (t) => {
+      const { near, far } = await connect(t, { over: "tls" });
+      const received = collect(far);
+      const partial = name.endsWith("partial");
+      const sent = await sendfile(near, tempFile(t, DATA), partial ? { offset: 1000, count: 100 } : {});
+      near.end();
+      assert.is(sent, partial ? 100 : FILESIZE);
+      same(await received, partial ? DATA.subarray(1000, 1100) : DATA);
+    },
+    lacks("TLS end"),
+  );
 }
 
-row("test_sendfile_ssl_pre_and_post_data", async (t) => {
-  const prefix = Buffer.from("zxcvbnm".repeat(1024));
-  const suffix = Buffer.from("0987654321".repeat(1024));
-  const { near, far } = await connect(t, { over: "tls", side: "client" });
-  const received = collect(far);
-  near.write(prefix);
-  assert.is(await sendfile(near, tempFile(t, DATA)), FILESIZE);
-  near.write(suffix);
-  near.end();
-  same(await received, Buffer.concat([prefix, DATA, suffix]));
-});
+row(
+  "test_sendfile_ssl_pre_and_post_data",
+  async (t) => {
+    const prefix = Buffer.from("zxcvbnm".repeat(1024));
+    const suffix = Buffer.from("0987654321".repeat(1024));
+    const { near, far } = await connect(t, { over: "tls", side: "client" });
+    const received = collect(far);
+    near.write(prefix);
+    assert.is(await sendfile(near, tempFile(t, DATA)), FILESIZE);
+    near.write(suffix);
+    near.end();
+    same(await received, Buffer.concat([prefix, DATA, suffix]));
+  },
+  lacks("TLS end"),
+);
 
-row("test_sendfile_ssl_close_peer_after_receiving", async (t) => {
-  const { near, far } = await connect(t, { over: "tls" });
-  const received = take(far, FILESIZE).then((bytes) => {
-    far.destroy();
-    return bytes;
-  });
-  assert.is(await sendfile(near, tempFile(t, DATA)), FILESIZE);
-  same(await received, DATA);
-});
+row(
+  "test_sendfile_ssl_close_peer_after_receiving",
+  async (t) => {
+    const { near, far } = await connect(t, { over: "tls" });
+    const received = take(far, FILESIZE).then((bytes) => {
+      far.destroy();
+      return bytes;
+    });
+    assert.is(await sendfile(near, tempFile(t, DATA)), FILESIZE);
+    same(await received, DATA);
+  },
+  lacks("TLS end"),
+);
 
 const bare = found.binding === null ? (found.reason as string) : null;
 

@@ -10,7 +10,7 @@ import { pattern, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount, openFd, openHandle, position, tempFile } from "./lib/files.js";
-import { collect, connect, keep, type LineOptions, listen, type Over, still, take, until } from "./lib/line.js";
+import { collect, connect, fdOf, keep, type LineOptions, listen, type Over, still, take, until } from "./lib/line.js";
 import { lacks } from "./lib/runtime.js";
 import { row } from "./lib/scene.js";
 
@@ -21,11 +21,9 @@ const MODES: Mode[] = native ? ["native", "copy"] : ["copy"];
 /** More than the buffers of a loopback connection hold. */
 const HUGE = 128 * MIB;
 
-const fdOf = (socket: net.Socket) => (socket as unknown as { _handle: { fd: number } })._handle.fd;
-
 /** Bytes that have left the process. */
 const left = (socket: net.Socket) =>
-  socket.bytesWritten - (socket as unknown as { _handle: { writeQueueSize: number } })._handle.writeQueueSize;
+  socket.bytesWritten - ((socket as unknown as { _handle: { writeQueueSize?: number } })._handle.writeQueueSize ?? 0);
 
 /** Everything that a transfer could leave behind on a socket. */
 function state(socket: net.Socket) {
@@ -47,53 +45,61 @@ const ipv6 = await new Promise<boolean>((resolve) => {
 if (ipv6) LINES.push({ over: "tcp6", side: "server" }, { over: "tcp6", side: "client" });
 
 for (const line of LINES) {
-  row(`T17 writes, transfers and end() of one tick keep their order: ${line.over}, ${line.side}`, async (t) => {
-    const { near, far } = await connect(t, line);
-    const path = tempFile(t, DATA);
-    const bytes = collect(far);
-    near.write("AAA");
-    const first = sendfile(near, path, { header: Buffer.from("<1"), trailer: Buffer.from("1>") });
-    near.write("BBB");
-    near.write("CCC");
-    const second = sendfile(near, path, { offset: 5, count: 70_000 });
-    near.write("DDD");
-    near.end("EEE");
-    assert.is(await first, DATA.length);
-    assert.is(await second, 70_000);
-    const text = (s: string) => Buffer.from(s);
-    const wanted = [text("AAA<1"), DATA, text("1>BBBCCC"), DATA.subarray(5, 70_005), text("DDDEEE")];
-    same(await bytes, Buffer.concat(wanted));
-  });
+  row(
+    `T17 writes, transfers and end() of one tick keep their order: ${line.over}, ${line.side}`,
+    async (t) => {
+      const { near, far } = await connect(t, line);
+      const path = tempFile(t, DATA);
+      const bytes = collect(far);
+      near.write("AAA");
+      const first = sendfile(near, path, { header: Buffer.from("<1"), trailer: Buffer.from("1>") });
+      near.write("BBB");
+      near.write("CCC");
+      const second = sendfile(near, path, { offset: 5, count: 70_000 });
+      near.write("DDD");
+      near.end("EEE");
+      assert.is(await first, DATA.length);
+      assert.is(await second, 70_000);
+      const text = (s: string) => Buffer.from(s);
+      const wanted = [text("AAA<1"), DATA, text("1>BBBCCC"), DATA.subarray(5, 70_005), text("DDDEEE")];
+      same(await bytes, Buffer.concat(wanted));
+    },
+    line.over === "tls" ? lacks("TLS end") : null,
+  );
 
-  row(`T17 the socket is left as it was: ${line.over}, ${line.side}`, async (t) => {
-    const { near, far } = await connect(t, line);
-    const path = tempFile(t, DATA);
-    const before = state(near);
-    // Success,
-    let bytes = take(far, DATA.length);
-    await sendfile(near, path);
-    same(await bytes, DATA);
-    await until(() => near.writableLength === 0);
-    assert.equal(state(near), before);
-    // failure,
-    await failure(sendfile(near, "/does/not/exist"));
-    await until(() => near.writableLength === 0);
-    assert.equal(state(near), before);
-    // and abort in the middle.
-    const stop = new AbortController();
-    const sending = failure(sendfile(near, path, { signal: stop.signal }));
-    await take(far, 1);
-    stop.abort();
-    const { sent } = await sending;
-    bytes = collect(far);
-    near.write("after");
-    await until(() => near.writableLength === 0);
-    assert.equal(state(near), before);
-    near.end();
-    const rest = await bytes;
-    same(rest.subarray(-5), Buffer.from("after"));
-    if (line.over !== "tls") assert.ok(rest.length - 5 <= sent);
-  });
+  row(
+    `T17 the socket is left as it was: ${line.over}, ${line.side}`,
+    async (t) => {
+      const { near, far } = await connect(t, line);
+      const path = tempFile(t, DATA);
+      const before = state(near);
+      // Success,
+      let bytes = take(far, DATA.length);
+      await sendfile(near, path);
+      same(await bytes, DATA);
+      await until(() => near.writableLength === 0);
+      assert.equal(state(near), before);
+      // failure,
+      await failure(sendfile(near, "/does/not/exist"));
+      await until(() => near.writableLength === 0);
+      assert.equal(state(near), before);
+      // and abort in the middle.
+      const stop = new AbortController();
+      const sending = failure(sendfile(near, path, { signal: stop.signal }));
+      await take(far, 1);
+      stop.abort();
+      const { sent } = await sending;
+      bytes = collect(far);
+      near.write("after");
+      await until(() => near.writableLength === 0);
+      assert.equal(state(near), before);
+      near.end();
+      const rest = await bytes;
+      same(rest.subarray(-5), Buffer.from("after"));
+      if (line.over !== "tls") assert.ok(rest.length - 5 <= sent);
+    },
+    line.over === "tls" ? lacks("TLS end") : null,
+  );
 }
 
 for (const over of ["tcp", "unix"] as const) {
@@ -222,7 +228,9 @@ for (const mode of MODES) {
       let clock = 0;
       const host = faultyHost({ now: () => clock });
       const { near, far } = await connect(t, { over: "unix" });
-      const sending = failure(host.sendfile(near, tempFile(t, DATA), { mode, timeout: 100 }));
+      // More than 16 reads of a far side take, of which some are half a MiB.
+      const path = tempFile(t, pattern(24 * MIB));
+      const sending = failure(host.sendfile(near, path, { mode, timeout: 100 }));
       let over = false;
       sending.then(() => (over = true));
       await still(() => near.bytesWritten);
@@ -241,7 +249,7 @@ for (const mode of MODES) {
       near.end();
       far.resume();
     },
-    lacks("write queue"),
+    mode === "copy" ? lacks("progress of a write") : null,
   );
 
   row(`T11 a deadline ends a transfer that makes progress, ${mode}`, async (t) => {
@@ -475,7 +483,7 @@ for (const mode of MODES) {
       near.end();
       same(await bytes, DATA);
     },
-    lacks("socket timeout"),
+    lacks("timeout of a stalled socket"),
   );
 
   row(`T31 a socket destroyed between two calls is one clean error, ${mode}`, async (t) => {
@@ -547,16 +555,20 @@ for (const mode of MODES) {
   });
 }
 
-row("T24 TLS never goes natively: what arrives was encrypted", async (t) => {
-  const { near, far } = await connect(t, { over: "tls" });
-  const bytes = collect(far);
-  let last: Progress | undefined;
-  await sendfile(near, tempFile(t, DATA), { onProgress: (progress) => (last = progress) });
-  near.end();
-  same(await bytes, DATA);
-  assert.is(last?.native, 0);
-  assert.is(last?.copied, DATA.length);
-});
+row(
+  "T24 TLS never goes natively: what arrives was encrypted",
+  async (t) => {
+    const { near, far } = await connect(t, { over: "tls" });
+    const bytes = collect(far);
+    let last: Progress | undefined;
+    await sendfile(near, tempFile(t, DATA), { onProgress: (progress) => (last = progress) });
+    near.end();
+    same(await bytes, DATA);
+    assert.is(last?.native, 0);
+    assert.is(last?.copied, DATA.length);
+  },
+  lacks("TLS end"),
+);
 
 row("onProgress counts up to the end, and its exception ends the transfer", async (t) => {
   const { near, far } = await connect(t);

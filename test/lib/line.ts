@@ -4,6 +4,8 @@ import { once } from "node:events";
 import * as net from "node:net";
 import { join } from "node:path";
 import * as tls from "node:tls";
+import { host } from "#process";
+import { queueOf } from "../../host/queue.js";
 import { certificate } from "./certificate.js";
 import { tempFolder } from "./files.js";
 import type { Scene } from "./scene.js";
@@ -88,6 +90,11 @@ export function take(far: net.Socket, size: number): Promise<Buffer> {
     far.on("data", data).on("end", over).on("close", over);
     far.resume();
   });
+}
+
+/** The fd that native calls are made on; -1 where there is none. */
+export function fdOf(socket: net.Socket): number {
+  return queueOf(socket, host().shared.fdOf).fd();
 }
 
 /** Turns of the event loop, until something is so. */
