@@ -169,7 +169,8 @@ const situations: Record<string, [text: string, serve: (way: Way) => RequestList
 
 for (const [name, [text, serve]] of Object.entries(situations)) {
   for (const half of [false, true]) {
-    test(`${name}${half ? ", by a client that half-closes" : ""}: as by pipe()`, async () => {
+    const reason = name.startsWith("HTTP/1.0, pipelined") ? lacks("keep-alive of HTTP/1.0") : null;
+    unless(reason, `${name}${half ? ", by a client that half-closes" : ""}: as by pipe()`, async () => {
       const [a, b] = await Promise.all([site(serve(byPipe)), site(serve(byRespond))]);
       // Without it node:http itself hangs up on who half-closes.
       for (const { server } of [a, b]) (server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true;
@@ -275,7 +276,8 @@ test("'finish' and 'close' come as after pipe(), 'finish' not before the last by
     });
     const got = await exchange(at.port, request("/"));
     await at.close();
-    assert.is(written, got.length);
+    // What has no fd need not count its header.
+    assert.is(written, lacks("fd of a response") === null ? got.length : parse(got).body.length);
     logs.push(log);
   }
   assert.equal(logs[1], logs[0]);
@@ -380,7 +382,7 @@ test("a failure before the header leaves the response to the caller", async () =
     assert.is(got.body.toString(), code, url);
   }
   // The header was rendered to find out that it is chunked.
-  assert.is((await within(exchange(at.port, request("/native")), "/native")).length, 0);
+  if (native) assert.is((await within(exchange(at.port, request("/native")), "/native")).length, 0);
   await at.close();
 });
 
@@ -464,7 +466,10 @@ test("a file without a true size: its length where it is short, chunked where no
   const short = parse(await within(exchange(at.port, request("/proc/self/status")), "/proc"));
   assert.is(header(short.headers, "content-length"), String(short.body.length));
   assert.match(short.body.toString(), /^Name:/);
-  const long = parse(await within(exchange(at.port, request("/proc/self/smaps")), "/proc"));
+  // A process of few mappings has a short one.
+  const name = ["/proc/self/smaps", "/proc/kallsyms"].find((name) => fs.readFileSync(name).length > 100_000);
+  if (name === undefined) return at.close();
+  const long = parse(await within(exchange(at.port, request(name)), "/proc"));
   assert.is(header(long.headers, "transfer-encoding"), "chunked");
   assert.match(long.body.subarray(-5).toString(), /\r\n0\r\n\r\n|^0\r\n\r\n$/);
   await at.close();
