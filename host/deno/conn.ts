@@ -23,20 +23,26 @@ function isConn(value: unknown): value is Conn {
   );
 }
 
+/** Deno tells of a close() of ours by what it stopped: an EINTR, or a number that is no resource. */
+function closed(error: Error): never {
+  if (error.name !== "Interrupted" && error.name !== "BadResource") throw error;
+  throw Object.assign(new Error("closed by this side", { cause: error }), { code: "EBADF" });
+}
+
 function lend(conn: Conn, descriptors: Descriptors | null): Lent {
   // Over TLS the addresses are those of a socket that takes no plain bytes.
   const plain = !("handshake" in conn);
   let found: Descriptor | null | undefined;
   return {
     // Writes on one connection are made one by one: an empty one comes back when those before it are out.
-    flush: () => conn.write(NOTHING),
-    write: (bytes) => conn.write(bytes),
+    flush: () => conn.write(NOTHING).catch(closed),
+    write: (bytes) => conn.write(bytes).catch(closed),
     fd() {
       if (descriptors === null || !plain) return -1;
       if (found === undefined) found = descriptors.ofConn(conn);
       return found === null ? -1 : descriptors.check(found);
     },
-    // Deno tells of a close by failing the next write.
+    // Nothing tells of a close but the next write, which fails.
     closed: () => false,
   };
 }

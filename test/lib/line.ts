@@ -7,12 +7,16 @@ import * as tls from "node:tls";
 import { host } from "#process";
 import { queueOf } from "../../host/queue.js";
 import { certificate } from "./certificate.js";
+import { connectConn } from "./conn.js";
 import { tempFolder } from "./files.js";
+import { type LineKind, lacks } from "./runtime.js";
 import type { Scene } from "./scene.js";
 
 export type Over = "tcp" | "tcp6" | "unix" | "tls";
 
 export interface LineOptions {
+  /** Whose connection the sending side is. Default: node:net. */
+  kind?: LineKind;
   over?: Over;
   /** Who sends: the side that connected, or the one that accepted. Default: server. */
   side?: "client" | "server";
@@ -27,7 +31,8 @@ export interface Line {
 }
 
 export async function connect(scene: Scene, options: LineOptions = {}): Promise<Line> {
-  const { over = "tcp", side = "server", allowHalfOpen = false } = options;
+  const { kind = "node:net", over = "tcp", side = "server", allowHalfOpen = false } = options;
+  if (kind === "Deno.Conn") return connectConn(scene, options);
   const near = side === "server" ? { allowHalfOpen } : {};
   const server =
     over === "tls" ? tls.createServer(certificate()) : net.createServer({ ...near, pauseOnConnect: side === "client" });
@@ -70,6 +75,11 @@ export function collect(far: NodeJS.ReadableStream): Promise<Buffer> {
   })();
   all.catch(() => {}); // a test that has failed before it looks here has said why
   return all;
+}
+
+/** Takes in everything of a TLS line, to the end where the runtime tells of it, else what is awaited. */
+export function collectTls(far: net.Socket, size: number): Promise<Buffer> {
+  return lacks("the end of a TLS connection") === null ? collect(far) : take(far, size);
 }
 
 /** Takes in at least `size` bytes, then is paused again. */

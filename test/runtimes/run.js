@@ -43,7 +43,7 @@ const runtimes = {
   node22: { path: here("node22/bin/node") },
   node24: { path: here("node24/bin/node") },
   node26: { path: here("node26/bin/node") },
-  deno: { path: here(".bin/deno"), args: ["run", "-A", "--no-lock"], files: suite, watched },
+  deno: { path: here(".bin/deno"), args: ["run", "-A", "--no-lock"], files: [...suite, "deno"], watched },
   bun: { path: here(".bin/bun"), args: [], files: [...suite, "bun"], watched },
 };
 
