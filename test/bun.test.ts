@@ -1,9 +1,11 @@
 // What only Bun has: the sockets of Bun.listen and Bun.connect, and Bun.file. The rest of the suite runs there too.
 
+import { spawnSync } from "node:child_process";
 import { getEventListeners, once } from "node:events";
 import * as fs from "node:fs";
 import * as net from "node:net";
 import * as tls from "node:tls";
+import { fileURLToPath } from "node:url";
 import { capabilities, type Progress, SendfileError, type SendfileOptions } from "sendoff";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -30,6 +32,7 @@ interface BunGlobal {
 }
 const { Bun } = globalThis as unknown as { Bun: BunGlobal };
 
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MIB = 1024 * 1024;
 const DATA = pattern(8 * MIB + 7);
 /** More than the buffers of a loopback connection hold. */
@@ -106,6 +109,31 @@ row(
     assert.type(drained, "function");
     const found = capabilities();
     if (process.platform === "linux") assert.is(found.binding, "bun:ffi", String(found.reason));
+  },
+  elsewhere,
+);
+
+row(
+  "the same from node_modules, by the condition of each door",
+  async (t) => {
+    const folder = tempFolder(t);
+    const copy = `${folder}/node_modules/sendoff`;
+    for (const part of ["package.json", "build/host", "build/assembly", "build/core.wasm"]) {
+      fs.cpSync(`${ROOT}${part}`, `${copy}/${part}`, { recursive: true });
+    }
+    fs.cpSync(`${ROOT}node_modules/@assemblyscript/loader`, `${folder}/node_modules/@assemblyscript/loader`, {
+      recursive: true,
+    });
+    fs.cpSync(`${ROOT}node_modules/send`, `${folder}/node_modules/send`, { recursive: true });
+    const program = `
+      import { capabilities, drained } from "sendoff";
+      import { respond } from "sendoff/http";
+      import { createHost } from "sendoff/host";
+      import { onExit } from "sendoff/exit";
+      console.log(capabilities().binding, ...[drained, respond, createHost, onExit].map((one) => typeof one));`;
+    fs.writeFileSync(`${folder}/program.mjs`, program);
+    const { stdout, stderr } = spawnSync(process.execPath, ["program.mjs"], { cwd: folder, encoding: "utf8" });
+    assert.is(stdout, `${capabilities().binding} function function function function\n`, stderr);
   },
   elsewhere,
 );
