@@ -257,7 +257,7 @@ row("what may not be read is a SendfileError with a reason", async (t) => {
   assert.match(stderr, /SendfileError|Requires read access to/);
 });
 
-// A project of somebody's, with the package in its node_modules.
+// A project of somebody's, with the package in its node_modules as npm puts it there.
 
 const RIGHT = `import { type Capabilities, onExit, type SendfileError, type SendfileOptions, sendfile } from "sendoff";
 import type { respond } from "sendoff/http";
@@ -281,8 +281,12 @@ export const second = await sendfile(Deno.listen({ port: 1 }), "file");
 
 row("installed, it is found by the condition deno, and its types hold under deno check", async (t) => {
   const folder = tempFolder(t);
-  fs.mkdirSync(join(folder, "node_modules"));
-  fs.symlinkSync(fileURLToPath(new URL("../../", import.meta.url)), join(folder, "node_modules/sendoff"));
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const installed = join(folder, "node_modules/sendoff");
+  for (const part of ["package.json", "build/host", "build/assembly", "build/core.wasm"]) {
+    fs.cpSync(join(root, part), join(installed, part), { recursive: true });
+  }
+  fs.symlinkSync(join(root, "node_modules/@assemblyscript"), join(folder, "node_modules/@assemblyscript"));
   fs.writeFileSync(join(folder, "package.json"), '{ "type": "module", "dependencies": { "sendoff": "*" } }');
   const deno = (text: string, ...flags: string[]) => {
     fs.writeFileSync(join(folder, "program.ts"), text);

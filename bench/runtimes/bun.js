@@ -1,51 +1,83 @@
-// Bun: sendfile() over its own sockets and over node:net, against what its documentation has for a file to a
-// socket, and node:fs's pipe().
+// A Bun sender: one client, by sendoff or by Bun's own ways; measures its own process until the client has
+// hung up, that is, has received everything.
+//
+//   bun bun.js '{"file":PATH,"way":"sendoff"|"sendoff, node:net"|"Bun.file stream"|"pipe 64 KiB"|"pipe 1 MiB"}'
 
-import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { others } from "../transfer/senders.js";
-import { cpu, medians, middle, verdict, wall } from "../transfer/table.js";
+import { createReadStream } from "node:fs";
+import { capabilities, drained, sendfile } from "sendoff";
+import { serve } from "../transfer/senders/serve.js";
 
-const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
-const BUN = here("../../test/runtimes/node_modules/.bin/bun");
+const { file, way } = JSON.parse(process.argv[2]);
+const { native, reason } = capabilities(); // opens libc before the clock starts
+if (!native) throw new Error(`not native: ${reason}`);
 
-export const title = "Bun: 1 GiB warm, one client";
+if (way === "sendoff, node:net") {
+  serve(1, async (socket) => {
+    await sendfile(socket, file);
+    socket.end();
+  });
+} else if (way === "pipe 64 KiB" || way === "pipe 1 MiB") {
+  const highWaterMark = way === "pipe 64 KiB" ? 64 * 1024 : 1024 * 1024;
+  serve(1, (socket) => {
+    createReadStream(file, { highWaterMark }).pipe(socket);
+    return Promise.resolve();
+  });
+} else listen(way === "sendoff" ? sendfile : stream);
 
-/** As senders/bun.js knows them. */
-const OURS = { "sendoff, Bun.listen": "own", "sendoff, node:net": "net" };
-const THEIRS = {
-  "Bun.file stream to Bun.listen": "stream",
-  "pipe 64 KiB, node:net": "pipe",
-  "pipe 1 MiB, node:net": "pipe1m",
-};
+/** @param {(socket: any, file: any) => Promise<unknown>} send */
+function listen(send) {
+  let closed = () => {};
+  const server = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open(socket) {
+        server.stop();
+        setTimeout(measure, 50, socket);
+      },
+      data() {},
+      drain(socket) {
+        drained(socket);
+        room();
+      },
+      close: () => closed(),
+    },
+  });
+  console.log(JSON.stringify({ port: server.port }));
+
+  /** @param {any} socket */
+  async function measure(socket) {
+    const over = new Promise((resolve) => {
+      closed = () => resolve(undefined);
+    });
+    const start = performance.now();
+    const before = process.cpuUsage();
+    await send(socket, Bun.file(file));
+    socket.end();
+    await over;
+    const { user, system } = process.cpuUsage(before);
+    const wall = (performance.now() - start) / 1e3;
+    const rss = process.resourceUsage().maxRSS * 1024;
+    console.log(JSON.stringify({ wall, user: user / 1e6, system: system / 1e6, rss }));
+  }
+}
+
+let room = () => {};
 
 /**
- * @param {import("../transfer/rig.js").Rig} rig
- * @param {import("../transfer/run.js").Options} options
+ * As Bun's documentation has it: what write() did not take waits for drain.
+ *
+ * @param {any} socket @param {any} file
  */
-export async function run(rig, { runs, size }) {
-  if (!existsSync(BUN)) return null;
-  console.log(`Bun ${execFileSync(BUN, ["--version"], { encoding: "utf8" })}`);
-  const file = rig.file(size);
-  const senders = Object.entries({ ...OURS, ...THEIRS }).map(([name, way]) => ({
-    name,
-    argv: [BUN, here("senders/bun.js"), way, file],
-  }));
-  senders.push(...others(rig, file).filter(({ name }) => name === "C loop"));
-  const results = await rig.rounds(senders, runs, (sender) => rig.trial(sender, 1, size, file));
-  medians(results);
-
-  const best = Object.keys(THEIRS).reduce((a, b) => (middle(results, a, cpu) <= middle(results, b, cpu) ? a : b));
-  const verdicts = Object.keys(OURS).flatMap((name) => [
-    ...verdict(
-      `${name}: CPU / Bun.file stream`,
-      middle(results, name, cpu) / middle(results, "Bun.file stream to Bun.listen", cpu),
-      0.5,
-    ),
-    ...verdict(`${name}: CPU / best of Bun (${best})`, middle(results, name, cpu) / middle(results, best, cpu), 0.5),
-    ...verdict(`${name}: CPU / C loop`, middle(results, name, cpu) / middle(results, "C loop", cpu), 1.3),
-    ...verdict(`${name}: wall / C loop`, middle(results, name, wall) / middle(results, "C loop", wall), 1.5),
-  ]);
-  return { results, verdicts };
+async function stream(socket, file) {
+  for await (const chunk of file.stream()) {
+    for (let at = 0; at < chunk.length; ) {
+      at += socket.write(chunk.subarray(at));
+      if (at < chunk.length) {
+        await new Promise((resolve) => {
+          room = () => resolve(undefined);
+        });
+      }
+    }
+  }
 }
