@@ -16,25 +16,12 @@ const here = (path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta
 /** Longer than any file takes on a busy machine: it ends one that hangs, nothing else. */
 const WATCHDOG_MS = 600_000;
 
-/** The suite: the core, transfers, the web half, the exit half. */
-const suite = [
-  "abi",
-  "core.faults",
-  "core.model",
-  "core.transitions",
-  "conformance",
-  "pitfalls.files",
-  "pitfalls.kernel",
-  "pitfalls.sockets",
-  "pitfalls.streams",
-  "respond",
-  "static",
-  "register",
-  "exit-core",
-  "exit-recipe",
-  "exit-ways",
-  "drain",
-];
+/** The suite: the core, the exit half, transfers, the web half. */
+const core = ["abi", "core.faults", "core.model", "core.transitions", "exit-core"];
+const exits = ["exit-recipe", "exit-ways", "drain"];
+const transfers = ["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams"];
+const web = ["respond", "static", "register"];
+const suite = [...core, ...exits, ...transfers, ...web];
 
 /** The exit rows are about children and their wait status: Node watches, the runtime is the child's. */
 const watched = ["exit"];
