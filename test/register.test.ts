@@ -322,7 +322,7 @@ const situations: Record<string, Situation> = {
       stream.pipe(target(log, res, BIG));
       await begun(stream);
       const before = stream.bytesRead;
-      let seen = stream.readableLength;
+      let seen = -stream.readableLength; // read already, and yet to come as 'data'
       stream.on("data", (part) => (seen += part.length));
       res.on("close", () => log.push(before + seen === BIG || before + seen));
     },

@@ -36,7 +36,7 @@ const runtimes = {
 
 /**
  * Runs a program and lets its output through. One that ends without uvu's totals, by a crash or because
- * nothing keeps it alive, has failed whatever its exit code, and counts as one failed test.
+ * nothing keeps it alive, or without a test, has failed whatever its exit code, and counts as one failed test.
  */
 async function passes(path, args, env = {}) {
   const child = spawn(path, args, {
@@ -55,7 +55,7 @@ async function passes(path, args, env = {}) {
     child.once("close", (code, signal) => resolve(signal ?? code));
   });
   clearTimeout(watchdog);
-  const total = /^ {2}Total: +\d/m.test(out);
+  const total = /^ {2}Total: +[1-9]/m.test(out);
   if (!total) console.log(`\nended without totals: ${status}\n\n  Total:     1\n  Passed:    0\n  Skipped:   0`);
   return total && status === 0;
 }
@@ -84,7 +84,7 @@ for (const [name, { path, args, files, watched }] of Object.entries(runtimes)) {
   } else {
     const env = { SENDOFF_TEST_RUNTIME: name, SENDOFF_TEST_RUNTIME_PATH: path };
     for (const file of chosen(files)) await run(file, path, [...args, `build/test/${file}.test.js`], env);
-    for (const file of chosen(watched)) await run(file, process.execPath, uvu(`/${file}\\.test\\.js$`), env);
+    for (const file of chosen(watched)) await run(file, process.execPath, uvu(`^${file}\\.test\\.js$`), env);
   }
   results.push({ runtime: name, version, result: failed.length === 0 ? "passed" : `FAILED: ${failed.join(", ")}` });
 }
