@@ -1,6 +1,6 @@
 // What has to be undone however the process ends.
 
-import { onExit } from "../host/node.js";
+import { onExit } from "sendoff";
 
 /** Has `undo` called once, at the latest when the process ends; the function returned calls it now. Synchronous. */
 export function atEnd(undo: () => void): () => void {

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
-import { type Capabilities, capabilities } from "../host/node.js";
+import { type Capabilities, capabilities } from "sendoff";
 import { parse, UsageError } from "./arguments.js";
 
 export const help = `sendoff info: what this machine can do

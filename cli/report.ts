@@ -1,7 +1,7 @@
 // What a person sees: the progress bar, the line at the end, the words of a failure.
 
 import cliProgress from "cli-progress";
-import { type Progress, SendfileError } from "../host/node.js";
+import { type Progress, SendfileError } from "sendoff";
 import { atEnd } from "./cleanup.js";
 import { units } from "./units.js";
 

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { close, createReadStream, existsSync, fstatSync, open } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { promisify } from "node:util";
-import { drainOnExit, type Progress, SendfileError, sendfile } from "../host/node.js";
+import { drainOnExit, type Progress, SendfileError, sendfile } from "sendoff";
 import { choice, duration, parse, size, type Target, target, UsageError } from "./arguments.js";
 import { known } from "./info.js";
 import { loopback } from "./loopback.js";

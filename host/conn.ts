@@ -1,10 +1,13 @@
 // A queue for connections that a runtime writes to by promises: Deno.Conn and the like. Transfers wait
-// for one another; they keep no order with writes of the caller's own.
+// for one another, and for the caller's own writes before them where the runtime can tell; a write of the
+// caller's while a transfer runs goes out somewhere in between.
 
 import type { Done, Job, Queue } from "./queue.js";
 
 /** What an adapter lends of a connection. */
 export interface Conn {
+  /** Resolves once what the caller has written before is out, where the runtime can tell. */
+  flush?(): Promise<unknown>;
   /**
    * Writes some of the bytes, at least one, and resolves with how many once the kernel has them: the
    * doorbell. Rejects when the peer has gone. The bytes are not touched before it settles.
@@ -39,13 +42,15 @@ class ConnQueue implements Queue {
   #pending = 0;
   #moved = 0;
   #listening = false;
+  /** A write has failed: none will succeed any more. */
+  #gone = false;
 
   constructor(conn: Conn) {
     this.#conn = conn;
   }
 
   get closed(): boolean {
-    return this.#conn.closed();
+    return this.#gone || this.#conn.closed();
   }
 
   get idle(): boolean {
@@ -75,10 +80,23 @@ class ConnQueue implements Queue {
   }
 
   #next(): void {
-    this.#jobs[0]?.start(() => {
-      this.#jobs.shift();
-      this.#next();
+    const job = this.#jobs[0];
+    if (job === undefined) return;
+    const start = () =>
+      job.start(() => {
+        this.#jobs.shift();
+        this.#next();
+      });
+    if (this.#conn.flush === undefined || this.closed) return start();
+    this.#conn.flush().then(start, (error: Error) => {
+      this.#fail(error);
+      start();
     });
+  }
+
+  #fail(error: Error): void {
+    this.#gone = true;
+    this.errored = error;
   }
 
   write(chunks: Uint8Array[], done: Done): void {
@@ -96,7 +114,7 @@ class ConnQueue implements Queue {
     all().then(
       () => done(),
       (error: Error) => {
-        this.errored = error;
+        this.#fail(error);
         done(error);
       },
     );

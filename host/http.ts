@@ -1,10 +1,10 @@
 // The front door for HTTP servers on Node: responses and static files, their bodies by sendfile.
 
+import { host } from "#process";
 import type { Request, Response } from "./http/message.js";
 import * as http from "./http/respond.js";
 import { accelerate as patch, type Send } from "./http/send.js";
 import { type Handler, type StaticOptions, serveStatic as serve } from "./http/static.js";
-import { node } from "./process.js";
 import type { File } from "./source.js";
 
 export { SendfileError, type SendfileErrorCode } from "./errors.js";
@@ -33,7 +33,7 @@ export type { File } from "./source.js";
  *   SendfileError for everything else, with the bytes `sent`.
  */
 export function respond(req: Request, res: Response, file: File, options?: http.RespondOptions): Promise<number> {
-  return http.respond(node().shared, req, res, file, options);
+  return http.respond(host().shared, req, res, file, options);
 }
 
 /**
@@ -46,7 +46,7 @@ export function respond(req: Request, res: Response, file: File, options?: http.
  * @throws TypeError for a bad argument, at once.
  */
 export function serveStatic(root: string, options?: StaticOptions): Handler {
-  return serve(node().shared, root, options);
+  return serve(host().shared, root, options);
 }
 
 /**
@@ -60,5 +60,5 @@ export function serveStatic(root: string, options?: StaticOptions): Handler {
  * @throws TypeError where this is not `send`.
  */
 export function accelerate(send: Send): () => void {
-  return patch(node().shared, send);
+  return patch(host().shared, send);
 }

@@ -6,7 +6,7 @@ import { boot, type Memory } from "./core.js";
 import { type DrainOptions, Transfers } from "./drain.js";
 import { argumentError, SendfileError } from "./errors.js";
 import { Opener } from "./open.js";
-import type { Queue } from "./queue.js";
+import type { FdOf, Queue } from "./queue.js";
 import { Scratch } from "./scratch.js";
 import { integer, type Mode, type SendfileOptions, type Shared, sendfile } from "./sendfile.js";
 import { describe, type File, type Source } from "./source.js";
@@ -14,21 +14,38 @@ import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
 import { Turns } from "./turns.js";
 
+export { type Conn, connQueue } from "./conn.js";
+export type { Memory } from "./core.js";
+export type { DrainOptions } from "./drain.js";
+export { SendfileError, type SendfileErrorCode } from "./errors.js";
+export type { FdOf, Queue } from "./queue.js";
+export { type Reader, readerSource } from "./reader.js";
+export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
+export type { File, Source } from "./source.js";
+export type { Libc } from "./syscalls/libc.js";
+export { linux, type Syscalls } from "./syscalls/linux.js";
+
+/** What a runtime lends: docs/porting.md leads through one. */
 export interface Adapter {
   /** Milliseconds, from any start, that only grow. */
   now(): number;
   /** Calls `next` once, after the pending I/O of this turn of the event loop. */
   defer(next: () => void): void;
-  /** The system's calls over the core's memory, or why they can't be had. */
+  /**
+   * The system's calls over the core's memory, or why they can't be had: `linux(libc, memory, frame)`, or
+   * a reason, and everything is copied. Called once.
+   */
   open(memory: Memory, frame: number): Syscalls | string;
-  /** The C library's name and version. */
-  libc(): string;
-  /** What mode 'auto' means. */
-  readonly auto: Mode;
+  /** The C library's name and version. Default: it is not told. */
+  libc?(): string;
+  /** What mode 'auto' means. Default: 'auto'. */
+  readonly auto?: Mode;
   /** The queue of a socket of the runtime's own kind, the same one each time; null for any other value. */
   queue?(socket: unknown): Queue | null;
   /** A new source for a file of the runtime's own kind; null for any other value. */
   source?(file: unknown): Source | null;
+  /** The fd of a net.Socket's handle, where it is not as Node's. */
+  fdOf?: FdOf;
 }
 
 /** What was found, and why native is off where it is. */
@@ -59,7 +76,14 @@ export interface Host<S = never, F = never> {
   drain(options: DrainOptions): Promise<void>;
 }
 
+/**
+ * A host of one's own: the core, over what a runtime lends.
+ *
+ * @param bytes the module `sendoff/core.wasm`.
+ * @throws Error where that is of another version.
+ */
 export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Adapter): Host<S, F> {
+  const { auto: asked = "auto" } = adapter;
   // The imports are there before the memory that the calls need.
   let sys: Syscalls | null = null;
   const core = boot(bytes, {
@@ -69,19 +93,20 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
   });
   const found = adapter.open(core.memory, core.frame());
   if (typeof found !== "string") sys = found;
-  const wary = adapter.auto === "auto" && typeof found !== "string" ? (found.wary ?? null) : null;
-  const auto = wary === null ? adapter.auto : "copy";
+  const wary = asked === "auto" && typeof found !== "string" ? (found.wary ?? null) : null;
+  const auto = wary === null ? asked : "copy";
   const shared: Shared = {
     core,
     turns: new Turns(core, adapter.now, adapter.defer),
     scratch: new Scratch(core),
     sys,
     opener: new Opener(sys),
-    reason: typeof found === "string" ? found : adapter.auto === "copy" ? "SENDOFF_MODE=copy" : null,
+    reason: typeof found === "string" ? found : asked === "copy" ? "SENDOFF_MODE=copy" : null,
     auto,
     now: adapter.now,
     queue: (socket) => adapter.queue?.(socket) ?? null,
     source: (file) => adapter.source?.(file) ?? null,
+    fdOf: adapter.fdOf,
     transfers: new Transfers(),
   };
 
@@ -111,7 +136,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
         native: reason === null,
         reason: reason ?? wary,
         binding: sys?.libc.name ?? null,
-        libc: sys === null ? null : adapter.libc(),
+        libc: sys === null ? null : (adapter.libc?.() ?? null),
         mode: auto,
         kernel,
         abi: ABI_VERSION,

@@ -2,9 +2,10 @@
 
 import type { Writable } from "node:stream";
 import { type Off, type OnExitOptions, onExit } from "sendoff/exit";
+
 import type { DrainOptions } from "./drain.js";
 import type { Capabilities } from "./index.js";
-import { node } from "./process.js";
+import { host } from "./process/node.js";
 import type { SendfileOptions } from "./sendfile.js";
 import type { File } from "./source.js";
 
@@ -34,7 +35,7 @@ export type { File } from "./source.js";
  *   {@link SendfileError} for everything else, with the bytes `sent`.
  */
 export function sendfile(socket: Writable, file: File, options?: SendfileOptions): Promise<number> {
-  return node().sendfile(socket, file, options);
+  return host().sendfile(socket, file, options);
 }
 
 /**
@@ -46,12 +47,12 @@ export function sendfile(socket: Writable, file: File, options?: SendfileOptions
  *   there is no native binding.
  */
 export function sendfileSync(out: number, file: number, offset: number | null, count: number): number {
-  return node().sendfileSync(out, file, offset, count);
+  return host().sendfileSync(out, file, offset, count);
 }
 
 /** What was found on this host: how libc is called, what the kernel has, and why native is off. */
 export function capabilities(): Capabilities {
-  return node().capabilities();
+  return host().capabilities();
 }
 
 /**
@@ -64,5 +65,5 @@ export function capabilities(): Capabilities {
 export function drainOnExit(options: DrainOptions & Pick<OnExitOptions, "signals" | "log"> = {}): Off {
   const { signals, log } = options;
   const settings = { name: "drainOnExit", timeout: Number.POSITIVE_INFINITY, signals, log };
-  return onExit(() => node().drain(options), settings);
+  return onExit(() => host().drain(options), settings);
 }

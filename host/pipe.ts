@@ -207,7 +207,7 @@ class Pipe {
   #fitSocket(socket: Socket): string | null {
     if (socket.write !== socketWrite) return "socket.write was replaced";
     if (this.#target === socket && socket.listenerCount("drain") !== 0) return "a 'drain' listener";
-    const queue = queueOf(socket);
+    const queue = queueOf(socket, this.#shared.fdOf);
     if (!socket.connecting && queue.fd() < 0) return "not a plain socket";
     this.#socket = socket;
     this.#queue = queue;

@@ -98,14 +98,27 @@ const BYTES_WRITTEN: PropertyDescriptor & ThisType<Inner> = {
  * meanwhile. That one may do as it likes with a chunk (encrypt, compress, count), so then everything goes
  * through it.
  */
-export function queueOf(stream: Writable): Queue {
+export function queueOf(stream: Writable, fdOf: FdOf = nodeFd): Queue {
   const known = (stream as { [QUEUE]?: StreamQueue | CallQueue })[QUEUE];
   const kind = stream instanceof Writable && stream.write === WRITE ? StreamQueue : CallQueue;
   if (known instanceof kind && known.current) return known;
-  const queue = kind === CallQueue ? new CallQueue(stream) : new StreamQueue(stream, known);
+  const queue = kind === CallQueue ? new CallQueue(stream) : new StreamQueue(stream, known, fdOf);
   Object.defineProperty(stream, QUEUE, { value: queue, configurable: true });
   return queue;
 }
+
+/**
+ * The fd of a net.Socket's handle, -1 where it tells none. It is asked immediately before each call, and of a
+ * socket that was not destroyed and is not encrypted.
+ */
+export type FdOf = (handle: object) => number;
+
+/** Node's handles are a TCP or a Pipe; of others nobody knows what a native call would do to them. */
+const nodeFd: FdOf = (handle: Handle) => {
+  const kind = handle.constructor.name;
+  if (kind !== "TCP" && kind !== "Pipe") return -1;
+  return typeof handle.fd === "number" ? handle.fd : -1;
+};
 
 /** What all queues say of the stream behind them. */
 abstract class Base {
@@ -142,9 +155,11 @@ class StreamQueue extends Base implements Queue {
   readonly #batch: { jobs: number; writev: Writev | null | undefined };
   /** The handle that was found fit for native calls. */
   #checked: Handle | null = null;
+  readonly #fdOf: FdOf;
 
-  constructor(stream: Writable, former: Queue | undefined) {
+  constructor(stream: Writable, former: Queue | undefined, fdOf: FdOf) {
     super(stream);
+    this.#fdOf = fdOf;
     this.#inner = stream as unknown as Inner;
     // The default _write looks for the _writev that is taken away while a job is in the queue.
     const { _write, _writev } = this.#inner;
@@ -220,17 +235,14 @@ class StreamQueue extends Base implements Queue {
   fd(): number {
     const handle = this.#inner._handle;
     if (this.keeps || this.stream.destroyed || handle == null || this.#inner.encrypted === true) return -1;
-    if (handle !== this.#checked) {
-      const kind = handle.constructor.name;
-      if (kind !== "TCP" && kind !== "Pipe") return -1;
-    }
-    return typeof handle.fd === "number" ? handle.fd : -1;
+    return this.#fdOf(handle);
   }
 
   native(check: (fd: number) => boolean): number {
     const fd = this.fd();
     // Bytes that wait in the handle's own queue must go first: then everything is copied behind them.
-    if (fd < 0 || this.pending() !== 0) return -1;
+    // A handle that does not tell of any (NaN) has none: what was written before has called back.
+    if (fd < 0 || this.pending() > 0) return -1;
     const handle = this.#inner._handle as Handle;
     if (this.#checked !== handle && check(fd)) this.#checked = handle;
     return this.#checked === handle ? fd : -1;

@@ -1,9 +1,9 @@
 // node --import sendoff/register server.js: an import with one effect. See host/pipe.ts.
 
+import { host } from "#process";
 import { install } from "./pipe.js";
-import { node } from "./process.js";
 
-const { shared } = node();
+const { shared } = host();
 if (shared.auto !== "copy") {
   const debug = process.env.SENDOFF_DEBUG === "1";
   const seen = new Set<string>();

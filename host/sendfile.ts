@@ -10,7 +10,7 @@ import type { Core } from "./core.js";
 import type { Running, Transfers } from "./drain.js";
 import { argumentError, SendfileError, type SendfileErrorCode, WORDS } from "./errors.js";
 import type { Opener } from "./open.js";
-import { type Job, type Queue, queueOf } from "./queue.js";
+import { type FdOf, type Job, type Queue, queueOf } from "./queue.js";
 import type { Scratch } from "./scratch.js";
 import { describe, type File, type Source, sourceOf } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
@@ -70,6 +70,8 @@ export interface Shared {
   /** The queue of a socket, the source of a file, of a kind that only this runtime has; else null. */
   readonly queue: (socket: unknown) => Queue | null;
   readonly source: (file: unknown) => Source | null;
+  /** The fd of a net.Socket's handle, where it is not as Node's. */
+  readonly fdOf: FdOf | undefined;
   /** Those that run; none may start once the process is ending. */
   readonly transfers: Transfers;
 }
@@ -90,7 +92,7 @@ export function sendfile(
     if (own === null) checkSocket(socket as Writable);
     const source = shared.source(file) ?? sourceOf(file as File);
     const checked = check(options, shared.auto);
-    const queue = own ?? queueOf(socket as Writable);
+    const queue = own ?? queueOf(socket as Writable, shared.fdOf);
     if (queue.closed || queue.ended) {
       source.close();
       throw new SendfileError("ERR_SENDFILE_CLOSED", "the socket is closed or ended");
@@ -289,7 +291,8 @@ export class Transfer implements Job, Running {
 
   /** A FIFO or stream has no positions to start from. */
   #unseekable(): Error | null {
-    if (this.#source.positioned || this.#options.offset === 0) return null;
+    const { positioned, start = 0 } = this.#source;
+    if (positioned || this.#options.offset + start === 0) return null;
     return new SendfileError("ESPIPE", "ESPIPE: this file can't seek to an offset", { syscall: "lseek" });
   }
 
@@ -351,7 +354,7 @@ export class Transfer implements Job, Running {
       flags |= Flag.Native | Flag.Probe;
       this.#native = true;
     }
-    core.transfer_extent(this.#handle, header.length, offset, count, trailer.length, flags);
+    core.transfer_extent(this.#handle, header.length, offset + (source.start ?? 0), count, trailer.length, flags);
     this.#pump();
   }
 
@@ -498,7 +501,7 @@ export class Transfer implements Job, Running {
     const way = core.transfer_way(this.#handle);
     if (way === Way.Doorbell && sys !== null) {
       this.#source.forget?.();
-      const n = sys.read(this.#source.fd(), core.scratch(), position, length);
+      const n = sys.read(this.#source.fd(), core.scratch(), position + (this.#source.start ?? 0), length);
       if (n > 0) return done(scratch.take(n));
     }
     const left = this.#total - bodyAt - length;
@@ -621,7 +624,7 @@ export class Transfer implements Job, Running {
       if (fd >= 0) sys.push(fd);
     }
     core.transfer_close(this.#handle);
-    if (this.#options.seek && sys !== null && this.#begun) this.#source.seek(this.#options.offset + sent, sys.seek);
+    if (this.#options.seek && this.#begun) this.#source.seek(this.#options.offset + sent, sys?.seek ?? null);
     this.#source.close();
     this.#free();
     if (error === null) this.#resolve(sent);

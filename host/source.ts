@@ -20,6 +20,9 @@ export type File =
 
 export type Read = (error: unknown, bytes: Uint8Array) => void;
 
+/** lseek(2) from the start, where native calls can be had. */
+export type Lseek = (fd: number, position: number) => void;
+
 export interface Source {
   /** Bytes from position 0 to the end, Infinity where only the end will tell; known once `open` has called back. */
   readonly size: number;
@@ -29,6 +32,8 @@ export interface Source {
   readonly native: boolean;
   /** Bytes can be asked for by position; else only in their order, from 0. */
   readonly positioned: boolean;
+  /** Where position 0 is in the file behind the fd. Default: 0, and more for a slice of a file. */
+  readonly start?: number;
   /** In place of `open`: what is there is a regular file of at least `size` bytes, says the caller. */
   believe?(size: number): void;
   /** Opens what has to be opened; calls back at once where nothing has. */
@@ -44,7 +49,7 @@ export interface Source {
   /** Lets go of what is kept for the next read: it will not come soon. */
   forget?(): void;
   /** Leaves the file's own position there, where it has one. */
-  seek(position: number, lseek: (fd: number, position: number) => void): void;
+  seek(position: number, lseek: Lseek | null): void;
   /** Gives back what `open` took, once a pending read is over. */
   close(): void;
 }
@@ -62,6 +67,11 @@ export function sourceOf(file: File): Source {
   }
   const wanted = "a path, file URL, FileHandle, file descriptor, Blob, bytes or a readable stream";
   throw argumentError(TypeError, `file must be ${wanted} (got ${describe(file)})`);
+}
+
+/** A part of a file, by path or fd: at most `most` bytes from `start` on. */
+export function partOf(file: string | number, start: number, most: number): Source {
+  return typeof file === "string" ? new PathSource(file, { start, most }) : new NumberSource(file, start, most);
 }
 
 /** FileHandle's class is not exported by Node: it is known by what it has. */
@@ -90,18 +100,29 @@ interface Ahead {
   waiter: (() => void) | null;
 }
 
+/** What is asked of a file when it is opened, as fs.Stats has it. */
+export type Stat = Pick<fs.Stats, "size" | "blocks" | "isFile" | "isDirectory" | "isBlockDevice">;
+
 /** A file by its fd. */
-abstract class FdSource implements Source {
+export abstract class FdSource implements Source {
   size = 0;
   early = false;
   native = false;
   /** False for FIFOs, sockets, character devices. */
   positioned = true;
+  readonly start: number;
+  readonly #most: number;
   #ahead: Ahead | null = null;
   /** The buffer that is not being filled, of the pair that takes turns. */
   #spare: Uint8Array | null = null;
   #pending = 0;
   #closing = false;
+
+  /** Of the file, at most `most` bytes from `start` on. */
+  constructor(start = 0, most = Number.POSITIVE_INFINITY) {
+    this.start = start;
+    this.#most = most;
+  }
 
   abstract open(done: (error: unknown) => void): void;
   abstract fd(): number;
@@ -118,6 +139,12 @@ abstract class FdSource implements Source {
   protected look(fd: number): fs.Stats {
     if (fd < 0) throw new SendfileError("EBADF", "EBADF: the file is closed", { syscall: "fstat" });
     const stat = fs.fstatSync(fd);
+    this.judge(stat);
+    return stat;
+  }
+
+  /** What the kernel says of the file: how much there is, and who may read it. */
+  protected judge(stat: Stat): void {
     if (stat.isDirectory()) {
       throw new SendfileError("EISDIR", "EISDIR: illegal operation on a directory, sendfile", { syscall: "read" });
     }
@@ -126,8 +153,9 @@ abstract class FdSource implements Source {
     const believable = stat.isFile() && stat.size > 0;
     this.native = believable && !(stat.blocks === 0 && stat.size <= 4096);
     this.early = !this.native;
-    this.size = believable ? stat.size : Number.POSITIVE_INFINITY;
-    return stat;
+    // A part of what claims size 0 was cut by that claim.
+    const most = believable || this.#most > 0 ? this.#most : Number.POSITIVE_INFINITY;
+    this.size = Math.max(0, Math.min(believable ? stat.size - this.start : Number.POSITIVE_INFINITY, most));
   }
 
   read(position: number, length: number, reuse: boolean, ahead: number, done: Read): void {
@@ -179,16 +207,17 @@ abstract class FdSource implements Source {
 
   #read(buffer: Uint8Array, length: number, position: number, done: (error: unknown, bytes: number) => void): void {
     this.#pending++;
-    this.fetch(buffer, length, this.positioned ? position : null, (error, bytes) => {
+    this.fetch(buffer, length, this.positioned ? this.start + position : null, (error, bytes) => {
       this.#pending--;
       if (this.#closing && this.#pending === 0) this.release();
       done(error, bytes);
     });
   }
 
-  seek(position: number, lseek: (fd: number, position: number) => void): void {
+  seek(position: number, lseek: Lseek | null): void {
+    if (lseek === null || !this.positioned) return;
     const fd = this.fd();
-    if (fd >= 0 && this.positioned) lseek(fd, position);
+    if (fd >= 0) lseek(fd, this.start + position);
   }
 
   close(): void {
@@ -203,8 +232,8 @@ export class PathSource extends FdSource {
   #fd: number;
   #closed = false;
 
-  constructor(path: string | URL, fd = -1) {
-    super();
+  constructor(path: string | URL, { fd = -1, start, most }: { fd?: number; start?: number; most?: number } = {}) {
+    super(start, most);
     this.#fd = fd;
     if (path instanceof URL && path.protocol !== "file:") {
       throw argumentError(TypeError, `file must be a file URL (got ${path.protocol})`);
@@ -307,8 +336,8 @@ class NumberSource extends FdSource {
   #dev = 0;
   #ino = 0;
 
-  constructor(fd: number) {
-    super();
+  constructor(fd: number, start?: number, most?: number) {
+    super(start, most);
     if (!Number.isInteger(fd)) throw argumentError(TypeError, `file: a file descriptor must be an integer (got ${fd})`);
     if (fd < 0 || fd > 0x7fffffff) throw argumentError(RangeError, `file: no file descriptor can be ${fd}`);
     this.#fd = fd;

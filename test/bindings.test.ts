@@ -4,9 +4,9 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Capabilities } from "sendoff";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Capabilities } from "../host/node.js";
 import { pattern } from "./lib/bytes.js";
 import { type ChildOptions, type Outcome, runNode } from "./lib/child.js";
 import { tempFile, tempFolder } from "./lib/files.js";

@@ -3,6 +3,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { kill, run } from "./lib/ending.js";
+import { lacks } from "./lib/runtime.js";
 
 const test = suite("drainOnExit");
 
@@ -13,7 +14,9 @@ test("a running transfer is finished, a new one refused, idle connections ended"
   assert.is(status, "SIGTERM", stderr);
 });
 
-test("one that is not over by the timeout fails with the bytes sent", async () => {
+const reason = lacks("fd of a response");
+const late = "one that is not over by the timeout fails with the bytes sent";
+(reason === null ? test : test.skip)(reason === null ? late : `${late} (${reason})`, async () => {
   const { lines, status, stderr } = await run("drain.mjs", { args: ["slow"], act: kill("SIGTERM") });
   assert.equal(lines, ["new: ERR_SENDFILE_ABORTED 0", "ERR_SENDFILE_ABORTED true"], stderr);
   assert.is(status, "SIGTERM", stderr);

@@ -33,8 +33,11 @@ function read(folder: string): File[] {
       const source = readFileSync(new URL(path, ROOT), "utf8");
       const code = source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$|\s\/\/ .*$/gm, "");
       const said = [...code.matchAll(IMPORT)].map((match) => (match[1] ?? match[2] ?? match[3]) as string);
-      const inside = (name: string) => name.startsWith(".");
-      const target = (name: string) => `${posix.join(posix.dirname(path), name).replace(/\.[jt]s$/, "")}.ts`;
+      const inside = (name: string) => name.startsWith(".") || name === "#process";
+      const target = (name: string) =>
+        name === "#process"
+          ? "host/process/node.ts"
+          : `${posix.join(posix.dirname(path), name).replace(/\.[jt]s$/, "")}.ts`;
       return {
         path,
         code,
@@ -49,10 +52,10 @@ const host = read("host");
 const cli = read("cli");
 const all = [...assembly, ...host, ...cli];
 
-/** Runtimes by the names of their front doors; and what binds libc, which only a door may choose. */
+/** Runtimes by the names of their front doors; and what binds libc. */
 const DOORS = /^host\/(node|deno|bun)\.ts$/;
-/** The host of a Node process, which its front doors share. */
-const PROCESS = "host/process.ts";
+/** The host of a process, which the front doors share: `#process`, by the runtime's condition. */
+const PROCESS = /^host\/process\/(node|deno|bun)\.ts$/;
 const BINDINGS = /^host\/syscalls\/(index|koffi|node-ffi|bun|bun-ffi|deno)\.ts$/;
 
 /** Every import that is not allowed, as "from -> to". */
@@ -168,12 +171,9 @@ test("host/: nothing behind a front door imports it", () => {
   );
 });
 
-test("host/: only a front door chooses a binding of libc", () => {
+test("host/: only the host of a process chooses a binding of libc", () => {
   assert.equal(
-    forbidden(
-      host,
-      (to, from) => !BINDINGS.test(to) || DOORS.test(from) || [PROCESS, "host/syscalls/index.ts"].includes(from),
-    ),
+    forbidden(host, (to, from) => !BINDINGS.test(to) || PROCESS.test(from) || from === "host/syscalls/index.ts"),
     [],
   );
 });

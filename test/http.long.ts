@@ -9,11 +9,11 @@ import net from "node:net";
 import path from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { accelerate, respond, type Send, serveStatic } from "sendoff/http";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { accelerate, respond, type Send, serveStatic } from "../host/http.js";
+import { host } from "#process";
 import { install } from "../host/pipe.js";
-import { node } from "../host/process.js";
 import { descriptors, folder, request, site, within } from "./lib/web.js";
 
 const test = suite("http, 10,000 requests");
@@ -90,7 +90,7 @@ test("accelerated send", async () => {
 });
 
 test("register", async () => {
-  const undo = install(node().shared, () => {});
+  const undo = install(host().shared, () => {});
   await run((_req, res) => {
     res.setHeader("Content-Length", SIZE);
     const stream = createReadStream(file);

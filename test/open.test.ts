@@ -3,14 +3,14 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { serveStatic } from "sendoff/http";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { serveStatic } from "../host/http.js";
 import { Opener } from "../host/open.js";
-import { node } from "../host/process.js";
+import { host } from "../host/process/node.js";
 import { descriptors, exchange, folder, parse, request, site, within } from "./lib/web.js";
 
-const { shared } = node();
+const { shared } = host();
 const { root, remove } = folder({ "a.txt": "first", "dir/b.txt": "below", "big.bin": 300_000 });
 const file = (name: string) => path.join(root, name);
 test.after(remove);

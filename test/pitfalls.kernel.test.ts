@@ -2,15 +2,15 @@
 // and files, but for those that are made to fail.
 
 import type { Socket } from "node:net";
+import { capabilities, type Progress, type SendfileOptions } from "sendoff";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { capabilities, type Progress, type SendfileOptions } from "../host/node.js";
 import { nameOf } from "../host/syscalls/errno.js";
 import { pattern, random, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { type Call, type Errno, type FaultyHost, faultyHost, type Verdict } from "./lib/faulty.js";
 import { openFd, position, tempFile } from "./lib/files.js";
-import { collect, connect, still } from "./lib/line.js";
+import { collect, connect, fdOf, still } from "./lib/line.js";
 import { row, Scene } from "./lib/scene.js";
 
 const MIB = 1024 * 1024;
@@ -349,7 +349,7 @@ const DATA_SEGS_OUT = 156;
 
 /** A u32 of the struct tcp_info of a socket. */
 function tcpInfo({ sys, memory, room }: FaultyHost, socket: Socket, field: number): number {
-  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+  const fd = fdOf(socket);
   const view = new DataView(memory.buffer);
   view.setUint32(room, 1024, true);
   assert.is(sys.libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, room + 8, room), 0);

@@ -11,13 +11,15 @@ import net from "node:net";
 import path from "node:path";
 import { PassThrough, pipeline, Transform, type Writable } from "node:stream";
 import { pipeline as pipelinePromise } from "node:stream/promises";
+import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { host } from "#process";
 import { Fault } from "../assembly/abi.js";
 import { install } from "../host/pipe.js";
-import { node } from "../host/process.js";
 import type { Syscalls } from "../host/syscalls/linux.js";
-import { exchange, folder, request, site, undated, within } from "./lib/web.js";
+import { IMPORT, lacks, RUN } from "./lib/runtime.js";
+import { exchange, folder, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("register");
 const MIB = 1 << 20;
@@ -27,7 +29,9 @@ const file = (name: string) => path.join(root, name);
 fs.writeFileSync(file("big"), Buffer.alloc(BIG, "0123456789abcdefghijklmnopqrstuvwxyz\n"));
 test.after(remove);
 
-const { shared } = node();
+const { shared } = host();
+/** Whether bodies can go by the kernel here. */
+const bodies = shared.sys !== null && lacks("fd of a response") === null;
 
 /** What happened, in its order, and what it left. */
 type Log = (string | number | boolean | null | undefined)[];
@@ -318,7 +322,7 @@ const situations: Record<string, Situation> = {
       stream.pipe(target(log, res, BIG));
       await begun(stream);
       const before = stream.bytesRead;
-      let seen = stream.readableLength;
+      let seen = -stream.readableLength; // read already, and yet to come as 'data'
       stream.on("data", (part) => (seen += part.length));
       res.on("close", () => log.push(before + seen === BIG || before + seen));
     },
@@ -702,16 +706,19 @@ for (const [name, situation] of Object.entries(situations)) {
       assert.is(got.length, wanted.length);
       assert.is(hash(got), hash(wanted));
     }
-    const { native } = situation;
+    const native = bodies ? situation.native : "none";
     if (native === "none") assert.is(moved, 0);
-    else if (native === "all") assert.is(moved, got.length, reasons.join());
-    else assert.ok(moved > 0, `by the kernel: ${moved}; ${reasons}`);
+    else if (native === "all") {
+      // The header goes by itself where this turn of the loop has no time left.
+      const { body } = parse(got);
+      assert.ok(moved === got.length || moved === body.length, `by the kernel: ${moved}; ${reasons}`);
+    } else assert.ok(moved > 0, `by the kernel: ${moved}; ${reasons}`);
   });
 }
 
 test("a pair that the kernel can't serve goes on in the old way, and is not asked again", async () => {
   const { sys } = shared;
-  if (sys === null) return;
+  if (sys === null || !bodies) return;
   const { sendfile } = sys;
   let calls = 0;
   let moved = 0;
@@ -732,7 +739,7 @@ test("a pair that the kernel can't serve goes on in the old way, and is not aske
 
 // Sockets.
 
-const onSocket: Record<string, [native: boolean, play: (socket: net.Socket, log: Log) => unknown]> = {
+const onSocket: Record<string, [native: boolean | "if written", play: (socket: net.Socket, log: Log) => unknown]> = {
   "a whole file": [
     true,
     (socket, log) => {
@@ -752,7 +759,7 @@ const onSocket: Record<string, [native: boolean, play: (socket: net.Socket, log:
     },
   ],
   "between two writes": [
-    true,
+    "if written",
     (socket, log) => {
       const stream = source(log, "odd");
       socket.write("before ");
@@ -762,7 +769,7 @@ const onSocket: Record<string, [native: boolean, play: (socket: net.Socket, log:
     },
   ],
   "a write in the middle of the first turn": [
-    true,
+    "if written",
     (socket, log) => {
       const stream = source(log, "odd");
       stream.pipe(socket);
@@ -807,7 +814,7 @@ const onSocket: Record<string, [native: boolean, play: (socket: net.Socket, log:
 
 for (const [name, [native, play]] of Object.entries(onSocket)) {
   test(`socket: ${name}`, async () => {
-    if (shared.sys === null) return;
+    if (!bodies) return;
     const run = async (): Promise<[Log, Buffer]> => {
       const log: Log = [];
       const server = net.createServer((socket) => {
@@ -828,49 +835,17 @@ for (const [name, [native, play]] of Object.entries(onSocket)) {
     const [[log, got], moved] = await counting(run).finally(undo);
     assert.equal(sorted(log), sorted(want));
     assert.is(hash(got), hash(wanted));
-    assert.is(moved > 0, native);
+    if (native !== "if written") assert.is(moved > 0, native);
+    else if (lacks("a write that is over at once") === null) assert.ok(moved > 0);
   });
 }
 
-// Whole programs: a server that asks itself, and prints how often it has read from its file.
-
-const program = `
-import fs, { createReadStream, statSync } from "node:fs";
-import http, { createServer } from "node:http";
-import { pipeline } from "node:stream/promises";
-import cluster from "node:cluster";
-const [, , file, how] = process.argv;
-const serve = () => {
-  let reads = 0;
-  const { read } = fs;
-  fs.read = (...args) => (reads++, read(...args));
-  const server = createServer((req, res) => {
-    res.setHeader("Connection", "close");
-    if (req.url !== "/chunked") res.setHeader("Content-Length", statSync(file).size);
-    // The client may hang up as soon as it has every byte, before the response has finished.
-    if (req.url === "/pipeline") pipeline(createReadStream(file), res).catch(() => {});
-    else createReadStream(file).pipe(res);
-  }).listen(0, "127.0.0.1", async () => {
-    const lengths = [];
-    for (const url of ["/", "/pipeline", ...(how === "chunked" ? ["/chunked", "/chunked"] : [])]) {
-      const { port } = server.address();
-      const res = await fetch("http://127.0.0.1:" + port + url);
-      lengths.push((await res.arrayBuffer()).byteLength);
-    }
-    server.close();
-    const report = lengths.join() + " " + (reads > 0 ? "read" : "not read");
-    if (cluster.isWorker) process.send(report, () => process.disconnect());
-    else console.log(report);
-  });
-};
-if (how === "cluster" && cluster.isPrimary) cluster.fork().on("message", (report) => console.log(report));
-else serve();
-`;
+// Whole programs: test/fixtures/serve.mjs.
 
 async function run(how: string, env: NodeJS.ProcessEnv = {}): Promise<{ stdout: string; stderr: string }> {
-  fs.writeFileSync(file("program.mjs"), program);
+  const program = fileURLToPath(new URL("../../test/fixtures/serve.mjs", import.meta.url));
   const register = new URL("../host/register.js", import.meta.url).href;
-  const child = spawn(process.execPath, ["--import", register, file("program.mjs"), file("odd"), how], {
+  const child = spawn(process.execPath, [...RUN, IMPORT, register, program, file("odd"), how], {
     env: { ...process.env, NODE_NO_WARNINGS: "1", SENDOFF_DEBUG: "", SENDOFF_MODE: "", ...env },
   });
   let stdout = "";
@@ -885,14 +860,19 @@ async function run(how: string, env: NodeJS.ProcessEnv = {}): Promise<{ stdout: 
 const lengths = (n: number) => Array.from({ length: n }, () => 70_001).join();
 
 test("--import: no changed line, and no read", async () => {
-  if (shared.sys === null) return;
+  if (!bodies) return;
   assert.equal(await run("plain"), { stdout: `${lengths(2)} not read`, stderr: "" });
 });
 
-test("--import reaches the workers of a cluster", async () => {
-  if (shared.sys === null) return;
-  assert.equal(await run("cluster"), { stdout: `${lengths(2)} not read`, stderr: "" });
-});
+const alone = lacks("workers that import what the primary does");
+const workers = "--import reaches the workers of a cluster";
+if (alone !== null) test.skip(`${workers} (${alone})`);
+else {
+  test(workers, async () => {
+    if (!bodies) return;
+    assert.equal(await run("cluster"), { stdout: `${lengths(2)} not read`, stderr: "" });
+  });
+}
 
 test("SENDOFF_MODE=copy turns it off", async () => {
   assert.equal(await run("plain", { SENDOFF_MODE: "copy" }), { stdout: `${lengths(2)} read`, stderr: "" });
@@ -901,7 +881,7 @@ test("SENDOFF_MODE=copy turns it off", async () => {
 test("SENDOFF_DEBUG=1 says why a pipe was left alone, once a reason", async () => {
   const { stdout, stderr } = await run("chunked", { SENDOFF_DEBUG: "1" });
   assert.is(stdout, `${lengths(4)} read`);
-  if (shared.sys === null) return;
+  if (!bodies) return;
   assert.is(stderr, "sendoff: a pipe was left alone: the response's length is not known, or another\n");
 });
 

@@ -159,7 +159,7 @@ function body(
     if (!announces(res, count)) reason = "the header announces something else";
     else if (sys === null) reason = "no native calls";
     else {
-      queue = queueOf(res.socket as Socket);
+      queue = queueOf(res.socket as Socket, shared.fdOf);
       out = queue.native(sys.isStream);
       if (out < 0 && queue.fd() < 0) {
         queue = null;
@@ -176,7 +176,7 @@ function body(
   let already = 0;
   // What goes at once needs no place in the socket's queue, and most does.
   if (queue?.idle && out >= 0 && options.onProgress === undefined) {
-    const { moved } = dash(shared, queue, out, source.fd(), header, offset, count);
+    const { moved } = dash(shared, queue, out, source.fd(), header, offset + (source.start ?? 0), count);
     already = Math.max(0, moved - header.length);
     header = header.slice(moved);
     offset += already;

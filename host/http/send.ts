@@ -53,7 +53,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
   /** Files that were opened before their headers were made, and are not bodies yet. */
   const held = new WeakMap<SendStream, Held>();
   const hold = (stream: SendStream, path: string, fd: number, only: boolean): (() => void) => {
-    const file = { path, source: new PathSource(path, fd), only };
+    const file = { path, source: new PathSource(path, { fd }), only };
     held.set(stream, file);
     return () => {
       if (held.delete(stream)) file.source.close();

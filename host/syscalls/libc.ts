@@ -2,7 +2,8 @@
 // binding adds the memory's base, and never hands the address of a JS buffer to native code.
 
 export interface Libc {
-  readonly name: "koffi" | "node:ffi";
+  /** How it is called: "koffi". */
+  readonly name: string;
   /** Arguments as in the man pages. Each returns -1 on failure, and `errno()` says why. */
   sendfile(out: number, file: number, offsetPtr: number | null, count: number): number;
   /** macOS's sendfile(2), without headers and flags: `*lengthPtr` is the bytes asked for, then those sent. */

@@ -2,12 +2,12 @@
 
 import * as fs from "node:fs";
 import { constants } from "node:os";
+import { adapter } from "#process";
 import type { Memory } from "../../host/core.js";
 import { createHost, type Host } from "../../host/index.js";
 import type { Mode } from "../../host/sendfile.js";
 import { sort } from "../../host/syscalls/errno.js";
-import { openLibc } from "../../host/syscalls/index.js";
-import { linux, type Syscalls } from "../../host/syscalls/linux.js";
+import type { Syscalls } from "../../host/syscalls/linux.js";
 
 export type Errno = keyof typeof constants.errno;
 
@@ -46,15 +46,14 @@ export function faultyHost({ judge = () => null, now, auto = "auto" }: FaultyOpt
   let memory: Memory | undefined;
   let room = 0;
 
+  const lends = adapter();
   const host = createHost(fs.readFileSync(new URL("../../core.wasm", import.meta.url)), {
-    libc: () => "none",
-    now: now ?? (() => performance.now()),
-    defer: (next) => setImmediate(next),
+    ...lends,
+    now: now ?? lends.now,
     auto,
     open(lent, frame) {
-      const libc = openLibc(lent, process.env);
-      if (typeof libc === "string") return libc;
-      const real = linux(libc, lent, frame);
+      const real = lends.open(lent, frame);
+      if (typeof real === "string") return real;
       memory = lent;
       room = frame - 2048; // the end of the core's scratch area
       sys = real;

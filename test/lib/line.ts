@@ -4,13 +4,19 @@ import { once } from "node:events";
 import * as net from "node:net";
 import { join } from "node:path";
 import * as tls from "node:tls";
+import { host } from "#process";
+import { queueOf } from "../../host/queue.js";
 import { certificate } from "./certificate.js";
+import { connectConn } from "./conn.js";
 import { tempFolder } from "./files.js";
+import { type LineKind, lacks } from "./runtime.js";
 import type { Scene } from "./scene.js";
 
 export type Over = "tcp" | "tcp6" | "unix" | "tls";
 
 export interface LineOptions {
+  /** Whose connection the sending side is. Default: node:net. */
+  kind?: LineKind;
   over?: Over;
   /** Who sends: the side that connected, or the one that accepted. Default: server. */
   side?: "client" | "server";
@@ -25,7 +31,8 @@ export interface Line {
 }
 
 export async function connect(scene: Scene, options: LineOptions = {}): Promise<Line> {
-  const { over = "tcp", side = "server", allowHalfOpen = false } = options;
+  const { kind = "node:net", over = "tcp", side = "server", allowHalfOpen = false } = options;
+  if (kind === "Deno.Conn") return connectConn(scene, options);
   const near = side === "server" ? { allowHalfOpen } : {};
   const server =
     over === "tls" ? tls.createServer(certificate()) : net.createServer({ ...near, pauseOnConnect: side === "client" });
@@ -75,6 +82,11 @@ export function collect(far: NodeJS.ReadableStream): Promise<Buffer> {
   return all;
 }
 
+/** Takes in everything of a TLS line, to the end where the runtime tells of it, else what is awaited. */
+export function collectTls(far: net.Socket, size: number): Promise<Buffer> {
+  return lacks("the end of a TLS connection") === null ? collect(far) : take(far, size);
+}
+
 /** Takes in at least `size` bytes, then is paused again. */
 export function take(far: net.Socket, size: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -93,6 +105,11 @@ export function take(far: net.Socket, size: number): Promise<Buffer> {
     far.on("data", data).on("end", over).on("close", over);
     far.resume();
   });
+}
+
+/** The fd that native calls are made on; -1 where there is none. */
+export function fdOf(socket: net.Socket): number {
+  return queueOf(socket, host().shared.fdOf).fd();
 }
 
 /** Turns of the event loop, until something is so. */

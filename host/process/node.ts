@@ -1,22 +1,27 @@
 // The host of this Node process: one for all its front doors.
 
 import { readFileSync } from "node:fs";
-import { createHost, type Host } from "./index.js";
-import type { Mode } from "./sendfile.js";
-import { openSyscalls } from "./syscalls/index.js";
+import { type Adapter, createHost, type Host } from "../index.js";
+import { openSyscalls } from "../syscalls/index.js";
+import { modeOf } from "./mode.js";
 
-let host: Host | undefined;
-
-/** Made at first use: an import alone loads no native code and prints no warning. */
-export function node(): Host {
-  host ??= createHost(readFileSync(new URL("../core.wasm", import.meta.url)), {
+/** What Node lends. Throws a TypeError where SENDOFF_MODE is none. */
+export function adapter(): Adapter {
+  return {
     now: () => performance.now(),
     defer: (next) => setImmediate(next),
     open: (memory, frame) => openSyscalls(memory, frame, process.env),
     libc,
-    auto: mode(process.env.SENDOFF_MODE),
-  });
-  return host;
+    auto: modeOf(process.env.SENDOFF_MODE),
+  };
+}
+
+let made: Host | undefined;
+
+/** Made at first use: an import alone loads no native code and prints no warning. */
+export function host(): Host {
+  made ??= createHost(readFileSync(new URL("../../core.wasm", import.meta.url)), adapter());
+  return made;
 }
 
 /** Node's report knows glibc's version; on Linux there is hardly another libc than musl besides. */
@@ -25,10 +30,4 @@ function libc(): string {
   if (process.platform === "freebsd") return "FreeBSD libc";
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
-}
-
-function mode(value: string | undefined): Mode {
-  if (value === undefined || value === "" || value === "auto") return "auto";
-  if (value === "copy" || value === "native") return value;
-  throw new TypeError(`SENDOFF_MODE must be auto, native or copy (got '${value}')`);
 }

@@ -1,0 +1,66 @@
+// The runtime that runs the tests, and what it can't do: each known difference by its name, with its
+// reason. A row that asks `lacks(name)` is skipped there, and says why.
+
+import process from "node:process";
+
+export type RuntimeName = "node" | "deno" | "bun";
+
+const { bun, deno } = process.versions as Partial<Record<RuntimeName, string>>;
+
+export const runtime: RuntimeName = deno !== undefined ? "deno" : bun !== undefined ? "bun" : "node";
+
+/** What stands between the runtime's path and a program's. */
+export const RUN: readonly string[] = runtime === "deno" ? ["run", "-A", "--no-lock"] : [];
+
+/** Whose connections transfers are made on: node:net's everywhere, and the runtime's own. */
+export type LineKind = "node:net" | "Deno.Conn";
+export const KINDS: readonly LineKind[] = runtime === "deno" ? ["node:net", "Deno.Conn"] : ["node:net"];
+
+/** What loads a module before the program. */
+export const IMPORT = runtime === "deno" ? "--preload" : "--import";
+
+/** Each by what is wanted. */
+export type Difference =
+  | "the end of a TLS connection"
+  | "TLS with a shared key"
+  | "progress of a write"
+  | "timeout of a stalled socket"
+  | "a write that is over at once"
+  | "workers that import what the primary does"
+  | "the fd of a Unix Deno.Conn"
+  | "the order of a later write to a Deno.Conn"
+  | "live imports of node:fs"
+  | "a Blob of a file is the file"
+  | "stdout is a stream"
+  | "fd of a response"
+  | "keep-alive of HTTP/1.0";
+
+const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
+  node: {},
+  deno: {
+    "the end of a TLS connection": "node:tls under Deno tells nobody that the other side has ended",
+    "TLS with a shared key": "node:tls under Deno has no PSK ciphers",
+    "progress of a write": "node:net under Deno tells of a write only once it is over",
+    "a write that is over at once": "no write of a net.Socket under Deno is over in the same turn",
+    "workers that import what the primary does": "a cluster's workers under Deno are not told of --preload",
+    "the fd of a Unix Deno.Conn": "Deno tells no fd of a Unix Deno.Conn, and its addresses do not either",
+    "the order of a later write to a Deno.Conn": "a write to a Deno.Conn during a transfer goes out in the middle",
+    "live imports of node:fs": "under Deno syncBuiltinESMExports() changes no import",
+    "a Blob of a file is the file": "fs.openAsBlob() under Deno reads the file at once",
+  },
+  bun: {
+    "progress of a write": "node:net under Bun tells of a write only once it is over",
+    "timeout of a stalled socket": "a net.Socket under Bun emits no 'timeout' while a write is under way",
+    "a Blob of a file is the file": "fs.openAsBlob() under Bun does not notice a change",
+    "stdout is a stream": "process.stdout under Bun has a write() of its own, and no queue to wait in",
+    "fd of a response": "a response of node:http under Bun has no socket with an fd",
+    "keep-alive of HTTP/1.0": "node:http under Bun answers no pipelined HTTP/1.0",
+    "TLS with a shared key": "node:tls under Bun has no PSK ciphers",
+    "live imports of node:fs": "under Bun syncBuiltinESMExports() changes no import",
+  },
+};
+
+/** Why this runtime has no such thing; null where it has. */
+export function lacks(difference: Difference): string | null {
+  return DIFFERENCES[runtime][difference] ?? null;
+}
