@@ -33,6 +33,14 @@ export function size(name: string, text: string | undefined, least: number): num
   return bytes;
 }
 
+/** A whole number, both bounds included. */
+export function integer(name: string, text: string | undefined, least: number, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= least && number <= most) return number;
+  throw new UsageError(`${name} must be a whole number from ${least} to ${most} (got '${text}')`);
+}
+
 /** Milliseconds: 500, 500ms, 10s, 2m. */
 export function duration(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;

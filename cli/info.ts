@@ -58,7 +58,14 @@ function words(system: System, { native, reason, binding, libc, mode, kernel, ab
   const rows = [
     ["sendoff", `${system.sendoff}, core ABI ${abi}`],
     ["node", `${system.node} on ${system.platform} ${system.arch}, kernel ${system.kernelRelease}`],
-    ["native", native ? "on: files go by the kernel's sendfile(2)" : `off: ${why(reason ?? "")}`],
+    [
+      "native",
+      !native
+        ? `off: ${why(reason ?? "")}`
+        : reason === null
+          ? "on: files go by the kernel's sendfile(2)"
+          : `on demand: ${reason}`,
+    ],
     [
       "binding",
       binding === null ? "none: the C library can't be called" : `the C library, ${libc}, is called by ${binding}`,

@@ -3,6 +3,7 @@
 import cliProgress from "cli-progress";
 import { type Progress, SendfileError } from "sendoff";
 import { atEnd } from "./cleanup.js";
+import { units } from "./units.js";
 
 /** A bar on stderr where that is a terminal; else nothing is drawn. */
 export interface Meter {
@@ -81,12 +82,6 @@ export function explain(error: unknown): string {
   if (!(error instanceof SendfileError)) return text;
   const hint = code === "ERR_SENDFILE_NOT_AVAILABLE" ? " (sendoff info may say why)" : "";
   return `${text}${hint}; ${error.sent} bytes sent`;
-}
-
-/** 1.5 GB: powers of 1000, as in MB/s. */
-function units(bytes: number): string {
-  const power = bytes < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(bytes) / 3));
-  return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
 }
 
 /** 1:05, or 1:00:05. */

@@ -25,7 +25,8 @@ FILE      what to send. Without it, 256 MiB of pseudo-random bytes (less, where
           nothing can be left behind.
 TARGET    HOST:PORT, [IPV6]:PORT or unix:PATH: who listens there gets the bytes
           and nothing else; then the connection is closed. A single argument that
-          reads like this and is not an existing file is a TARGET.
+          reads like this and is not an existing file is a TARGET. On Windows PATH
+          is the name of a pipe: unix:\\\\.\\pipe\\receiver.
           Without it, a receiver in a child process takes the bytes over loopback
           TCP, and what it received is compared with the file by SHA-256.
 

@@ -14,6 +14,7 @@ export interface Command {
 /** Loaded when asked for, so that `sendoff info` is not slowed down by a progress bar. */
 const COMMANDS: { readonly [name: string]: { summary: string; load(): Promise<Command> } } = {
   send: { summary: "send a file over TCP or a Unix socket, and measure it", load: () => import("./send.js") },
+  serve: { summary: "serve a folder over HTTP", load: () => import("./serve.js") },
   info: { summary: "say what this machine can do, and why native is off", load: () => import("./info.js") },
 };
 

@@ -124,11 +124,10 @@ class ConnQueue implements Queue {
     return this.closed ? -1 : this.#conn.fd();
   }
 
-  native(check: (fd: number) => boolean): boolean {
+  native(check: (fd: number) => boolean): number {
     const fd = this.fd();
-    if (fd < 0) return false;
-    if (this.#checked !== fd && check(fd)) this.#checked = fd;
-    return this.#checked === fd;
+    if (fd >= 0 && this.#checked !== fd && check(fd)) this.#checked = fd;
+    return this.#checked === fd ? fd : -1;
   }
 
   pending(): number {

@@ -10,6 +10,8 @@ export interface Dash {
   action: Action;
   /** Bytes that went, of header and body. */
   moved: number;
+  /** What the socket has no room for: so many bytes, written as ever, are the doorbell. 0 where it is not that. */
+  bell: number;
   /** The kernel can't serve this pair of file and socket, now and later. */
   unable: boolean;
   /** The last bytes that went are held back by MSG_MORE. */
@@ -17,30 +19,34 @@ export interface Dash {
 }
 
 /**
- * Moves what can be moved now of `header` and of `count` bytes at `offset` of the regular file `fd`.
- * The queue must be idle, and its socket a stream socket with an fd.
+ * Moves what can be moved now of `header`, which is latin1, and of `count` bytes at `offset` of the regular
+ * file `file`. The queue must be idle, and `out` the fd that its `native` has just said.
  */
 export function dash(
-  { core, turns }: Shared,
+  { core, turns, scratch }: Shared,
   queue: Queue,
-  fd: number,
-  header: Uint8Array,
+  out: number,
+  file: number,
+  header: string,
   offset: number,
   count: number,
 ): Dash {
   const now = turns.enter();
   const handle = core.transfer_open(now);
-  if (handle === 0) return { action: Action.Copy, moved: 0, unable: false, corked: false };
-  core.transfer_extent(handle, header.length, offset, count, 0, Flag.Native | Flag.Probe);
-  if (header.length > 0) {
-    const first = header.length > core.header_max() ? header.subarray(0, core.header_max()) : header;
-    new Uint8Array(core.memory.buffer, core.scratch(), first.length).set(first);
+  if (handle === 0) {
+    turns.leave();
+    return { action: Action.Copy, moved: 0, bell: 0, unable: false, corked: false };
   }
-  const action = core.transfer_run(handle, queue.fd(), fd, now);
+  core.transfer_extent(handle, header.length, offset, count, 0, Flag.Native | Flag.Probe);
+  if (header.length > 0) scratch.write(header);
+  const action = core.transfer_run(handle, out, file, now);
   const moved = core.transfer_tally(handle, Way.Native);
   const corked = action !== Action.Done && core.transfer_corked(handle) === 1;
-  const unable = action === Action.Copy && core.transfer_way(handle) === Way.Copied;
+  const way = action === Action.Copy ? core.transfer_way(handle) : Way.Native;
+  const unable = way === Way.Copied;
+  const bell = way === Way.Doorbell ? core.transfer_want(handle) - Math.max(0, header.length - moved) : 0;
   core.transfer_close(handle);
   queue.moved(moved);
-  return { action, moved, unable, corked };
+  turns.leave();
+  return { action, moved, bell, unable, corked };
 }

@@ -51,8 +51,9 @@ export function serveStatic(root: string, options?: StaticOptions): Handler {
 
 /**
  * Makes a given copy of the package `send` hand its bodies to the kernel, and with it all that is built
- * on that copy: `express.static`, `serve-static`, `res.sendFile`. A use that listens for its 'stream'
- * event, or that gives fs options of its own, and a response that is wrapped or encrypted, stay as they were.
+ * on that copy: `express.static`, `serve-static`, `res.sendFile`. A use that takes the stream of its event
+ * 'stream', or that gives fs options of its own, and a response that is wrapped or encrypted, stay as they were.
+ * A listener of 'stream' that declares no parameter is called without one.
  *
  * @param send what `require('send')` gave.
  * @returns an undo; it does nothing once somebody else has patched the copy after us.

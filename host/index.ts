@@ -5,7 +5,9 @@ import { ABI_VERSION } from "../assembly/abi.js";
 import { boot, type Memory } from "./core.js";
 import { type DrainOptions, Transfers } from "./drain.js";
 import { argumentError, SendfileError } from "./errors.js";
+import { Opener } from "./open.js";
 import type { FdOf, Queue } from "./queue.js";
+import { Scratch } from "./scratch.js";
 import { integer, type Mode, type SendfileOptions, type Shared, sendfile } from "./sendfile.js";
 import { describe, type File, type Source } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
@@ -33,15 +35,15 @@ export interface Adapter {
 
 /** What was found, and why native is off where it is. */
 export interface Capabilities {
-  /** Whether `sendfile` can call the kernel's sendfile in this process. */
+  /** Whether `sendfile` can call the kernel's sendfile in this process: by mode 'native' at the least. */
   native: boolean;
-  /** Why not; null where it can. */
+  /** Why it can't, or why mode 'auto' does not; null where both do. */
   reason: string | null;
   /** How libc is called. */
   binding: string | null;
   /** Which C library that is, and its version where it can be told: "glibc 2.36", "musl". */
   libc: string | null;
-  /** What `mode: 'auto'` means here: SENDOFF_MODE. */
+  /** What `mode: 'auto'` means here: SENDOFF_MODE, and 'copy' on macOS. */
   mode: Mode;
   /** Which calls of the kernel are there: sendfile, and preadv2 with RWF_NOWAIT. */
   kernel: { sendfile: boolean; nowait: boolean };
@@ -69,12 +71,16 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
   });
   const found = adapter.open(core.memory, core.frame());
   if (typeof found !== "string") sys = found;
+  const wary = adapter.auto === "auto" && typeof found !== "string" ? (found.wary ?? null) : null;
+  const auto = wary === null ? adapter.auto : "copy";
   const shared: Shared = {
     core,
     turns: new Turns(core, adapter.now, adapter.defer),
+    scratch: new Scratch(core),
     sys,
+    opener: new Opener(sys),
     reason: typeof found === "string" ? found : adapter.auto === "copy" ? "SENDOFF_MODE=copy" : null,
-    auto: adapter.auto,
+    auto,
     now: adapter.now,
     queue: (socket) => adapter.queue?.(socket) ?? null,
     source: (file) => adapter.source?.(file) ?? null,
@@ -97,7 +103,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
       if (sys === null) throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `no native sendfile: ${found}`);
       const n = sys.bare(out, file, offset, count);
       if (n >= 0) return n;
-      const name = nameOf(sys.errno);
+      const name = (sys.nameOf ?? nameOf)(sys.errno);
       throw new SendfileError(name, `${name}: sendfile`, { syscall: "sendfile", errno: -sys.errno });
     },
 
@@ -106,10 +112,10 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
       const reason = shared.reason ?? (kernel.sendfile ? null : "this kernel has no sendfile");
       return {
         native: reason === null,
-        reason,
+        reason: reason ?? wary,
         binding: sys?.libc.name ?? null,
         libc: sys === null ? null : adapter.libc(),
-        mode: adapter.auto,
+        mode: auto,
         kernel,
         abi: ABI_VERSION,
       };

@@ -2,8 +2,8 @@
 // moves natively what it can, and then does what it always did. All events are Node's own: pipe(),
 // 'end', 'close' and the rest run as they are, they only find that less is left to read.
 //
-// A file that went natively as a whole is an end of file to the stream. Where the kernel would wait,
-// for the socket or for the disk, the stream reads one chunk in its old way: its 'drain' is the doorbell.
+// A file that went natively as a whole is an end of file to the stream. Where the disk is cold it reads one
+// chunk in its old way; where the socket is full, a few bytes, and once they have left the kernel goes on.
 
 import fs from "node:fs";
 import { OutgoingMessage } from "node:http";
@@ -11,7 +11,7 @@ import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { Action } from "../assembly/abi.js";
 import { dash } from "./dash.js";
-import { announces, lengthOf, obstacle, type Response, renderHeader, takeHeader } from "./http/message.js";
+import { announces, giveBack, lengthOf, obstacle, type Response, renderHeader, takeHeader } from "./http/message.js";
 import { type Queue, queueOf } from "./queue.js";
 import type { Shared } from "./sendfile.js";
 import type { Syscalls } from "./syscalls/linux.js";
@@ -21,6 +21,8 @@ interface Stream extends Omit<fs.ReadStream, "pending"> {
   fd?: number | null;
   flags?: unknown;
   open?: unknown;
+  _construct(callback: (error?: Error) => void): void;
+  _destroy(error: Error | null, callback: (error?: Error | null) => void): void;
   pos?: number;
   end?: number;
   _readableState: { pipes?: unknown; dataEmitted?: boolean; autoDestroy?: boolean };
@@ -30,16 +32,17 @@ interface Stream extends Omit<fs.ReadStream, "pending"> {
 type Leave = (reason: string) => void;
 
 const PAGE = 4096;
-const EMPTY = new Uint8Array(0);
 
 // As they are when this is loaded: who replaces them wants to see the bytes.
 const { push, read, emit } = Readable.prototype;
+const { open } = fs.ReadStream.prototype as unknown as Stream;
+const { open: fsOpen, close: fsClose } = fs;
 const socketWrite = Socket.prototype.write;
 
 /** Patches fs.ReadStream for the whole process; `leave` hears why a pipe was left alone. Returns an undo. */
 export function install(shared: Shared, leave: Leave): () => void {
   const proto = fs.ReadStream.prototype as unknown as Stream;
-  const original = proto._read;
+  const { _construct, _read: original, _destroy } = proto;
   const runs = new WeakMap<Stream, Pipe | null>();
 
   proto._read = function _read(this: Stream, size: number): void {
@@ -53,8 +56,30 @@ export function install(shared: Shared, leave: Leave): () => void {
     if (run === null) original.call(this, size);
     else run.read(size);
   };
+
+  // Opened and closed at once where that takes no thread. Who listens is told in a later turn, as ever.
+  proto._construct = function (this: Stream, callback): void {
+    const own = this.flags === "r" && typeof this.fd !== "number" && this.open === open && usesFs(this);
+    const opened = own && typeof this.path === "string" && fs.open === fsOpen ? shared.opener.open(this.path) : null;
+    if (opened === null) return _construct.call(this, callback);
+    setImmediate(() => {
+      this.fd = opened.fd;
+      callback();
+      this.emit("open", opened.fd);
+      this.emit("ready");
+    });
+  };
+  proto._destroy = function (this: Stream, error, callback): void {
+    const { fd } = this;
+    if (typeof fd !== "number" || runs.get(this)?.whole !== true || fs.close !== fsClose) {
+      return _destroy.call(this, error, callback);
+    }
+    this.fd = null;
+    fs.closeSync(fd);
+    setImmediate(callback, error);
+  };
   return () => {
-    proto._read = original;
+    Object.assign(proto, { _construct, _read: original, _destroy });
   };
 }
 
@@ -119,8 +144,12 @@ class Pipe {
   /** Bytes of the file that are to be sent in all. */
   #count = 0;
   #begun = false;
+  /** The doorbell's bytes are on their way through the stream. */
+  #ringing = false;
   #left = false;
   #size = 0;
+  /** No byte was read in the old way, and the file still has its name: to close it is the work of a moment. */
+  whole = false;
   /** The kernel moved bytes since the last seek. */
   #moved = false;
 
@@ -135,6 +164,7 @@ class Pipe {
   read(size: number): void {
     this.#size = size;
     if (this.#left) this.#old();
+    else if (this.#ringing) this.#listen();
     else if (this.#begun) this.#move();
     // A read of the file would have come back in a later turn: what is said until then still counts.
     else setImmediate(this.#begin);
@@ -161,6 +191,8 @@ class Pipe {
     if (!stat.isFile()) return "not a regular file";
     // /proc claims size 0, and /sys a page, both without a block.
     if (stat.size === 0 || (stat.blocks === 0 && stat.size <= PAGE)) return "an empty file, or one without a true size";
+    if (typeof stream.path === "string") this.#shared.opener.met(stream.path);
+    this.whole = stat.nlink > 0;
     const end = typeof stream.end === "number" ? stream.end : Number.POSITIVE_INFINITY;
     this.#count = Math.min(stat.size, end + 1) - (stream.pos ?? 0);
     if (!(this.#count > 0)) return "an empty range";
@@ -193,40 +225,79 @@ class Pipe {
     return announces(res, this.#count) ? watched(this.#stream) : "a response without a body, or another one";
   }
 
-  /** Nobody has come in between, and the socket has nothing else to send. */
-  #clear(): boolean {
+  /** The socket's fd where nobody has come in between, and it has nothing else to send; else -1. */
+  #clear(): number {
     const stream = this.#stream;
     const target = this.#target as Response | Socket;
     const socket = this.#socket as Socket;
     const queue = this.#queue as Queue;
-    if (watched(stream) !== null || destinations(stream)[0] !== target || typeof stream.fd !== "number") return false;
+    if (watched(stream) !== null || destinations(stream)[0] !== target || typeof stream.fd !== "number") return -1;
     if (target !== socket && (obstacle(target as Response) !== null || (target as Response).socket !== socket))
-      return false;
-    if (target.destroyed || target.writableEnded || !queue.idle) return false;
+      return -1;
+    if (target.destroyed || target.writableEnded || !queue.idle) return -1;
     return queue.native((this.#shared.sys as Syscalls).isStream);
   }
 
   /** Moves what can be moved now, then ends, waits for the next turn, or reads one chunk in the old way. */
   readonly #move = (): void => {
     const stream = this.#stream;
-    if (stream.destroyed || !this.#clear()) return this.#old();
+    const out = stream.destroyed ? -1 : this.#clear();
+    if (out < 0) return this.#old();
     const left = this.#count - stream.bytesRead;
     if (left === 0) return this.#end();
-    const { core, turns } = this.#shared;
-    if (core.turn_spent(turns.enter()) === 1) return turns.wait(this.#move);
+    const { turns } = this.#shared;
+    if (turns.spent()) return turns.wait(this.#move);
     const target = this.#target as Response;
     const queue = this.#queue as Queue;
-    const header = this.#target === this.#socket ? EMPTY : takeHeader(target);
-    const fd = stream.fd as number;
-    const { action, moved, unable, corked } = dash(this.#shared, queue, fd, header, this.#position(), left);
+    const header = this.#target === this.#socket ? "" : takeHeader(target);
+    const file = stream.fd as number;
+    const { action, moved, bell, unable, corked } = dash(
+      this.#shared,
+      queue,
+      out,
+      file,
+      header,
+      this.#position(),
+      left,
+    );
     this.#advance(Math.max(0, moved - header.length));
-    if (moved < header.length) (this.#socket as Socket).write(header.subarray(moved));
+    if (moved === 0 && header !== "") giveBack(target);
+    else if (moved < header.length) (this.#socket as Socket).write(header.slice(moved), "latin1");
     if (action === Action.Yield) return turns.wait(this.#move);
     if (action === Action.Done) return this.#end();
     if (corked) this.#shared.sys?.push(queue.fd());
     if (unable) this.#left = true;
-    this.#old();
+    if (bell > 0) this.#ring(bell);
+    else this.#old();
   };
+
+  /** The socket is full: a few bytes go as ever, and once they have left it is our turn again. */
+  #ring(bytes: number): void {
+    const { core, scratch, sys } = this.#shared;
+    const n = (sys as Syscalls).read(this.#stream.fd as number, core.scratch(), this.#position(), bytes);
+    if (n <= 0) return this.#old();
+    this.#ringing = true;
+    this.#advance(n);
+    this.#stream.push(scratch.take(n));
+  }
+
+  /** The doorbell's bytes have been handed on: waits until they have left. */
+  #listen(): void {
+    this.#ringing = false;
+    if (this.#stream.readableLength > 0) return this.#old();
+    let started = false;
+    this.#queue?.enter({
+      start: (release) => {
+        started = true;
+        release();
+        this.#move();
+      },
+      drop: () => {
+        if (!started) setImmediate(this.#move);
+        return !started;
+      },
+    });
+  }
 
   #position(): number {
     return this.#stream.pos ?? this.#stream.bytesRead;
@@ -257,6 +328,7 @@ class Pipe {
   #old(): void {
     const stream = this.#stream;
     if (stream.destroyed) return;
+    this.whole = false;
     this.#seek();
     // Up to a page boundary, so that the kernel goes on at one.
     const size = this.#begun && this.#size > PAGE ? this.#size - ((this.#position() + this.#size) % PAGE) : this.#size;

@@ -63,8 +63,8 @@ export interface Queue {
   activity(): number;
   /** The stream may hold on to a chunk after its write has called back, so no buffer is used twice. */
   readonly keeps: boolean;
-  /** Whether the socket's fd, once asked by `check`, is what native calls can write to. */
-  native(check: (fd: number) => boolean): boolean;
+  /** The socket's fd where, once asked by `check`, native calls can write to it, and may now; else -1. */
+  native(check: (fd: number) => boolean): number;
   /** Bytes went to the kernel behind the stream's back. */
   moved(bytes: number): void;
 }
@@ -238,13 +238,13 @@ class StreamQueue extends Base implements Queue {
     return this.#fdOf(handle);
   }
 
-  native(check: (fd: number) => boolean): boolean {
+  native(check: (fd: number) => boolean): number {
     const fd = this.fd();
     // Bytes that wait in the handle's own queue must go first: then everything is copied behind them.
-    if (fd < 0 || this.pending() > 0) return false;
+    if (fd < 0 || this.pending() > 0) return -1;
     const handle = this.#inner._handle as Handle;
     if (this.#checked !== handle && check(fd)) this.#checked = handle;
-    return this.#checked === handle;
+    return this.#checked === handle ? fd : -1;
   }
 
   pending(): number {
@@ -295,8 +295,8 @@ class CallQueue extends Base implements Queue {
     return true;
   }
 
-  native(): boolean {
-    return false;
+  native(): number {
+    return -1;
   }
 
   enter(job: Job): void {

@@ -9,7 +9,9 @@ import { onAborted } from "./aborts.js";
 import type { Core } from "./core.js";
 import type { Running, Transfers } from "./drain.js";
 import { argumentError, SendfileError, type SendfileErrorCode, WORDS } from "./errors.js";
+import type { Opener } from "./open.js";
 import { type FdOf, type Job, type Queue, queueOf } from "./queue.js";
+import type { Scratch } from "./scratch.js";
 import { describe, type File, type Source, sourceOf } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
@@ -56,8 +58,10 @@ export type Mode = "auto" | "native" | "copy";
 export interface Shared {
   readonly core: Core;
   readonly turns: Turns;
+  readonly scratch: Scratch;
   /** null where native calls can't be had. */
   readonly sys: Syscalls | null;
+  readonly opener: Opener;
   /** Why they can't be had, or must not be made: SENDOFF_MODE=copy holds for mode 'native' too. */
   readonly reason: string | null;
   /** SENDOFF_MODE: what 'auto' means in this process. */
@@ -132,17 +136,22 @@ export interface Checked {
   readonly seek: boolean;
 }
 
-/** CPython's words, where it has them. */
-export function check(options: SendfileOptions, auto: Mode): Checked {
+/**
+ * CPython's words, where it has them. The `body` of a response may be empty, has its header elsewhere, and
+ * leaves the file's own position alone.
+ */
+export function check(options: SendfileOptions, auto: Mode, body = false): Checked {
   if (typeof options !== "object" || options === null) {
     throw argumentError(TypeError, `options must be an object (got ${describe(options)})`);
   }
   const { offset = 0, count, header = EMPTY, trailer = EMPTY, timeout = 0, deadline = 0, signal, onProgress } = options;
   const { mode = "auto" } = options;
   integer("offset", "non-negative", offset, 0);
-  if (count !== undefined) integer("count", "positive", count, 1);
-  bytes("header", header);
-  bytes("trailer", trailer);
+  if (count !== undefined) integer("count", body ? "non-negative" : "positive", count, body ? 0 : 1);
+  if (!body) {
+    bytes("header", header);
+    bytes("trailer", trailer);
+  }
   milliseconds("timeout", timeout);
   milliseconds("deadline", deadline);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
@@ -157,14 +166,14 @@ export function check(options: SendfileOptions, auto: Mode): Checked {
   return {
     offset,
     count: count ?? Number.POSITIVE_INFINITY,
-    header,
-    trailer,
+    header: body ? EMPTY : header,
+    trailer: body ? EMPTY : trailer,
     timeout,
     deadline,
     signal,
     onProgress,
     mode: mode === "auto" ? auto : mode,
-    seek: true,
+    seek: !body,
   };
 }
 
@@ -364,7 +373,7 @@ export class Transfer implements Job, Running {
     const { sys, reason } = this.#shared;
     if (sys === null || reason !== null) return reason;
     if (!this.#source.native) return "this file is not a regular one";
-    if (!this.#queue.native(sys.isStream)) return "this socket is not a plain TCP or Unix stream socket";
+    if (this.#queue.native(sys.isStream) < 0) return "this socket is not a plain TCP or Unix stream socket";
     return null;
   }
 
@@ -375,6 +384,7 @@ export class Transfer implements Job, Running {
     } catch (error) {
       this.#end(error ?? new Error(`${error} was thrown`));
     }
+    this.#shared.turns.leave();
   };
 
   /** The loop: run, act, run again. */
@@ -401,7 +411,7 @@ export class Transfer implements Job, Running {
 
   /** One run of the core, with both fds fresh from their owners. */
   #run(now: number): Action {
-    const { core } = this.#shared;
+    const { core, scratch } = this.#shared;
     if (!this.#native) return core.transfer_run(this.#handle, -1, -1, now);
     const sys = this.#shared.sys as Syscalls;
     const out = this.#queue.fd();
@@ -415,8 +425,7 @@ export class Transfer implements Job, Running {
     const { header } = this.#options;
     const at = header.length === 0 ? 0 : core.transfer_at(this.#handle);
     if (at < header.length) {
-      const rest = header.subarray(at, at + core.header_max());
-      new Uint8Array(core.memory.buffer, core.scratch(), rest.length).set(rest);
+      scratch.put(header.subarray(at));
     }
     const action = core.transfer_run(this.#handle, out, file, now);
     const native = core.transfer_tally(this.#handle, Way.Native);
@@ -486,13 +495,13 @@ export class Transfer implements Job, Running {
 
   /** Reads what a copy carries: from the page cache where it is there, else by the source. */
   #read(bodyAt: number, length: number, done: (bytes: Uint8Array) => void): void {
-    const { core, sys } = this.#shared;
+    const { core, sys, scratch } = this.#shared;
     const position = this.#options.offset + bodyAt;
     const way = core.transfer_way(this.#handle);
     if (way === Way.Doorbell && sys !== null) {
       this.#source.forget?.();
       const n = sys.read(this.#source.fd(), core.scratch(), position, length);
-      if (n > 0) return done(Buffer.from(new Uint8Array(core.memory.buffer, core.scratch(), n)));
+      if (n > 0) return done(scratch.take(n));
     }
     const left = this.#total - bodyAt - length;
     // Cold bytes are read ahead by the kernel itself.
@@ -584,10 +593,11 @@ export class Transfer implements Job, Running {
   #failure(fault: Fault): SendfileError {
     const sent = this.#sent();
     const words = WORDS[fault];
-    const { errno, syscall } = this.#shared.sys ?? { errno: 0, syscall: "" };
+    const { sys } = this.#shared;
+    const { errno, syscall } = sys ?? { errno: 0, syscall: "" };
     const told = fault === Fault.System || fault === Fault.Closed || (fault === Fault.NotAvailable && this.#native);
     if (told && errno !== 0) {
-      const name = nameOf(errno);
+      const name = (sys?.nameOf ?? nameOf)(errno);
       const [code, why] = words ?? [name as SendfileErrorCode, "the system call failed"];
       return new SendfileError(code, `${name}: ${why}, ${syscall}`, { sent, errno: -errno, syscall });
     }

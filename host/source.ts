@@ -209,14 +209,15 @@ export abstract class FdSource implements Source {
   }
 }
 
-/** Ours: opened once, and stat by fd, so that nobody can put another file in between. */
-class PathSource extends FdSource {
+/** Ours: opened once, and stat by fd, so that nobody can put another file in between. `fd` is one opened already. */
+export class PathSource extends FdSource {
   readonly #path: string | URL;
-  #fd = -1;
+  #fd: number;
   #closed = false;
 
-  constructor(path: string | URL) {
+  constructor(path: string | URL, fd = -1) {
     super();
+    this.#fd = fd;
     if (path instanceof URL && path.protocol !== "file:") {
       throw argumentError(TypeError, `file must be a file URL (got ${path.protocol})`);
     }
@@ -225,17 +226,22 @@ class PathSource extends FdSource {
   }
 
   open(done: (error: unknown) => void): void {
+    if (this.#fd >= 0) return this.#met(done);
     fs.open(this.#path, "r", (error, fd) => {
       if (error) return done(error);
       this.#fd = fd;
       if (this.#closed) this.release();
-      try {
-        if (this.#fd >= 0) this.look(fd);
-        done(null);
-      } catch (failure) {
-        done(failure);
-      }
+      this.#met(done);
     });
+  }
+
+  #met(done: (error: unknown) => void): void {
+    try {
+      if (this.#fd >= 0) this.look(this.#fd);
+    } catch (failure) {
+      return done(failure);
+    }
+    done(null);
   }
 
   fd(): number {

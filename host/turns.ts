@@ -1,5 +1,6 @@
 // Fairness: all transfers together get a share of each turn of the event loop, in rounds. The core
-// says how large the share is; here is the queue of those that wait for the next one.
+// says how large the share is; here is what was used of it, and the queue of those that wait for the
+// next one.
 
 import type { Core } from "./core.js";
 
@@ -7,7 +8,10 @@ export class Turns {
   readonly #core: Core;
   readonly #now: () => number;
   readonly #defer: (next: () => void) => void;
-  #open = false;
+  /** Time that transfers took since the last round began, in ms. No new turn is asked for until it is a share. */
+  #used = 0;
+  /** When the running one was last looked at; NaN where none runs. */
+  #since = Number.NaN;
   #waiting: (() => void)[] = [];
 
   /** `defer` calls its argument once, after the pending I/O of this turn: setImmediate. */
@@ -17,30 +21,41 @@ export class Turns {
     this.#defer = defer;
   }
 
-  /** To be called before a run: opens the turn's account where it is not open yet. Returns the time. */
+  /** To be called before a run: tells the core what is left of the share. Returns the time. */
   enter(): number {
     const now = this.#now();
-    if (!this.#open) {
-      this.#open = true;
-      this.#core.turn_begin(now);
-      this.#defer(this.#next);
-    }
+    if (this.#since <= now) this.#used += now - this.#since;
+    this.#since = now;
+    this.#core.turn_begin(now - this.#used);
     return now;
+  }
+
+  /** To be called after the last run. */
+  leave(): void {
+    const used = this.#now() - this.#since;
+    if (used > 0) this.#used += used;
+    this.#since = Number.NaN;
+  }
+
+  /** Whether nothing is left of this turn's share. */
+  spent(): boolean {
+    const now = this.#now();
+    this.#core.turn_begin(now - this.#used);
+    return this.#core.turn_spent(now) === 1;
   }
 
   /** Calls `run` in the next turn, after those that wait already. */
   wait(run: () => void): void {
-    this.#waiting.push(run);
+    if (this.#waiting.push(run) === 1) this.#defer(this.#next);
   }
 
   readonly #next = (): void => {
-    this.#open = false;
-    if (this.#waiting.length === 0) return;
-    this.enter();
+    this.#used = 0;
     const waiting = this.#waiting;
     let i = 0;
     // What a run puts back goes to the end of the same queue, so a lone transfer uses the whole share.
-    while (i < waiting.length && this.#core.turn_spent(this.#now()) === 0) waiting[i++]?.();
+    while (i < waiting.length && !this.spent()) waiting[i++]?.();
     this.#waiting = waiting.slice(i);
+    if (this.#waiting.length > 0) this.#defer(this.#next);
   };
 }

@@ -3,7 +3,7 @@
 
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Capabilities } from "sendoff";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -23,7 +23,7 @@ function ok(outcome: Outcome): string {
 
 /** Runs lines that end by printing one line of JSON, with `api` the package's front door. */
 async function run<T>(lines: string, options: ChildOptions = {}, front = join(build, "host/node.js")): Promise<T> {
-  const program = `const api = await import(${JSON.stringify(front)});\n${lines}`;
+  const program = `const api = await import(${JSON.stringify(pathToFileURL(front).href)});\n${lines}`;
   return JSON.parse(ok(await runNode(["--input-type=module", "-e", program], options))) as T;
 }
 
@@ -104,7 +104,7 @@ row("a word that SENDOFF_FFI or SENDOFF_MODE does not know is said, not ignored"
     [
       "--input-type=module",
       "-e",
-      `import(${JSON.stringify(join(build, "host/node.js"))}).then((api) => api.capabilities())`,
+      `import(${JSON.stringify(new URL("../host/node.js", import.meta.url).href)}).then((api) => api.capabilities())`,
     ],
     { env: { SENDOFF_MODE: "fast" } },
   );

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { COMMAND, childrenOf, inFolder, run, runs, start, until } from "./lib/command.js";
+import { place } from "./lib/line.js";
 
 const linux = process.platform === "linux";
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
@@ -135,7 +136,7 @@ if (linux) {
 const targets: readonly [name: string, where: (folder: string) => ListenOptions][] = [
   ["HOST:PORT", () => ({ host: "127.0.0.1", port: 0 })],
   ["[IPV6]:PORT", () => ({ host: "::1", port: 0 })],
-  ["unix:PATH", (folder) => ({ path: join(folder, "socket") })],
+  ["unix:PATH", (folder) => ({ path: place(folder) })],
 ];
 
 const noSix = await new Promise<boolean>((resolve) => {

@@ -883,4 +883,29 @@ test("SENDOFF_DEBUG=1 says why a pipe was left alone, once a reason", async () =
   assert.is(stderr, "sendoff: a pipe was left alone: the response's length is not known, or another\n");
 });
 
+test("a large file goes by the kernel, but for its doorbells", async () => {
+  if (shared.sys === null) return;
+  const uninstall = install(shared, () => {});
+  let read = 0;
+  const { read: before } = fs;
+  fs.read = ((...args: unknown[]) => {
+    read++;
+    return (before as (...args: unknown[]) => void)(...args);
+  }) as typeof fs.read;
+  const at = await site((_req, res) => {
+    res.setHeader("Content-Length", BIG);
+    createReadStream(file("big")).pipe(res);
+  });
+  // Pages that the system dropped meanwhile are read.
+  for (let tries = 0; tries < 20; tries++) {
+    read = 0;
+    await within(exchange(at.port, request("/")), "the file");
+    if (read < 10) break;
+  }
+  fs.read = before;
+  await at.close();
+  uninstall();
+  assert.ok(read < 10, `${read} reads of 64 KiB`);
+});
+
 test.run();

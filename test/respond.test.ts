@@ -187,8 +187,8 @@ for (const [name, [text, serve]] of Object.entries(situations)) {
 
 test("goes by the kernel, header included", async () => {
   if (!native) return;
-  for (const name of ["page", "odd", "256k"]) {
-    let progress: { native: number; sent: number } | undefined;
+  for (let [name, tries] of Object.entries({ page: 20, odd: 20, "256k": 20 })) {
+    let progress: { native: number; sent: number; cold: number } | undefined;
     let written = 0;
     const at = await site((req, res) => {
       const { socket } = res;
@@ -196,7 +196,10 @@ test("goes by the kernel, header included", async () => {
         written = (socket as net.Socket).bytesWritten;
       });
     });
-    const got = await exchange(at.port, request("/"));
+    let got: Buffer = Buffer.alloc(0);
+    // A system short of memory may have dropped the file's pages: then the pool reads it.
+    do got = await exchange(at.port, request("/"));
+    while (progress?.cold !== 0 && --tries > 0);
     await at.close();
     assert.is(progress?.sent, bytes(name).length);
     assert.is(progress?.native, got.length);
@@ -414,6 +417,16 @@ unless(lacks("live imports of node:fs"), "a length that is said twice is believe
   assert.is((failure as { code: string }).code, "ERR_SENDFILE_TRUNCATED");
   await at.close();
   await handle.close();
+});
+
+test("a count of 0, or of an empty file, is a body of none", async () => {
+  const at = await site((req, res) => void respond(req, res, file(req.url === "/" ? "empty" : "odd"), { count: 0 }));
+  for (const url of ["/", "/odd"]) {
+    const { headers, body } = parse(await within(exchange(at.port, request(url)), url));
+    assert.is(header(headers, "content-length"), "0");
+    assert.is(body.length, 0);
+  }
+  await at.close();
 });
 
 test("a signal in the middle destroys the connection", async () => {

@@ -170,27 +170,41 @@ test("send's events come as before", async () => {
 
 test("a listener for send's own event 'stream' gets its stream", async () => {
   const undo = accelerate(send);
-  let streamed = 0;
+  const streams: unknown[] = [];
   const at = await site((req, res) => {
     const stream = send(req, req.url as string, { root });
-    stream.on("stream", () => streamed++);
+    stream.on("stream", (body) => streams.push(body));
     stream.pipe(res as never);
   });
   const got = parse(await exchange(at.port, request("/a.txt")));
   await at.close();
   undo();
-  assert.is(streamed, 1);
+  assert.is(streams.length, 1);
+  assert.instance(streams[0], fs.ReadStream);
   assert.is(got.body.toString(), text);
+});
+
+test("one that takes no argument, as Express's, only hears of it", async () => {
+  const undo = accelerate(send);
+  const log: string[] = [];
+  const at = await site((req, res) => {
+    const stream = send(req, req.url as string, { root });
+    for (const event of ["file", "stream", "end"]) stream.on(event, () => log.push(event));
+    stream.once("stream", () => log.push("once"));
+    stream.pipe(res as never);
+  });
+  const [answer, moved] = await counting(() => exchange(at.port, request("/a.txt")));
+  await at.close();
+  undo();
+  assert.equal(log, ["file", "stream", "once", "end"]);
+  assert.is(parse(answer).body.toString(), text);
+  if (shared.sys !== null) assert.ok(moved >= text.length, `${moved} bytes by the kernel`);
 });
 
 test("a file that changed after its headers were made is not sent", async () => {
   if (shared.sys === null) return; // then send's own way is taken, which sends what there is
   const name = path.join(root, "changes");
-  for (const change of [
-    () => fs.truncateSync(name, 10),
-    () => fs.appendFileSync(name, "more"),
-    () => fs.rmSync(name),
-  ]) {
+  for (const change of [() => fs.truncateSync(name, 10), () => fs.appendFileSync(name, "more")]) {
     fs.writeFileSync(name, "x".repeat(100_000));
     const at = await site(serveStatic(root, { setHeaders: change }));
     const got = parse(await within(exchange(at.port, request("/changes")), "the answer"));
@@ -273,6 +287,7 @@ test("bad arguments", () => {
   assert.throws(() => serveStatic(1 as never), TypeError);
   assert.throws(() => serveStatic(root, { setHeaders: 1 as never }), TypeError);
   assert.throws(() => serveStatic(root, { dotfiles: "x" as never }), TypeError);
+  assert.throws(() => serveStatic(root, { symlinks: "x" as never }), TypeError);
 });
 
 test("precompressed siblings", async () => {
@@ -315,6 +330,91 @@ test("precompressed, and conditional", async () => {
   assert.is(past.body, "failed");
   assert.is(header(past.headers, "content-encoding"), undefined);
 });
+
+/** A file that lies outside of a root of its own, with links to it and to the folder that it is in. */
+function linked() {
+  const there = folder({ "secret.txt": "secret", "app.js.br": "secret" });
+  const here = folder({ "a.txt": text, empty: 0, "app.js": "plain", "sub/b.txt": "b" });
+  const at = (name: string) => path.join(here.root, name);
+  fs.symlinkSync(path.join(there.root, "secret.txt"), at("secret.txt"));
+  fs.symlinkSync(path.join(there.root, "app.js.br"), at("app.js.br"));
+  fs.symlinkSync(there.root, at("out"));
+  fs.symlinkSync("sub", at("in"));
+  fs.symlinkSync(here.root, path.join(there.root, "root"));
+  const remove = () => {
+    here.remove();
+    there.remove();
+  };
+  return { root: here.root, outside: there.root, at, remove };
+}
+
+if (process.platform !== "win32") {
+  test("symlinks: 'inside': what lies outside is not there, for no method and under no condition", async () => {
+    const { root, outside, at, remove } = linked();
+    const rows: [url: string, status: number, lines?: string[]][] = [
+      ["/a.txt", 200],
+      ["/empty", 200],
+      ["/in/b.txt", 200],
+      ["/a.txt", 206, ["Range: bytes=1-2"]],
+      ["/a.txt", 416, ["Range: bytes=9999999-"]],
+      ["/a.txt", 412, ['If-Match: "x"']],
+      ["/secret.txt", 404],
+      ["/secret.txt", 404, ["Range: bytes=1-2"]],
+      ["/secret.txt", 404, ["Range: bytes=9999999-"]],
+      ["/secret.txt", 404, ['If-Match: "x"']],
+      ["/out/secret.txt", 404],
+      ["/app.js", 404, ["Accept-Encoding: br"]],
+      ["/app.js", 200],
+    ];
+    const before = descriptors();
+    // The root by its name, and by a link.
+    for (const name of [root, path.join(outside, "root")]) {
+      const one = await site(serveStatic(name, { symlinks: "inside", precompressed: true }));
+      for (const [url, status, lines] of rows) {
+        for (const method of ["GET", "HEAD"]) {
+          const got = parse(await within(exchange(one.port, request(url, lines, method)), url));
+          assert.match(got.status, new RegExp(` ${status} `), `${method} ${url} ${lines}`);
+          assert.is(got.body.includes("secret"), false);
+        }
+      }
+      await one.close();
+    }
+    // Another root behind the same link.
+    const link = at("moving");
+    fs.symlinkSync(path.join(root, "sub"), link);
+    const one = await site(serveStatic(link, { symlinks: "inside" }));
+    assert.is(parse(await exchange(one.port, request("/b.txt"))).body.toString(), "b");
+    fs.rmSync(link);
+    fs.symlinkSync(root, link);
+    assert.is(parse(await exchange(one.port, request("/a.txt"))).body.toString(), text);
+    await one.close();
+    assert.is(descriptors(), before, "nothing is left open");
+    remove();
+  });
+
+  test("symlinks: 'inside': a file that is swapped after it was looked at is the one that is sent", async () => {
+    const { root, outside, at, remove } = linked();
+    const swap = (_res: unknown, file: string) => {
+      assert.is(file, at("a.txt"));
+      fs.rmSync(file);
+      fs.symlinkSync(path.join(outside, "secret.txt"), file);
+    };
+    for (const copy of [false, true]) {
+      fs.rmSync(at("a.txt"));
+      fs.writeFileSync(at("a.txt"), text);
+      const handler = serveStatic(root, { symlinks: "inside", setHeaders: swap });
+      const one = await site((req, res) => {
+        // A response that is wrapped is written to.
+        if (copy) res.write = res.write.bind(res) as typeof res.write;
+        handler(req, res);
+      });
+      const got = parse(await within(exchange(one.port, request("/a.txt")), "the answer"));
+      await one.close();
+      assert.is(got.body.toString(), text);
+    }
+    remove();
+  });
+}
 
 test("negotiate", () => {
   const rows: [accept: string | undefined, codings: string[]][] = [

@@ -3,7 +3,6 @@
 
 import { type IncomingMessage, OutgoingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import { type FdOf, type Queue, queueOf } from "../queue.js";
 
 /** A request and a response as node:http has them, or as node:http2's compatibility layer does. */
 export type Request = Pick<IncomingMessage, "method" | "url" | "headers">;
@@ -73,18 +72,15 @@ export function renderHeader(res: Response): void {
   if (inner._header === null) inner._implicitHeader?.();
 }
 
-const NOTHING = new Uint8Array(0);
-
-/** The header's bytes, for us to send: the response takes them for sent. None where they have gone. */
-export function takeHeader(res: Response): Uint8Array {
+/** The header, latin1, for us to send: the response takes it for sent. Empty where it has gone. */
+export function takeHeader(res: Response): string {
   const inner = res as Response & Inner;
-  if (inner._headerSent || typeof inner._header !== "string") return NOTHING;
+  if (inner._headerSent || typeof inner._header !== "string") return "";
   inner._headerSent = true;
-  return Buffer.from(inner._header, "latin1");
+  return inner._header;
 }
 
-/** The queue of the response's socket; null where that has no fd for native calls. */
-export function socketQueue(res: Response, fdOf: FdOf | undefined): Queue | null {
-  const queue = queueOf(res.socket as Socket, fdOf);
-  return queue.fd() >= 0 ? queue : null;
+/** Nothing of the header that was taken has gone: it is the response's own again. */
+export function giveBack(res: Response): void {
+  (res as Response & Inner)._headerSent = false;
 }

@@ -1,21 +1,13 @@
 // respond(): the body of a response by a transfer. The header is the caller's; that its length is
 // kept, or the connection ended, is ours.
 
+import type { Socket } from "node:net";
 import { dash } from "../dash.js";
 import { argumentError, SendfileError } from "../errors.js";
 import { type Queue, queueOf } from "../queue.js";
 import { aborted, type Checked, check, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
 import { describe, type File, type Source, sourceOf } from "../source.js";
-import {
-  announces,
-  lengthOf,
-  obstacle,
-  type Request,
-  type Response,
-  renderHeader,
-  socketQueue,
-  takeHeader,
-} from "./message.js";
+import { announces, lengthOf, obstacle, type Request, type Response, renderHeader, takeHeader } from "./message.js";
 
 /** As for `sendfile`; header and trailer are the response's own. */
 export type RespondOptions = Omit<SendfileOptions, "header" | "trailer">;
@@ -25,8 +17,6 @@ export interface Answer extends Checked {
   /** What the file's size was when the headers were made; a file of another size is refused. */
   readonly size?: number | undefined;
 }
-
-const EMPTY = new Uint8Array(0);
 
 /** See the public docstring in http.ts. */
 export function respond(
@@ -41,8 +31,7 @@ export function respond(
       throw argumentError(TypeError, `res must be a response (got ${describe(res)})`);
     }
     const source = sourceOf(file);
-    const checked = { ...check(options, shared.auto), header: EMPTY, trailer: EMPTY, seek: false };
-    answer(shared, req, res, source, checked, resolve, reject);
+    answer(shared, req, res, source, check(options, shared.auto, true), resolve, reject);
   });
 }
 
@@ -119,10 +108,6 @@ function plus(already: number, error: SendfileError): SendfileError {
   return new SendfileError(code, message, { sent: already + error.sent, syscall, errno, path, cause });
 }
 
-function isSocket({ sys }: Shared, queue: Queue): boolean {
-  return sys !== null && queue.native(sys.isStream);
-}
-
 function over(res: Response): boolean {
   return res.destroyed || res.writableEnded || res.closed;
 }
@@ -165,26 +150,35 @@ function body(
     return resolve(0);
   }
 
+  const { sys } = shared;
   let queue: Queue | null = null;
+  let out = -1;
   let reason = options.mode === "copy" ? "mode: 'copy'" : sure && source.native ? obstacle(res) : "no regular file";
   if (reason === null) {
     renderHeader(res);
     if (!announces(res, count)) reason = "the header announces something else";
-    else if (shared.sys === null) reason = "no native calls";
-    else if ((queue = socketQueue(res, shared.fdOf)) === null) reason = "not a plain socket";
+    else if (sys === null) reason = "no native calls";
+    else {
+      queue = queueOf(res.socket as Socket, shared.fdOf);
+      out = queue.native(sys.isStream);
+      if (out < 0 && queue.fd() < 0) {
+        queue = null;
+        reason = "not a plain socket";
+      }
+    }
   }
   if (queue === null && options.mode === "native") {
     throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${reason}`);
   }
 
-  let header = queue === null ? EMPTY : takeHeader(res);
+  let header = queue === null ? "" : takeHeader(res);
   let { offset } = options;
   let already = 0;
   // What goes at once needs no place in the socket's queue, and most does.
-  if (queue !== null && options.onProgress === undefined && queue.idle && isSocket(shared, queue)) {
-    const { moved } = dash(shared, queue, source.fd(), header, offset, count);
+  if (queue?.idle && out >= 0 && options.onProgress === undefined) {
+    const { moved } = dash(shared, queue, out, source.fd(), header, offset, count);
     already = Math.max(0, moved - header.length);
-    header = header.subarray(Math.min(moved, header.length));
+    header = header.slice(moved);
     offset += already;
     if (already === count) {
       source.close();
@@ -196,7 +190,7 @@ function body(
     shared,
     queue ?? queueOf(res),
     source,
-    { ...options, header, offset, count: count - already },
+    { ...options, header: Buffer.from(header, "latin1"), offset, count: count - already },
     (sent) => {
       res.end();
       resolve(already + sent);

@@ -4,7 +4,7 @@
 import type { EventEmitter } from "node:events";
 import type { Stats } from "node:fs";
 import { check, type Shared } from "../sendfile.js";
-import { sourceOf } from "../source.js";
+import { PathSource, type Source, sourceOf } from "../source.js";
 import { obstacle, type Request, type Response } from "./message.js";
 import { answer } from "./respond.js";
 
@@ -16,6 +16,8 @@ export interface SendStream extends EventEmitter {
   pipe(res: Response): Response;
   /** Headers for a file that was found, then `stream`. */
   send(path: string, stat: Stats): void;
+  /** Looks what is at `path`, then `send`. */
+  sendFile(path: string): void;
   /** The body: bytes `start` to `end` of the file, both included. */
   stream(path: string, options: ReadOptions): void;
   type(path: string): void;
@@ -35,35 +37,75 @@ export type Send = (req: Request, path: string, options?: object) => SendStream;
 /** What fs.createReadStream, which `send` hands its own options to, would do something else for. */
 const FOREIGN = ["fd", "fs", "encoding", "signal", "flags", "autoClose", "emitClose"];
 
-/** `send` and `stream` as they are to be called instead of those of `proto`. */
-export function bodies(shared: Shared, proto: Pick<SendStream, "send" | "stream">) {
-  const { send, stream } = proto;
+interface Held {
+  readonly path: string;
+  readonly source: Source;
+  /** To be sent from there alone; else `send` may as well open it anew. */
+  readonly only: boolean;
+}
+
+/** `sendFile`, `send` and `stream` as they are to be called instead of those of `proto`. */
+export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream">) {
+  const { sendFile, send, stream } = proto;
+  const { opener } = shared;
   /** How large each file was when its headers were made. */
   const sizes = new WeakMap<SendStream, number>();
+  /** Files that were opened before their headers were made, and are not bodies yet. */
+  const held = new WeakMap<SendStream, Held>();
+  const hold = (stream: SendStream, path: string, fd: number, only: boolean): (() => void) => {
+    const file = { path, source: new PathSource(path, fd), only };
+    held.set(stream, file);
+    return () => {
+      if (held.delete(stream)) file.source.close();
+    };
+  };
   return {
+    sendFile(this: SendStream, path: string): void {
+      const opened = shared.auto === "copy" || obstacle(this.res) !== null ? null : opener.open(path);
+      if (opened === null) return sendFile.call(this, path);
+      // Who listens is told later, as by fs.stat().
+      process.nextTick(() => {
+        const close = hold(this, path, opened.fd, false);
+        try {
+          this.emit("file", path, opened.stat);
+          this.send(path, opened.stat);
+        } finally {
+          close(); // HEAD, 304, 404, 412, 416
+        }
+      });
+    },
+
     send(this: SendStream, path: string, stat: Stats): void {
       sizes.set(this, stat.size);
+      if (stat.isFile()) opener.met(path);
       send.call(this, path, stat);
     },
 
     stream(this: SendStream, path: string, options: ReadOptions): void {
       const { req, res } = this;
       const length = Number(res.getHeader("content-length"));
+      const known = held.get(this);
+      const file = known?.path === path ? known : undefined; // not where this is a sibling of it
+      if (file?.only && length === 0) return void res.end();
       const old =
-        shared.sys === null ||
-        shared.auto === "copy" ||
-        !(length > 0) ||
-        this.listenerCount("stream") > 0 ||
-        FOREIGN.some((name) => options[name] !== undefined) ||
-        obstacle(res) !== null;
+        !file?.only &&
+        (shared.sys === null ||
+          shared.auto === "copy" ||
+          !(length > 0) ||
+          this.listeners("stream").some((listener) => listener.length > 0) ||
+          FOREIGN.some((name) => options[name] !== undefined) ||
+          obstacle(res) !== null);
       if (old) return stream.call(this, path, options);
 
-      const checked = { ...check({ offset: options.start, count: length }, shared.auto), seek: false };
+      // Express listens, to know that a body has begun: it asks for no stream, and there is none.
+      this.emit("stream");
+      if (file !== undefined) held.delete(this);
+      const checked = check({ offset: options.start, count: length }, shared.auto, true);
       answer(
         shared,
         req,
         res,
-        sourceOf(path),
+        file?.source ?? sourceOf(path),
         { ...checked, size: sizes.get(this) },
         () => this.emit("end"),
         (error) => {
@@ -74,19 +116,25 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "send" | "stream"
         },
       );
     },
+
+    /** Has the body come from a file that is open already; returns how to close it where nothing became of that. */
+    from: (stream: SendStream, path: string, fd: number) => hold(stream, path, fd, true),
   };
 }
 
 /** See the public docstring in http.ts. */
 export function accelerate(shared: Shared, send: Send): () => void {
   const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} }, "/")) as SendStream;
-  if (typeof proto?.send !== "function" || typeof proto.stream !== "function") {
+  const { sendFile, send: header, stream } = proto ?? {};
+  if (typeof sendFile !== "function" || typeof header !== "function" || typeof stream !== "function") {
     throw new TypeError("send must be the export of the package 'send'");
   }
-  const before = { send: proto.send, stream: proto.stream };
-  const after = bodies(shared, before);
+  const before = { sendFile: proto.sendFile, send: proto.send, stream: proto.stream };
+  const ours = bodies(shared, before);
+  const after = { sendFile: ours.sendFile, send: ours.send, stream: ours.stream };
   Object.assign(proto, after);
   return () => {
-    if (proto.send === after.send && proto.stream === after.stream) Object.assign(proto, before);
+    const last = proto.sendFile === after.sendFile && proto.send === after.send && proto.stream === after.stream;
+    if (last) Object.assign(proto, before);
   };
 }

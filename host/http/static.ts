@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { argumentError } from "../errors.js";
 import type { Shared } from "../sendfile.js";
 import { describe } from "../source.js";
+import { inside, whereabouts } from "./inside.js";
 import type { Request, Response } from "./message.js";
 import { negotiate } from "./negotiate.js";
 import { bodies, type Send, type SendStream } from "./send.js";
@@ -29,6 +30,12 @@ export interface StaticOptions {
   setHeaders?: (res: Response, path: string, stat: Stats) => void;
   /** Sends `file.br` or `file.gz` in place of `file` where they are there and the client takes them. Default: false. */
   precompressed?: boolean;
+  /**
+   * 'follow': as `send` does. 'inside': a file that really lies outside of `root`, behind a symbolic link, is
+   * not there; nor is anything but a regular file. What was looked at is what is sent: it stays open in
+   * between. Default: 'follow'.
+   */
+  symlinks?: "follow" | "inside";
 }
 
 export type Handler = (
@@ -47,14 +54,25 @@ const SIBLINGS = [
 export function serveStatic(shared: Shared, root: string, options: StaticOptions = {}): Handler {
   if (typeof root !== "string" || root === "")
     throw argumentError(TypeError, `root must be a path (got ${describe(root)})`);
-  const { fallthrough = true, redirect = true, setHeaders, precompressed = false, ...rest } = options;
+  const {
+    fallthrough = true,
+    redirect = true,
+    setHeaders,
+    precompressed = false,
+    symlinks = "follow",
+    ...rest
+  } = options;
   if (setHeaders !== undefined && typeof setHeaders !== "function") {
     throw argumentError(TypeError, `setHeaders must be a function (got ${describe(setHeaders)})`);
+  }
+  if (symlinks !== "follow" && symlinks !== "inside") {
+    throw argumentError(TypeError, `symlinks must be 'follow' or 'inside' (got ${describe(symlinks)})`);
   }
   const send = createRequire(import.meta.url)("send") as Send;
   const sendOptions = { ...rest, root };
   const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} }, "/", sendOptions)) as SendStream;
   const ours = bodies(shared, proto);
+  const sendFile = symlinks === "inside" ? sendInside(root, ours) : ours.send;
 
   return (req, res, next) => {
     if (req.method !== "GET" && req.method !== "HEAD") {
@@ -71,7 +89,8 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
     if (path === "/" && !asked.endsWith("/")) path = "";
 
     const stream = send(req, path, sendOptions);
-    stream.send = precompressed ? sendSibling(ours.send) : ours.send;
+    stream.send = precompressed ? sendSibling(sendFile) : sendFile;
+    if (symlinks === "follow") stream.sendFile = ours.sendFile; // else opened below
     stream.stream = ours.stream;
     if (setHeaders) stream.on("headers", setHeaders);
     stream.on("directory", () => {
@@ -106,6 +125,35 @@ function redirectTo(res: Response, location: string): void {
   res.setHeader("X-Content-Type-Options", "nosniff");
   res.setHeader("Location", encoded);
   res.end(page);
+}
+
+/** `send` for files that really are in the root. */
+function sendInside(root: string, { send, from }: ReturnType<typeof bodies>): SendStream["send"] {
+  let real = "";
+  /** The root is asked again where a file is not in it: it can be a link that points elsewhere by now. */
+  const known = (file: string): boolean => {
+    if (real !== "" && inside(real, file)) return true;
+    real = fs.realpathSync.native(root);
+    return inside(real, file);
+  };
+  // A FIFO that nobody writes to would hold a plain open() up.
+  const flags = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
+  return function (this: SendStream, path) {
+    fs.open(path, flags, (error, fd) => {
+      if (error) return this.onStatError(error);
+      const close = from(this, path, fd);
+      whereabouts(fd, path, (error, file) => {
+        try {
+          if (error) return this.onStatError(error);
+          const stat = fs.fstatSync(fd);
+          if (stat.isFile() && known(file)) send.call(this, path, stat);
+          else this.error(404);
+        } finally {
+          close(); // HEAD, 304, 404, 412, 416
+        }
+      });
+    });
+  };
 }
 
 /** `send` for the sibling that the client likes best; type and name stay those of the file that was asked for. */

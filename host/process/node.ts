@@ -2,8 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { type Adapter, createHost, type Host } from "../index.js";
-import { openLibc } from "../syscalls/index.js";
-import { linux } from "../syscalls/linux.js";
+import { openSyscalls } from "../syscalls/index.js";
 import { modeOf } from "./mode.js";
 
 /** What Node lends. Throws a TypeError where SENDOFF_MODE is none. */
@@ -11,10 +10,7 @@ export function adapter(): Adapter {
   return {
     now: () => performance.now(),
     defer: (next) => setImmediate(next),
-    open: (memory, frame) => {
-      const libc = openLibc(memory, process.env);
-      return typeof libc === "string" ? libc : linux(libc, memory, frame);
-    },
+    open: (memory, frame) => openSyscalls(memory, frame, process.env),
     libc,
     auto: modeOf(process.env.SENDOFF_MODE),
   };
@@ -30,6 +26,8 @@ export function host(): Host {
 
 /** Node's report knows glibc's version; on Linux there is hardly another libc than musl besides. */
 function libc(): string {
+  if (process.platform === "darwin") return "libSystem";
+  if (process.platform === "freebsd") return "FreeBSD libc";
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
 }

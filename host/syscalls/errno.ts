@@ -3,27 +3,34 @@
 import { constants } from "node:os";
 import { Fault } from "../../assembly/abi.js";
 
-type Name = keyof typeof constants.errno;
-
-const SORTED: readonly (readonly [Fault, readonly Name[]])[] = [
+const SORTED: readonly (readonly [Fault, readonly string[]])[] = [
   [Fault.WouldBlock, ["EAGAIN", "EWOULDBLOCK"]],
   [Fault.Interrupted, ["EINTR"]],
   [Fault.Unsupported, ["EINVAL", "EOPNOTSUPP", "ENOTSUP", "ENOTSOCK", "EXDEV", "ESPIPE", "EPERM", "EOVERFLOW"]],
   [Fault.Missing, ["ENOSYS"]],
-  [Fault.Closed, ["EPIPE", "ECONNRESET", "ENOTCONN", "EBADF"]],
+  // macOS says EPROTOTYPE of a socket that is being torn down.
+  [Fault.Closed, ["EPIPE", "ECONNRESET", "ENOTCONN", "EBADF", "EPROTOTYPE"]],
 ];
 
-const FAULT = new Map<number | undefined, Fault>();
-const NAME = new Map<number, string>();
-for (const [name, errno] of Object.entries(constants.errno)) if (!NAME.has(errno)) NAME.set(errno, name);
-for (const [fault, names] of SORTED) for (const name of names) FAULT.set(constants.errno[name], fault);
-
-/** The class of an errno; everything that is not in the list is System. */
-export function sort(errno: number): Fault {
-  return FAULT.get(errno) ?? Fault.System;
+export interface Errnos {
+  /** The class of an errno; everything that is not in the list is System. */
+  sort(errno: number): Fault;
+  /** EAGAIN for 11 on Linux; "errno 9999" for what the system has no name for. */
+  nameOf(errno: number): string;
 }
 
-/** EAGAIN for 11 on Linux; "errno 9999" for what the system has no name for. */
-export function nameOf(errno: number): string {
-  return NAME.get(errno) ?? `errno ${errno}`;
+/** By the names and numbers of a system. */
+export function errnos(numbers: Readonly<Record<string, number>>): Errnos {
+  const faults = new Map<number | undefined, Fault>();
+  const found = new Map<number, string>();
+  for (const [name, errno] of Object.entries(numbers)) if (!found.has(errno)) found.set(errno, name);
+  for (const [fault, names] of SORTED) for (const name of names) faults.set(numbers[name], fault);
+  faults.delete(undefined);
+  return {
+    sort: (errno) => faults.get(errno) ?? Fault.System,
+    nameOf: (errno) => found.get(errno) ?? `errno ${errno}`,
+  };
 }
+
+/** Those of the system this process runs on. */
+export const { sort, nameOf } = errnos(constants.errno);

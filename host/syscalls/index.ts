@@ -1,29 +1,43 @@
 // Which libc is to be had on this Node, and why not where none is.
 
-import { endianness } from "node:os";
 import type { Memory } from "../core.js";
+import { bsd } from "./bsd.js";
 import { openKoffi } from "./koffi.js";
 import type { Libc } from "./libc.js";
+import { linux, type Syscalls } from "./linux.js";
 import { openNodeFFI } from "./node-ffi.js";
+import { systemOf } from "./system.js";
 
-/** Calls into libc cross as 64-bit little-endian numbers; these have been thought through. */
-const ARCHS = ["x64", "arm64", "riscv64", "loong64"];
+/** The system's calls over the core's memory, or why they can't be had. Never throws. */
+export function openSyscalls(
+  memory: Memory,
+  frame: number,
+  env: NodeJS.ProcessEnv,
+  system = systemOf(process.platform, process.arch),
+): Syscalls | string {
+  const libc = openLibc(memory, env, system);
+  if (typeof libc === "string" || typeof system === "string") return libc as string;
+  return system.name === "linux" ? linux(libc, memory, frame) : bsd(libc, memory, frame, system);
+}
 
 /**
  * koffi where it is installed, else node:ffi; SENDOFF_FFI=koffi|node|none chooses.
  * Returns a reason in place of a binding where native calls can't be had. Never throws.
  */
-export function openLibc(memory: Memory, env: NodeJS.ProcessEnv): Libc | string {
+export function openLibc(
+  memory: Memory,
+  env: NodeJS.ProcessEnv,
+  system = systemOf(process.platform, process.arch),
+): Libc | string {
   const choice = env.SENDOFF_FFI ?? "";
   if (!["", "koffi", "node", "none"].includes(choice)) return `SENDOFF_FFI=${choice}: koffi, node or none are known`;
   if (choice === "none") return "SENDOFF_FFI=none";
-  if (process.platform !== "linux") return `no native sendfile on ${process.platform}`;
-  if (!ARCHS.includes(process.arch) || endianness() !== "LE") return `no native sendfile on ${process.arch}`;
+  if (typeof system === "string") return system;
 
   const reasons: string[] = [];
   if (choice !== "node") {
     try {
-      return openKoffi(memory);
+      return openKoffi(memory, system);
     } catch (error) {
       reasons.push(`koffi: ${firstLine(error)}`);
     }
@@ -33,7 +47,7 @@ export function openLibc(memory: Memory, env: NodeJS.ProcessEnv): Libc | string 
       // Asked first, because importing node:ffi where it is forbidden prints its warning for nothing.
       const forbidden = (process as { permission?: { has(scope: string): boolean } }).permission?.has("ffi") === false;
       if (forbidden) throw new Error("the permission model forbids it");
-      return openNodeFFI(memory);
+      return openNodeFFI(memory, system);
     } catch (error) {
       reasons.push(`node:ffi: ${firstLine(error)}`);
     }

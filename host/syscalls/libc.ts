@@ -5,19 +5,30 @@ export interface Libc {
   readonly name: "koffi" | "node:ffi" | "Deno.dlopen";
   /** Arguments as in the man pages. Each returns -1 on failure, and `errno()` says why. */
   sendfile(out: number, file: number, offsetPtr: number | null, count: number): number;
+  /** macOS's sendfile(2), without headers and flags: `*lengthPtr` is the bytes asked for, then those sent. */
+  sendfileDarwin?(file: number, out: number, offset: number, lengthPtr: number): number;
+  /** FreeBSD's sendfile(2), without headers. */
+  sendfileFreeBSD?(file: number, out: number, offset: number, count: number, sentPtr: number, flags: number): number;
   preadv2(file: number, iovPtr: number, iovCount: number, offset: number, flags: number): number;
   send(out: number, ptr: number, count: number, flags: number): number;
   lseek(fd: number, offset: number, whence: number): number;
   getsockopt(fd: number, level: number, name: number, ptr: number, lengthPtr: number): number;
   setsockopt(fd: number, level: number, name: number, ptr: number, length: number): number;
+  /** openat2(2), by its number: no libc has a name for it. Missing where it can't be called. */
+  openat2?(dir: number, pathPtr: number, howPtr: number, size: number): number;
   errno(): number;
   /** The address of offset 0, for an iovec. It stays: a memory with a maximum is reserved whole. */
   readonly base: number;
 }
 
+/** Names of functions, each to be looked for in its order. */
+export type Symbols = Readonly<
+  Record<"sendfile" | "preadv2" | "send" | "lseek" | "getsockopt" | "setsockopt" | "syscall", readonly string[]>
+>;
+
 /**
- * Which symbols to look for, in this order: glibc has the 64-bit off_t under a name of its own on
- * 32-bit systems, musl has only the plain one.
+ * Those of Linux: glibc has the 64-bit off_t under a name of its own on 32-bit systems, musl has only
+ * the plain one.
  */
 export const SYMBOLS = {
   sendfile: ["sendfile64", "sendfile"],
@@ -26,7 +37,11 @@ export const SYMBOLS = {
   lseek: ["lseek64", "lseek"],
   getsockopt: ["getsockopt"],
   setsockopt: ["setsockopt"],
-} as const;
+  syscall: ["syscall"],
+} as const satisfies Symbols;
+
+/** The same on every architecture, as all that came after 2019. */
+export const SYS_OPENAT2 = 437;
 
 /** Tries the names in turn; `null` where this libc has none of them. */
 export function find<T>(names: readonly string[], look: (name: string) => T): T | null {
@@ -36,4 +51,21 @@ export function find<T>(names: readonly string[], look: (name: string) => T): T 
     } catch {}
   }
   return null;
+}
+
+/**
+ * Tries the libraries in turn, null being what the process itself is linked with: the first that can be
+ * loaded and has what is looked for. Throws where none has, with what each of them said.
+ */
+export function load<T>(libraries: readonly (string | null)[], open: (library: string | null) => T): T {
+  const reasons: string[] = [];
+  for (const library of libraries) {
+    try {
+      return open(library);
+    } catch (error) {
+      const words = String(error instanceof Error ? error.message : error).split("\n")[0];
+      reasons.push(`${library ?? "the process itself"} (${words})`);
+    }
+  }
+  throw new Error(`no C library: ${reasons.join(", ")}`);
 }

@@ -12,6 +12,10 @@ export interface Syscalls extends Imports {
   /** errno of the last call that failed, and its name in the man pages. */
   errno: number;
   syscall: string;
+  /** The name of an errno, where the numbers are not those of the process: a test lends them. */
+  nameOf?(errno: number): string;
+  /** Why mode 'auto' copies on this system although it can be called; not there where it doesn't. */
+  readonly wary?: string | undefined;
   /** Whether `fd` is a socket of type SOCK_STREAM. */
   isStream(fd: number): boolean;
   /** lseek(2) from the start; a file that can't seek stays where it is. */
@@ -20,6 +24,11 @@ export interface Syscalls extends Imports {
   push(fd: number): void;
   /** Which calls this kernel has: sendfile, and preadv2 with RWF_NOWAIT. */
   probe(): { sendfile: boolean; nowait: boolean };
+  /**
+   * Opens a file for reading where the kernel has all of its path at hand: it waits for no disk and no
+   * network. Returns -1 where it would have to, and for any other failure.
+   */
+  open(path: string): number;
   /** One sendfile(2) as it is; `null` reads at the file's own position. Returns the count, or -1 and `errno`. */
   bare(out: number, file: number, offset: number | null, count: number): number;
 }
@@ -33,12 +42,20 @@ const SO_TYPE = 3;
 const SOCK_STREAM = 1;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const AT_FDCWD = -100;
+const O_NONBLOCK = 0x800;
+const O_CLOEXEC = 0x80000;
+const RESOLVE_CACHED = 0x20;
+const PATH_MAX = 4096;
+/** As io_uring opens a file before it gives the work to a thread. */
+const FLAGS = BigInt(O_NONBLOCK | O_CLOEXEC);
 
 /*
  * The frame: arguments of one call at a time, in linear memory.
  * ┌────────────┬───────────────────────┬────────────┬─────────────┐
- * │ 0: off_t   │ 8: iovec (base, len)  │ 24: optval │ 28: optlen  │
+ * │ 0: off_t   │ 8: iovec (base, len)  │ 24: optval │ 28: optlen  │ 32: open_how (flags, mode, resolve), 24 bytes
  * └────────────┴───────────────────────┴────────────┴─────────────┘
+ * A path lies before it, in what is scratch between two runs.
  */
 export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
   // Memory may grow when a transfer is opened: its old views are dead then.
@@ -110,6 +127,18 @@ export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
       } finally {
         fs.closeSync(fd);
       }
+    },
+
+    open(path) {
+      if (libc.openat2 === undefined) return -1;
+      const room = Buffer.from(memory.buffer, frame - PATH_MAX, PATH_MAX);
+      const length = room.write(path, "utf8");
+      if (length >= PATH_MAX - 4) return -1; // it may have been cut
+      room[length] = 0;
+      frameView().setBigUint64(frame + 32, FLAGS, true);
+      view.setBigUint64(frame + 40, 0n, true);
+      view.setBigUint64(frame + 48, BigInt(RESOLVE_CACHED), true);
+      return libc.openat2(AT_FDCWD, frame - PATH_MAX, frame + 32, 24);
     },
 
     bare(out, file, offset, count) {

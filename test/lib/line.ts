@@ -52,12 +52,17 @@ export async function connect(scene: Scene, options: LineOptions = {}): Promise<
 /** Listens on a place of its own, and says what to give to `net.connect`. */
 export async function listen(scene: Scene, server: net.Server, over: Over = "tcp"): Promise<net.NetConnectOpts> {
   const host = over === "tcp6" ? "::1" : "127.0.0.1";
-  if (over === "unix") server.listen(join(tempFolder(scene), "socket"));
+  if (over === "unix") server.listen(place(tempFolder(scene)));
   else server.listen(0, host);
   await once(server, "listening");
   scene.after(() => new Promise((done) => server.close(done)));
   const address = server.address();
   return typeof address === "string" ? { path: address } : { host, port: (address as net.AddressInfo).port };
+}
+
+/** A path to listen at: that of a socket, and on Windows, where sockets have none, the name of a pipe. */
+export function place(folder: string): string {
+  return process.platform === "win32" ? join("\\\\.\\pipe", folder) : join(folder, "socket");
 }
 
 /** Closed after the test, and errors are nobody's business: the transfer tells them. */

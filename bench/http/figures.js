@@ -1,0 +1,97 @@
+// The figures to reach: each a ratio of two servers, round by round, and its bound.
+
+import { called, PIPES, registered } from "./servers.js";
+import { bytes, median, quantile } from "./table.js";
+
+const KIB = 1024;
+/** Of a core: a load generator of one thread that takes so much can't ask for more. */
+const BUSY = 0.9;
+/** KiB. */
+export const SIZES = [4, 16, 64, 256, 16 * KIB];
+
+/**
+ * @typedef {import("./rig.js").Result} Result
+ * @typedef {{ label: string, results: Map<number, Result[]> }} Row of results, by size
+ * @typedef {{ without: Result, with: Result }} Pair p99 without the slow clients, and with them
+ * @typedef {(name: string, node?: string) => Row | undefined} Find
+ *
+ * @typedef {object} Figure
+ * @property {string} work
+ * @property {number[]} ratios a round each; none where it was not measured
+ * @property {number[]} cpu the same, of requests per second of the server's CPU time; none for a latency
+ * @property {boolean} limited by the load generator, which the first of the two kept busy all the time
+ * @property {number} bound
+ * @property {boolean} atMost the bound is the most, and not the least, that it may be
+ */
+
+/** Rounds in which both were measured. @param {Result[]} over @param {Result[]} under @param {(result: Result) => number} pick */
+export function ratios(over, under, pick) {
+  return over.slice(0, under.length).map((result, round) => pick(result) / pick(under[round]));
+}
+
+export const rate = (/** @type {Result} */ result) => result.rate;
+/** Requests per second of the server's own CPU time: what others do on the machine hardly changes it. */
+export const perCpu = (/** @type {Result} */ result) => 1e6 / result.cpu;
+
+/**
+ * All of the table, for each of the Nodes.
+ *
+ * @param {string[]} majors
+ * @param {Find} find
+ * @param {(node: string) => Pair[]} slow respond's
+ * @returns {Figure[]}
+ */
+export function figures(majors, find, slow) {
+  /** @type {Figure[]} */
+  const all = [];
+  for (const node of majors) {
+    const speed = (
+      /** @type {string} */ name,
+      /** @type {string} */ reference,
+      /** @type {number} */ kib,
+      /** @type {number} */ bound,
+    ) => {
+      const under = find(reference, node) ?? find(reference);
+      const work = `${called(name)}, ${bytes(kib * KIB)}, over ${called(reference)}, Node ${node}`;
+      const [a, b] = [find(name, node), under].map((row) => row?.results.get(kib * KIB) ?? []);
+      all.push({
+        work,
+        ratios: ratios(a, b, rate),
+        cpu: ratios(a, b, perCpu),
+        limited: a.length > 0 && median(a.map(({ loader }) => loader)) >= BUSY,
+        bound,
+        atMost: false,
+      });
+    };
+    speed("respond", "nginx", 64, 1.1);
+    speed("respond", "nginx", 256, 1.4);
+    speed("respond", "nginx", 4, 0.65);
+    for (const kib of SIZES) speed("respond", "bun", kib, 1.3);
+    speed("serveStatic", "send", 64, 2.5);
+    speed("accelerate", "send", 64, 2.5);
+    for (const kib of [64, 256]) for (const name of PIPES) speed(registered(name), name, kib, 1.8);
+    for (const name of PIPES) speed(registered(name), name, 4, 0.97);
+    all.push({
+      work: `respond, 64 KiB, p99 with 500 slow clients over without, Node ${node}`,
+      ratios: slow(node).map((pair) => pair.with.p99 / pair.without.p99),
+      cpu: [],
+      limited: false,
+      bound: 1.5,
+      atMost: true,
+    });
+  }
+  return all;
+}
+
+/** null where it was not measured. @param {Figure} figure */
+export function met({ ratios, bound, atMost }) {
+  if (ratios.length === 0) return null;
+  return atMost ? median(ratios) <= bound : median(ratios) >= bound;
+}
+
+/** Median, and quartiles. @param {number[]} ratios */
+export function spread(ratios) {
+  if (ratios.length === 0) return ["", ""];
+  const [low, middle, high] = [0.25, 0.5, 0.75].map((p) => quantile(ratios, p).toFixed(2));
+  return [middle, `${low}-${high}`];
+}

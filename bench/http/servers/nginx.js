@@ -1,0 +1,53 @@
+// nginx as somebody would set it up who wants files served fast: one worker, sendfile, open_file_cache.
+
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+
+/** A port that is free now: nginx knows no port 0. @returns {Promise<number>} */
+function freePort() {
+  const server = createServer();
+  return new Promise((resolve) =>
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+      server.close(() => resolve(port));
+    }),
+  );
+}
+
+/**
+ * Writes the configuration into `folder`; it serves the files in `root`.
+ *
+ * @param {string} folder
+ * @param {string} root
+ * @returns {Promise<{ port: number, argv: string[] }>}
+ */
+export async function nginx(folder, root) {
+  const port = await freePort();
+  const conf = join(folder, "nginx.conf");
+  writeFileSync(
+    conf,
+    `${process.getuid?.() === 0 ? `user ${userInfo().username};` : ""}
+daemon off;
+worker_processes 1;
+pid ${join(folder, "nginx.pid")};
+events { worker_connections 4096; }
+http {
+  access_log off;
+  sendfile on;
+  tcp_nopush on;
+  open_file_cache max=1000 inactive=1h;
+  open_file_cache_valid 1h;
+  keepalive_requests 1000000000;
+  keepalive_timeout 1h;
+  client_body_temp_path ${join(folder, "body")};
+  proxy_temp_path ${join(folder, "proxy")};
+  fastcgi_temp_path ${join(folder, "fastcgi")};
+  default_type application/octet-stream;
+  server { listen 127.0.0.1:${port}; root ${root}; }
+}
+`,
+  );
+  return { port, argv: ["-p", folder, "-c", conf, "-e", "stderr"] };
+}

@@ -1,0 +1,181 @@
+// `sendoff serve`: a folder over HTTP, for people and for scripts.
+
+import { once } from "node:events";
+import { realpathSync, statSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { networkInterfaces } from "node:os";
+import { createSecureContext } from "node:tls";
+import { configureExit, onExit } from "sendoff";
+import { duration, integer, parse, UsageError } from "./arguments.js";
+import { known } from "./info.js";
+import { certificate, MARGIN, open, type Settings } from "./server.js";
+import { startWorkers } from "./workers.js";
+
+export const help = `sendoff serve: serve a folder over HTTP
+
+Usage:
+  sendoff serve [OPTION]... [DIR]
+
+DIR       the folder (default: the one you are in)
+
+Options:
+  -p, --port PORT       where to listen (default: 8080; 0: any port that is free)
+      --host HOST       on which address (default: 127.0.0.1, so from this machine
+                        only; 0.0.0.0 or :: listens on all of them)
+  -w, --workers N       so many processes share the work (default: 1); one that dies
+                        is replaced
+      --tls             HTTPS, with these two:
+      --cert FILE       the certificate, and those above it, in PEM
+      --key FILE        its private key, in PEM
+      --precompressed   send FILE.br or FILE.gz in place of FILE, where they are there
+                        and the client takes them
+      --cache SECONDS   how long clients may keep a file unasked (default: 0)
+      --dotfiles        serve and list names that begin with a dot, too
+      --no-listing      no pages for folders: those without an index.html are 404
+  -q, --quiet           no log
+      --timeout TIME    how long running downloads get when it is stopped (default: 5s)
+  -h, --help            this text
+
+TIME is in milliseconds, or with a unit: 500, 500ms, 10s, 2m.
+
+A folder is its index.html, or else a page that lists it, sorted as you like. Ranges
+and conditional requests work. Not there (404), whoever asks: dotfiles, what is not a
+regular file, and what lies outside of DIR behind a symbolic link.
+
+The addresses go to stderr, and how the bytes travel. The log goes to stdout, a line
+for each response when it is over, in the NCSA common log format:
+  host - - [time] "request" status bytes
+bytes are those of the body that were sent, also where the client went away.
+
+Environment:
+  SENDOFF_MODE    auto (default), native or copy: copy never calls the kernel's sendfile
+  SENDOFF_FFI     koffi, node or none: how the C library is called
+
+Exit status:
+  1  it can't listen there, or workers die as soon as they have started
+  2  the arguments are wrong
+  Ctrl-C, SIGTERM and SIGHUP stop it: no new connections, and running downloads get
+  their time; a second one stops at once. Then it dies by the signal.
+
+Examples:
+  sendoff serve
+  sendoff serve -p 0 ~/Videos
+  sendoff serve --host :: --workers 4 /srv/files > access.log
+  sendoff serve --tls --cert cert.pem --key key.pem
+  curl -r 0-99 http://127.0.0.1:8080/film.mp4
+`;
+
+export async function run(argv: string[]): Promise<number> {
+  const { values, positionals } = parse(argv, {
+    port: { type: "string", short: "p" },
+    host: { type: "string" },
+    workers: { type: "string", short: "w" },
+    tls: { type: "boolean" },
+    cert: { type: "string" },
+    key: { type: "string" },
+    precompressed: { type: "boolean" },
+    cache: { type: "string" },
+    dotfiles: { type: "boolean" },
+    "no-listing": { type: "boolean" },
+    quiet: { type: "boolean", short: "q" },
+    timeout: { type: "string" },
+  });
+  if (positionals.length > 1) throw new UsageError(`serve takes one DIR (got '${positionals[1]}' too)`);
+  const workers = integer("--workers", values.workers, 1, 1024) ?? 1;
+  const settings: Settings = {
+    root: "",
+    host: values.host ?? "127.0.0.1",
+    port: integer("--port", values.port, 0, 65535) ?? 8080,
+    tls: tlsFiles(values),
+    listing: values["no-listing"] !== true,
+    dotfiles: values.dotfiles === true,
+    precompressed: values.precompressed === true,
+    cache: integer("--cache", values.cache, 0, 31_536_000) ?? 0,
+    log: values.quiet !== true,
+    timeout: duration("--timeout", values.timeout) ?? 5000,
+  };
+  if (settings.host === "") throw new UsageError("--host must be an address or a name (got '')");
+  settings.root = folder(positionals[0] ?? ".");
+  if (settings.tls !== null) check(settings.tls);
+  const way = travel(settings); // before anything listens: SENDOFF_MODE may be wrong
+
+  if (workers > 1) {
+    settings.port = await freePort(settings);
+    configureExit({ deadline: settings.timeout + 2 * MARGIN, log: null });
+    await startWorkers(workers, settings);
+    announce(settings, settings.port, `${way}; ${workers} workers`);
+    await new Promise<never>(() => {}); // until a signal comes, or workers can't be kept alive
+  }
+  const { server, address } = await listening(settings, open(settings));
+  announce(settings, address.port, way);
+  await once(server, "close");
+  return 0;
+}
+
+function tlsFiles({ tls, cert, key }: { tls?: boolean; cert?: string; key?: string }): Settings["tls"] {
+  if (tls && cert !== undefined && key !== undefined) return { cert, key };
+  if (tls) throw new UsageError("--tls needs a certificate: --cert FILE and --key FILE");
+  if (cert !== undefined || key !== undefined) throw new UsageError("--cert and --key need --tls");
+  return null;
+}
+
+function folder(path: string): string {
+  try {
+    const real = realpathSync.native(path);
+    if (statSync(real).isDirectory()) return real;
+  } catch (error) {
+    throw new Error(`DIR can't be read: ${(error as Error).message}`);
+  }
+  throw new Error(`DIR must be a folder (got '${path}')`);
+}
+
+function check(files: { cert: string; key: string }): void {
+  try {
+    createSecureContext(certificate(files));
+  } catch (error) {
+    throw new Error(`--cert and --key can't be used: ${(error as Error).message}`);
+  }
+}
+
+function travel({ tls }: Settings): string {
+  const { native, binding, reason } = known();
+  if (tls !== null) return "bytes are copied: TLS encrypts them in this process";
+  return native ? `bytes go by the kernel's sendfile (${binding})` : `bytes are copied: ${reason}`;
+}
+
+async function listening<T>({ host, port }: Settings, done: Promise<T>): Promise<T> {
+  try {
+    return await done;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    throw new Error(`port ${port} of ${host} is taken (--port PORT chooses another one, --port 0 any)`);
+  }
+}
+
+/** Workers that are all to listen on the same port need its number, for as long as any of them may be replaced. */
+async function freePort(settings: Settings): Promise<number> {
+  const server = createServer().listen({ host: settings.host, port: settings.port });
+  await listening(settings, once(server, "listening"));
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+function announce({ root, host, tls, timeout }: Settings, port: number, way: string): void {
+  const hosts = host === "0.0.0.0" || host === "::" ? everywhere(host === "::") : [host];
+  const urls = hosts.map(
+    (one) => `  ${tls === null ? "http" : "https"}://${one.includes(":") ? `[${one}]` : one}:${port}/\n`,
+  );
+  process.stderr.write(`Serving ${root}\n${urls.join("")}${way}\n`);
+  onExit(() => {
+    process.stderr.write(`stopping: running downloads get ${timeout / 1000} s; a second Ctrl-C ends them at once\n`);
+  });
+}
+
+/** The addresses that a machine with several can be reached by. */
+function everywhere(six: boolean): string[] {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const some = all.filter(({ family, scopeid }) => family === "IPv4" || (six && !scopeid));
+  return some.map(({ address }) => address);
+}

@@ -1,0 +1,74 @@
+// The server of one process: it listens, and it stops when the process ends.
+
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import { configureExit, drainOnExit, onExit } from "sendoff";
+import { AccessLog } from "./log.js";
+import { type SiteOptions, site } from "./site.js";
+
+/** All of it can be sent to another process. */
+export interface Settings extends SiteOptions {
+  host: string;
+  port: number;
+  /** Files in PEM. */
+  tls: { cert: string; key: string } | null;
+  log: boolean;
+  /** Milliseconds that running responses get when the process ends. */
+  timeout: number;
+}
+
+/** What the ending of a process takes beyond the time that responses get, in ms. */
+export const MARGIN = 2000;
+
+export async function open(settings: Settings): Promise<{ server: Server; address: AddressInfo }> {
+  const { host, port, tls, timeout } = settings;
+  const log = settings.log ? new AccessLog(process.stdout) : null;
+  const answer = site(settings);
+  /** How many responses each connection waits for. */
+  const connections = new Map<Socket, number>();
+  let stopping = false;
+
+  const listener: RequestListener = (req, res) => {
+    const { socket } = req;
+    log?.follow(req, res);
+    connections.set(socket, (connections.get(socket) ?? 0) + 1);
+    res.once("close", () => {
+      const left = (connections.get(socket) ?? 1) - 1;
+      if (!socket.destroyed) connections.set(socket, left);
+    });
+    if (stopping) res.setHeader("Connection", "close");
+    answer(req, res);
+  };
+  const server = tls === null ? createServer(listener) : createSecureServer(certificate(tls), listener);
+  // Nobody has a use for the body of a GET: no word about it.
+  server.on("checkContinue", listener);
+  server.on(tls === null ? "connection" : "secureConnection", (socket: Socket) => {
+    connections.set(socket, 0);
+    socket.once("close", () => connections.delete(socket));
+  });
+
+  server.listen({ port, host });
+  await once(server, "listening");
+
+  configureExit({ deadline: timeout + MARGIN, log: null });
+  // The last one registered is the first to run.
+  onExit(async () => {
+    await new Promise(setImmediate); // aborted responses are closed by then
+    log?.end();
+  });
+  drainOnExit({ timeout, servers: [server] });
+  onExit(() => {
+    stopping = true;
+    // Node counts a connection that has not said a word among the busy ones, and would wait for it.
+    for (const [socket, responses] of connections) if (responses === 0) socket.destroy();
+  });
+  return { server, address: server.address() as AddressInfo };
+}
+
+/** @throws where they can't be read, or do not fit. */
+export function certificate(files: { cert: string; key: string }): { cert: Buffer; key: Buffer } {
+  return { cert: readFileSync(files.cert), key: readFileSync(files.key) };
+}

@@ -1,0 +1,105 @@
+// What `sendoff serve` answers: files by serveStatic, folders by a page of their own, and the rest by an error.
+
+import fs from "node:fs/promises";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import { join, relative, sep } from "node:path";
+import { inside } from "../host/http/inside.js";
+import { serveStatic } from "../host/http.js";
+import { listing } from "./listing.js";
+import { errorPage, folderPage, HEADERS, orderOf } from "./page.js";
+
+export interface SiteOptions {
+  /** A real path. */
+  root: string;
+  listing: boolean;
+  dotfiles: boolean;
+  precompressed: boolean;
+  /** Seconds. */
+  cache: number;
+}
+
+type Failure = Partial<NodeJS.ErrnoException> & { statusCode?: number; headers?: Record<string, string> };
+
+/** Node's codes of what is the request's fault, or no fault at all; anything else is 500. */
+const STATUS: { readonly [code: string]: number } = {
+  EACCES: 403,
+  EPERM: 403,
+  ELOOP: 404,
+  ENAMETOOLONG: 404,
+  ENOENT: 404,
+  ENOTDIR: 404,
+};
+
+export function site(options: SiteOptions): (req: IncomingMessage, res: ServerResponse) => void {
+  const files = serveStatic(options.root, {
+    dotfiles: options.dotfiles ? "allow" : "ignore",
+    fallthrough: false, // errors are told, with their status
+    maxAge: options.cache * 1000,
+    precompressed: options.precompressed,
+    redirect: false, // to a folder only where it is in the root
+    symlinks: "inside",
+  });
+  return (req, res) => {
+    const target = originForm(req.url ?? "");
+    if (target === null) return fail(req, res, { statusCode: 400 });
+    req.url = target;
+    files(req, res, (thrown) => {
+      const error = thrown as Failure;
+      if (error.statusCode !== 404) return fail(req, res, error);
+      folder(req, res, target, options).catch((error: Failure) => fail(req, res, error));
+    });
+  };
+}
+
+/** Path and query, with one slash before them: what is left of `http://host/path` and of `//host/path`. */
+function originForm(url: string): string | null {
+  const path = url.replace(/^https?:\/\/[^/?#]*/i, "").replace(/^[/]+/, "/");
+  if (path === "" || path.startsWith("?")) return url === path ? null : `/${path}`;
+  return path.startsWith("/") ? path : null;
+}
+
+/** Answers where the target is a folder; throws where it is none. The path was decoded by `send` already, without an error. */
+async function folder(req: IncomingMessage, res: ServerResponse, target: string, options: SiteOptions): Promise<void> {
+  const { root, dotfiles } = options;
+  const [path = "", query] = target.split(/\?(.*)/s);
+  const asked = join(root, decodeURIComponent(path));
+  const names = relative(root, asked)
+    .split(sep)
+    .filter((name) => name !== "");
+  if (!dotfiles && names.some((name) => name.startsWith("."))) throw notFound();
+  const real = await fs.realpath(asked);
+  if (!inside(root, real) || !(await fs.stat(real)).isDirectory()) throw notFound();
+
+  if (!path.endsWith("/")) {
+    // From what was decoded: nothing that a browser could take for another host is left in it.
+    const location = `/${names.map((name) => `${encodeURIComponent(name)}/`).join("")}`;
+    res.setHeader("Location", query === undefined ? location : `${location}?${query.replace(/[^\x21-\x7e]/g, "")}`);
+    return answer(req, res, 301, errorPage(301, STATUS_CODES[301] as string));
+  }
+  if (!options.listing) throw notFound();
+  const { order, page } = orderOf(new URLSearchParams(query));
+  const found = await listing(root, real, { order, page, dotfiles });
+  res.setHeader("Cache-Control", "no-cache");
+  answer(req, res, 200, folderPage(names, order, found));
+}
+
+function notFound(): Failure {
+  return Object.assign(new Error("not found"), { statusCode: 404 });
+}
+
+function fail(req: IncomingMessage, res: ServerResponse, { statusCode, code, message, headers }: Failure): void {
+  if (res.headersSent) return void res.destroy();
+  let status = statusCode ?? 500;
+  if (status === 500) status = STATUS[code ?? ""] ?? 500;
+  if (status === 500) process.stderr.write(`sendoff: ${JSON.stringify(req.url)}: ${code ?? ""} ${message}\n`);
+  // What was meant for the file; 416 brings its own.
+  for (const name of res.getHeaderNames()) if (name !== "connection") res.removeHeader(name);
+  for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);
+  answer(req, res, status, errorPage(status, STATUS_CODES[status] ?? "Error"));
+}
+
+function answer(req: IncomingMessage, res: ServerResponse, status: number, text: string): void {
+  const body = Buffer.from(text);
+  res.writeHead(status, { ...HEADERS, "Content-Length": body.length });
+  res.end(req.method === "HEAD" ? undefined : body);
+}

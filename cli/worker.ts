@@ -1,0 +1,15 @@
+// One of the workers of `sendoff serve --workers`: a server in a process of node:cluster. It ends with its primary.
+
+import { explain } from "./report.js";
+import { open, type Settings } from "./server.js";
+
+process.once("message", async (settings: Settings) => {
+  try {
+    await open(settings);
+  } catch (error) {
+    process.stderr.write(`sendoff: ${explain(error)}\n`);
+    process.exit(1);
+  }
+});
+// What is said before somebody listens is lost.
+process.send?.("ready");

@@ -1,0 +1,39 @@
+// Where a file really is, behind all symbolic links, and whether that is inside a folder.
+
+import fs from "node:fs";
+import path from "node:path";
+
+/** Whether `file` is `root` or below it. Both are real paths: absolute, without a symbolic link. */
+export function inside(root: string, file: string): boolean {
+  const way = path.relative(root, file);
+  return way !== ".." && !way.startsWith(`..${path.sep}`) && !path.isAbsolute(way);
+}
+
+/** The real path of a file that was opened by `name`. */
+export function whereabouts(
+  fd: number,
+  name: string,
+  done: (error: NodeJS.ErrnoException | null, real: string) => void,
+): void {
+  const known = byDescriptor(fd);
+  if (known !== null) return done(null, known);
+  fs.realpath.native(name, (error, real) => {
+    if (error) return done(error, "");
+    fs.lstat(real, (error, there) => {
+      if (error) return done(error, "");
+      const { dev, ino } = fs.fstatSync(fd);
+      if (there.dev === dev && there.ino === ino) return done(null, real);
+      done(Object.assign(new Error("another file has taken its name"), { code: "ENOENT" }), "");
+    });
+  });
+}
+
+/** Asked of the fd itself: whatever happens to the name meanwhile. procfs answers from memory. */
+function byDescriptor(fd: number): string | null {
+  if (process.platform !== "linux") return null;
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return null; // no /proc here
+  }
+}

@@ -1,0 +1,264 @@
+// npm run test:http: Chromium in a folder that `sendoff serve` serves. Without Chromium it is skipped.
+
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { Chromium, findChromium, type Page } from "./lib/chromium.js";
+import { until } from "./lib/command.js";
+import { type Serving, serving } from "./lib/serving.js";
+
+const test = suite("browser");
+const found = findChromium();
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+let browser: Chromium;
+let root: string;
+let downloads: string;
+let server: Serving;
+const big = randomBytes(5_000_001);
+const ODD = "ünï cödé & <b>#?%.txt";
+const LONG = `${"long-name-without-any-space-".repeat(5)}.txt`;
+
+/** Mono, 8 bit: a tone that every browser can decode, of so many seconds. */
+function wav(seconds: number): Buffer {
+  const rate = 22_050;
+  const samples = Buffer.alloc(seconds * rate);
+  for (let i = 0; i < samples.length; i++) samples[i] = 128 + Math.round(40 * Math.sin((i / rate) * 440 * 2 * Math.PI));
+  const head = Buffer.alloc(44);
+  head.write("RIFF", 0);
+  head.writeUInt32LE(36 + samples.length, 4);
+  head.write("WAVEfmt ", 8);
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(1, 20); // PCM
+  head.writeUInt16LE(1, 22); // one channel
+  head.writeUInt32LE(rate, 24);
+  head.writeUInt32LE(rate, 28);
+  head.writeUInt16LE(1, 32);
+  head.writeUInt16LE(8, 34);
+  head.write("data", 36);
+  head.writeUInt32LE(samples.length, 40);
+  return Buffer.concat([head, samples]);
+}
+
+/** A WebM that the browser itself records from a canvas: real frames, real key frames. */
+async function film(page: Page): Promise<Buffer> {
+  const base64 = await page.evaluate<string>(`(async () => {
+    const canvas = document.createElement("canvas");
+    canvas.width = 640; canvas.height = 360;
+    const paint = canvas.getContext("2d");
+    const recorder = new MediaRecorder(canvas.captureStream(25), { mimeType: "video/webm;codecs=vp8", videoBitsPerSecond: 16e6 });
+    const parts = [];
+    recorder.ondataavailable = ({ data }) => parts.push(data);
+    const stopped = new Promise((resolve) => (recorder.onstop = resolve));
+    recorder.start();
+    const noise = paint.createImageData(640, 360);
+    for (let i = 0; i < 100; i++) {
+      // Noise, because it can't be compressed away: the file has to be too long to be fetched at once.
+      const words = new Uint32Array(noise.data.buffer);
+      for (let at = 0; at < words.length; at += 16384) crypto.getRandomValues(words.subarray(at, at + 16384));
+      paint.putImageData(noise, 0, 0);
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+    recorder.stop();
+    await stopped;
+    const url = await new Promise((resolve) => {
+      const reader = new FileReader();
+      reader.onload = () => resolve(reader.result);
+      reader.readAsDataURL(new Blob(parts));
+    });
+    return url.slice(url.indexOf(",") + 1);
+  })()`);
+  return Buffer.from(base64, "base64");
+}
+
+test.before(async () => {
+  if ("missing" in found) return;
+  root = await mkdtemp(join(tmpdir(), "sendoff-browser-"));
+  downloads = await mkdtemp(join(tmpdir(), "sendoff-downloads-"));
+  await mkdir(join(root, "folder", "deeper"), { recursive: true });
+  await writeFile(join(root, "folder", "inside.txt"), "inside");
+  await writeFile(join(root, "big.bin"), big);
+  await writeFile(join(root, ODD), "odd");
+  await writeFile(join(root, LONG), "long");
+  await writeFile(join(root, "tone.wav"), wav(600));
+  server = await serving([root]);
+  browser = await Chromium.launch(found.path);
+});
+
+test.after(async () => {
+  if ("missing" in found) return;
+  await browser?.close();
+  await server?.stop();
+  for (const folder of [root, downloads]) await rm(folder, { recursive: true, force: true });
+});
+
+function browsing(name: string, run: (page: Page) => Promise<void>): void {
+  if ("missing" in found) return test.skip(`${name} (${found.missing})`);
+  test(name, async () => run(await browser.page()));
+}
+
+/** SCREENSHOTS=folder keeps what was seen. */
+async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env.SCREENSHOTS;
+  if (!folder) return;
+  const { data } = await page.send<{ data: string }>("Page.captureScreenshot", { captureBeyondViewport: false });
+  await writeFile(join(folder, `${name}.png`), Buffer.from(data, "base64"));
+}
+
+browsing("a folder's page: its names, its columns, nothing from elsewhere, no complaint", async (page) => {
+  const requests: string[] = [];
+  page.on("Network.requestWillBeSent", ({ request }) => requests.push((request as { url: string }).url));
+  await page.goto(server.url);
+  await picture(page, "light");
+  const names = await page.evaluate<string[]>(
+    `[...document.querySelectorAll("tbody td:first-child")].map((td) => td.innerText)`,
+  );
+  assert.equal(names, ["folder/", "big.bin", LONG, "tone.wav", ODD]);
+  assert.is(await page.evaluate(`document.querySelector("time").dateTime.endsWith("Z")`), true);
+  assert.is(await page.evaluate(`document.querySelector('[title="5,000,001 bytes"]').innerText`), "5.0 MB");
+  assert.is(
+    await page.evaluate("getComputedStyle(document.querySelector('td a')).display"),
+    "flex",
+    "the style is there",
+  );
+  assert.is(await page.evaluate(`document.querySelector("th[aria-sort]").innerText.trim()`), "Name ↑");
+  assert.equal(page.complaints, []);
+  assert.equal(
+    requests.filter((url) => !url.startsWith("data:")),
+    [server.url],
+    "one request is all it takes",
+  );
+});
+
+browsing("dark where the system is", async (page) => {
+  const back = `getComputedStyle(document.body).backgroundColor`;
+  await page.goto(server.url);
+  assert.is(await page.evaluate(back), "rgb(255, 255, 255)");
+  const features = [{ name: "prefers-color-scheme", value: "dark" }];
+  await page.send("Emulation.setEmulatedMedia", { features });
+  assert.is(await page.evaluate(back), "rgb(21, 23, 26)");
+  await picture(page, "dark");
+});
+
+browsing("keyboard alone: into a folder, sorted, and back", async (page) => {
+  await page.goto(server.url);
+  const focus = () => page.evaluate<string>("document.activeElement.innerText.trim()");
+  const seen: string[] = [];
+  for (let i = 0; i < 20 && seen.at(-1) !== "folder/"; i++) {
+    await page.key("Tab");
+    seen.push(await focus());
+  }
+  assert.equal(seen, ["Name ↑", "Size", "Modified", "folder/"]);
+  assert.is.not(
+    await page.evaluate(`getComputedStyle(document.activeElement).outlineStyle`),
+    "none",
+    "the focus is seen",
+  );
+  await picture(page, "focus");
+  await page.leads(() => page.key("Enter"));
+  assert.is(await page.evaluate("location.pathname"), "/folder/");
+  assert.is(await page.evaluate("document.querySelector('h1').innerText"), "folder");
+  await picture(page, "folder");
+  await page.key("Tab");
+  assert.is(await focus(), "Home");
+  await page.leads(() => page.key("Enter"));
+  assert.is(await page.evaluate("location.pathname"), "/");
+  for (let i = 0; i < 2; i++) await page.key("Tab");
+  await page.leads(() => page.key("Enter"));
+  assert.is(await page.evaluate("location.search"), "?sort=size");
+  assert.is(await page.evaluate(`document.querySelector("th[aria-sort=descending]").innerText.trim()`), "Size ↓");
+  assert.equal(page.complaints, []);
+});
+
+browsing("a telephone of 360 pixels: nothing to scroll sideways, and room for a thumb", async (page) => {
+  await page.send("Emulation.setDeviceMetricsOverride", {
+    width: 360,
+    height: 740,
+    deviceScaleFactor: 2,
+    mobile: true,
+  });
+  for (const [path, name] of [
+    ["", "phone"],
+    ["folder/deeper/", "phone-folder"],
+    ["none", "phone-error"],
+  ] as const) {
+    await page.goto(server.url + path);
+    await picture(page, name);
+    assert.is(await page.evaluate("innerWidth"), 360, path);
+    assert.ok((await page.evaluate<number>("document.documentElement.scrollWidth")) <= 360, path);
+    const small = await page.evaluate<string[]>(
+      `[...document.querySelectorAll("a")].filter((a) => a.getBoundingClientRect().height < 44).map((a) => a.outerHTML)`,
+    );
+    assert.equal(small, [], path);
+  }
+});
+
+/** Opens a media file, seeks in it, and returns the ranges that the server answered. */
+async function seek(page: Page, name: string, element: string, to: number): Promise<string[]> {
+  const ranges: string[] = [];
+  page.on("Network.responseReceived", ({ response }) => {
+    const { url, status, headers } = response as { url: string; status: number; headers: Record<string, string> };
+    if (url.endsWith(name)) ranges.push(`${status} ${headers["Content-Range"]}`);
+  });
+  await page.goto(server.url + name);
+  const at = await page.evaluate<number>(`(async () => {
+    const media = document.querySelector("${element}");
+    const event = (name) => new Promise((resolve, reject) => {
+      media.addEventListener(name, resolve, { once: true });
+      media.addEventListener("error", () => reject(new Error("error")), { once: true });
+    });
+    media.muted = true;
+    if (media.readyState < 2) await event("loadeddata");
+    const seeked = event("seeked");
+    media.currentTime = ${to};
+    await seeked;
+    const playing = event("timeupdate");
+    await media.play();
+    await playing;
+    media.pause();
+    return media.currentTime;
+  })()`);
+  assert.ok(at >= to, `${at} of ${to}`);
+  return ranges;
+}
+
+browsing("a video that the browser has recorded plays, and is sought in by ranges", async (page) => {
+  await page.goto(server.url);
+  const bytes = await film(page);
+  await writeFile(join(root, "film.webm"), bytes);
+  const ranges = await seek(page, "film.webm", "video", 2);
+  // The first answer, to the address bar, is 200: only then it is known to be a video.
+  assert.ok(
+    ranges.some((range) => range.startsWith("206 bytes ")),
+    ranges.join(),
+  );
+  await server.logged(/"GET \/film\.webm HTTP\/1\.1" 206 \d+/);
+});
+
+browsing("ten minutes of sound, sought at the ninth: a range from there, and not all before it", async (page) => {
+  const ranges = await seek(page, "tone.wav", "video, audio", 540);
+  const starts = ranges.map((range) => Number(/^206 bytes (\d+)-/.exec(range)?.[1]));
+  assert.ok(
+    starts.some((start) => start > 22_050 * 500),
+    ranges.join(),
+  );
+  await server.logged(/"GET \/tone\.wav HTTP\/1\.1" 206 \d+/);
+});
+
+browsing("a download has the bytes of the file", async (page) => {
+  await browser.send("Browser.setDownloadBehavior", {
+    behavior: "allow",
+    downloadPath: downloads,
+    eventsEnabled: true,
+  });
+  await page.goto(server.url);
+  await page.evaluate(`document.querySelector('a[href="./big.bin"]').click()`);
+  await until("the download", async () => (await readdir(downloads)).includes("big.bin"));
+  assert.is(sha256(await readFile(join(downloads, "big.bin"))), sha256(big));
+  await server.logged(/"GET \/big\.bin HTTP\/1\.1" 200 5000001\n/);
+});
+
+test.run();

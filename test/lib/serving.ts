@@ -1,0 +1,47 @@
+// `sendoff serve` in a process of its own: its address, its log, and its end.
+
+import type { ChildProcess } from "node:child_process";
+import { type Result, start, until } from "./command.js";
+
+export interface Serving {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Result>;
+  /** With a slash at its end. */
+  readonly url: string;
+  readonly port: number;
+  /** What came so far. */
+  stdout(): string;
+  stderr(): string;
+  /** Waits until this was logged. */
+  logged(line: RegExp): Promise<void>;
+  /** SIGTERM, and its end. */
+  stop(): Promise<Result>;
+}
+
+/** Starts it on a free port; resolves once it listens. */
+export async function serving(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Serving> {
+  const { child, ended } = start(["serve", "--port", "0", ...args], env);
+  let stdout = "";
+  let stderr = "";
+  let over: Result | null = null;
+  child.stdout?.on("data", (text: string) => (stdout += text));
+  child.stderr?.on("data", (text: string) => (stderr += text));
+  void ended.then((result) => (over = result));
+  const ready = () => /(https?:\/\/\S+:(\d+)\/)\n(?:.*\n)*bytes .*\n/.exec(stderr);
+  await until("the address", () => over !== null || ready() !== null);
+  const [, url = "", port] = ready() ?? [];
+  if (url === "") throw new Error(`sendoff serve ended: ${JSON.stringify(over)}`);
+  return {
+    child,
+    ended,
+    url,
+    port: Number(port),
+    stdout: () => stdout,
+    stderr: () => stderr,
+    logged: (line) => until(`${line} in the log`, () => line.test(stdout)),
+    stop() {
+      child.kill("SIGTERM");
+      return ended;
+    },
+  };
+}

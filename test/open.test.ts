@@ -1,0 +1,173 @@
+// Files opened without the thread pool: what was met before, and is still what it was.
+
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { host } from "#process";
+import { serveStatic } from "../host/http.js";
+import { Opener } from "../host/open.js";
+import { descriptors, exchange, folder, parse, request, site, within } from "./lib/web.js";
+
+const { shared } = host();
+const { root, remove } = folder({ "a.txt": "first", "dir/b.txt": "below", "big.bin": 300_000 });
+const file = (name: string) => path.join(root, name);
+test.after(remove);
+
+/** Whether this kernel opens a path at once: RESOLVE_CACHED came with Linux 5.12. */
+const able = (() => {
+  const fd = shared.sys?.open(file("a.txt")) ?? -1;
+  if (fd >= 0) fs.closeSync(fd);
+  return fd >= 0;
+})();
+const row = able ? test : test.skip;
+
+function opener(): Opener {
+  return new Opener(shared.sys);
+}
+
+row("a path is opened once it was met, and is the file that is there", () => {
+  const o = opener();
+  assert.is(o.open(file("a.txt")), null);
+  o.met(file("a.txt"));
+  const opened = o.open(file("a.txt"));
+  assert.ok(opened);
+  assert.is(opened.stat.ino, fs.statSync(file("a.txt")).ino);
+  assert.is(fs.readFileSync(opened.fd, "latin1"), "first");
+  fs.closeSync(opened.fd);
+});
+
+row("names that are no ASCII, and long ones", () => {
+  const o = opener();
+  for (const name of ["ünïcode ☃ 😀.txt", `${"long".repeat(50)}.txt`]) {
+    fs.writeFileSync(file(name), name);
+    o.met(file(name));
+    const opened = o.open(file(name));
+    assert.ok(opened, name);
+    assert.is(fs.readFileSync(opened.fd, "utf8"), name);
+    fs.closeSync(opened.fd);
+  }
+  const far = `${root}/${"./".repeat(2100)}a.txt`;
+  o.met(far);
+  assert.is(o.open(far), null, "longer than a path can be");
+});
+
+row("more than 2 GiB", () => {
+  fs.writeFileSync(file("sparse"), "");
+  fs.truncateSync(file("sparse"), 5 * 2 ** 30);
+  const o = opener();
+  o.met(file("sparse"));
+  const opened = o.open(file("sparse"));
+  assert.ok(opened);
+  assert.is(opened.stat.size, 5 * 2 ** 30);
+  fs.closeSync(opened.fd);
+  fs.rmSync(file("sparse"));
+});
+
+row("what is no regular file any more is left to the pool, and leaves no fd", () => {
+  const o = opener();
+  const before = descriptors();
+  for (const make of [
+    () => fs.mkdirSync(file("turns")),
+    () => execFileSync("mkfifo", [file("turns")]),
+    () => fs.symlinkSync("nowhere", file("turns")),
+    () => {},
+  ]) {
+    o.met(file("turns"));
+    make();
+    assert.is(o.open(file("turns")), null);
+    fs.rmSync(file("turns"), { recursive: true, force: true });
+  }
+  assert.is(descriptors(), before);
+});
+
+test("under the permission model nothing is opened past it", () => {
+  Object.defineProperty(process, "permission", { value: { has: () => false }, configurable: true });
+  try {
+    const o = opener();
+    o.met(file("a.txt"));
+    assert.is(o.open(file("a.txt")), null);
+  } finally {
+    delete (process as { permission?: unknown }).permission;
+  }
+});
+
+test("a server sends what is there now: replaced, rewritten, behind another link, gone", async () => {
+  fs.mkdirSync(file("v1"));
+  fs.mkdirSync(file("v2"));
+  fs.writeFileSync(file("v1/page"), "one");
+  fs.writeFileSync(file("v2/page"), "another one");
+  fs.symlinkSync("v1", file("current"));
+  const at = await site(serveStatic(root));
+  const get = async (url: string) => {
+    const { status, body } = parse(await within(exchange(at.port, request(url)), url));
+    return `${status.split(" ")[1]} ${body.toString().slice(0, 20)}`;
+  };
+  const steps: [string, () => void, string][] = [
+    ["/a.txt", () => {}, "200 first"],
+    ["/a.txt", () => {}, "200 first"],
+    ["/a.txt", () => fs.writeFileSync(file("a.txt"), "rewritten"), "200 rewritten"],
+    [
+      "/a.txt",
+      () => {
+        fs.writeFileSync(file("new"), "replaced");
+        fs.renameSync(file("new"), file("a.txt"));
+      },
+      "200 replaced",
+    ],
+    ["/current/page", () => {}, "200 one"],
+    ["/current/page", () => {}, "200 one"],
+    [
+      "/current/page",
+      () => {
+        fs.rmSync(file("current"));
+        fs.symlinkSync("v2", file("current"));
+      },
+      "200 another one",
+    ],
+    ["/a.txt", () => fs.writeFileSync(file("a.txt"), ""), "200 "],
+    ["/a.txt", () => fs.rmSync(file("a.txt")), "404 <!DOCTYPE html>\n<htm"],
+    ["/a.txt", () => fs.writeFileSync(file("a.txt"), "back"), "200 back"],
+  ];
+  for (const [url, change, expected] of steps) {
+    change();
+    assert.is(await get(url), expected);
+  }
+  await at.close();
+});
+
+test("no way to answer leaves an fd open", async () => {
+  const handler = serveStatic(root, {
+    setHeaders: (res, name) => {
+      if (res.req.headers["x-throw"]) throw new Error(`no ${name}`);
+    },
+  });
+  const caught: unknown[] = [];
+  const at = await site(handler);
+  const stop = (error: unknown) => caught.push(error);
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", stop);
+  const etag = /^etag: (.*)$/im.exec((await exchange(at.port, request("/big.bin"))).subarray(0, 600).toString())?.[1];
+  const before = descriptors();
+  for (let i = 0; i < 20; i++) {
+    await within(exchange(at.port, request("/big.bin", [], "HEAD")), "HEAD");
+    await within(exchange(at.port, request("/big.bin", [`If-None-Match: ${etag}`])), "304");
+    await within(exchange(at.port, request("/big.bin", ["If-Match: nothing"])), "412");
+    await within(exchange(at.port, request("/big.bin", ["Range: bytes=900000-"])), "416");
+    await within(exchange(at.port, request("/big.bin", ["Range: bytes=5-9"])), "206");
+  }
+  assert.is(caught.length, 0);
+  const thrown = exchange(at.port, request("/big.bin", ["X-Throw: 1"]));
+  while (caught.length === 0) await new Promise((next) => setImmediate(next));
+  at.server.closeAllConnections();
+  await thrown;
+  assert.match(String(caught[0]), /no .*big\.bin/);
+  while (descriptors() > before) await new Promise((next) => setImmediate(next));
+  process.removeListener("uncaughtException", stop);
+  for (const one of others) process.on("uncaughtException", one);
+  await at.close();
+});
+
+test.run();
