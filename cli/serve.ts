@@ -5,7 +5,7 @@ import { realpathSync, statSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { createSecureContext } from "node:tls";
-import { configureExit, onExit } from "../host/node.js";
+import { configureExit, onExit } from "sendoff";
 import { duration, integer, parse, UsageError } from "./arguments.js";
 import { known } from "./info.js";
 import { certificate, MARGIN, open, type Settings } from "./server.js";

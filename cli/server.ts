@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { configureExit, drainOnExit, onExit } from "../host/node.js";
+import { configureExit, drainOnExit, onExit } from "sendoff";
 import { AccessLog } from "./log.js";
 import { type SiteOptions, site } from "./site.js";
 

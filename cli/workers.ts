@@ -4,7 +4,7 @@
 import cluster, { type Worker } from "node:cluster";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { exitNow, onExit } from "../host/node.js";
+import { exitNow, onExit } from "sendoff";
 import { MARGIN, type Settings } from "./server.js";
 
 /** A worker that dies sooner, in ms, was hardly any use. */

@@ -3,9 +3,9 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Capabilities } from "sendoff";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import type { Capabilities } from "../host/node.js";
 import { load } from "../host/syscalls/libc.js";
 import { type System, systemOf } from "../host/syscalls/system.js";
 import { runNode } from "./lib/child.js";

@@ -18,8 +18,8 @@ const WATCHDOG_MS = 600_000;
 
 /** The suite: the core, the exit half, transfers, the web half. */
 const core = ["abi", "core.faults", "core.model", "core.transitions", "exit-core"];
-const exits = ["exit-recipe", "exit-ways", "drain"];
-const transfers = ["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams"];
+const exits = ["exit-recipe", "exit-ways"];
+const transfers = ["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"];
 const web = ["respond", "static", "register"];
 const suite = [...core, ...exits, ...transfers, ...web];
 
