@@ -700,7 +700,14 @@ for (const [name, situation] of Object.entries(situations)) {
     const [want, wanted] = await within(play(situation), `${name}, without`);
     const reasons: string[] = [];
     const undo = install(shared, (reason) => reasons.push(reason));
-    const [[log, got], moved] = await counting(() => within(play(situation), `${name}, with`)).finally(undo);
+    let [[log, got], moved]: [[Log, Buffer], number] = [[[], Buffer.alloc(0)], 0];
+    // A system short of memory may have dropped the file's pages: what the pool has read is warm the next time.
+    for (let tries = 0; tries < 10; tries++) {
+      [[log, got], moved] = await counting(() => within(play(situation), `${name}, with`));
+      if (!bodies || situation.native === "none" || moved >= parse(got).body.length) break;
+      if (situation.native === "some" && moved > 0) break;
+    }
+    undo();
     assert.equal(sorted(log), sorted(want));
     if (!situation.loose) {
       assert.is(got.length, wanted.length);
@@ -728,10 +735,16 @@ test("a pair that the kernel can't serve goes on in the old way, and is not aske
     return moved;
   };
   const undo = install(shared, () => {});
-  const [, got] = await play({ native: "some", play: plain("256k", 256 * 1024) }).finally(() => {
+  let got = Buffer.alloc(0) as Buffer;
+  try {
+    // A system short of memory may have dropped the file's pages: then the pool reads it, and the kernel is not asked.
+    for (let tries = 0; calls === 0 && tries < 20; tries++) {
+      [, got] = await play({ native: "some", play: plain("256k", 256 * 1024) });
+    }
+  } finally {
     undo();
     sys.sendfile = sendfile;
-  });
+  }
   assert.is(moved, 5000);
   assert.is(calls, 2);
   assert.ok(got.subarray(got.indexOf("\r\n\r\n") + 4).equals(fs.readFileSync(file("256k"))));
@@ -886,7 +899,7 @@ test("SENDOFF_DEBUG=1 says why a pipe was left alone, once a reason", async () =
 });
 
 test("a large file goes by the kernel, but for its doorbells", async () => {
-  if (shared.sys === null) return;
+  if (!bodies) return;
   const uninstall = install(shared, () => {});
   let read = 0;
   const { read: before } = fs;
