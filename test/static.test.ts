@@ -232,6 +232,33 @@ test("clients that go away leave no fd behind", async () => {
   await at.close();
 });
 
+test("nor do those with requests behind another", async () => {
+  const undo = accelerate(send);
+  for (const handler of [bySend, serveStatic(root), serveStatic(root, { symlinks: "inside" })]) {
+    let asked = 0;
+    const at = await site((req, res) => {
+      asked++;
+      handler(req, res);
+    });
+    const before = descriptors();
+    for (const cut of [15, 45]) {
+      const socket = net.connect(at.port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.pause();
+      socket.write("GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n".repeat(cut));
+      asked = 0;
+      while (asked < cut || descriptors() < before + 5) await new Promise((resolve) => setTimeout(resolve, 5)); // files are open
+      socket.resetAndDestroy();
+      const gone = async () => {
+        while (descriptors() > before) await new Promise((resolve) => setTimeout(resolve, 5));
+      };
+      await within(gone(), "fds to be closed");
+    }
+    await at.close();
+  }
+  undo();
+});
+
 // What is the handler's, not send's.
 
 async function ask(options: StaticOptions | undefined, text: string, next = true, mount = "") {

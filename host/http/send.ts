@@ -94,7 +94,8 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
           !(length > 0) ||
           this.listeners("stream").some((listener) => listener.length > 0) ||
           FOREIGN.some((name) => options[name] !== undefined) ||
-          obstacle(res) !== null);
+          // Behind others in its pipeline `send` would never close the file of a client that goes away.
+          (res.socket !== null && obstacle(res) !== null));
       if (old) return stream.call(this, path, options);
 
       // Express listens, to know that a body has begun: it asks for no stream, and there is none.
