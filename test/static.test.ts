@@ -201,6 +201,32 @@ test("one that takes no argument, as Express's, only hears of it", async () => {
   if (shared.sys !== null) assert.ok(moved >= text.length, `${moved} bytes by the kernel`);
 });
 
+test("what a listener of 'end' throws is uncaught, as without us", async () => {
+  const caught: string[] = [];
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => caught.push(error.message));
+  const undo = accelerate(send);
+  const at = await site((req, res) => {
+    send(req, req.url as string, { root })
+      .on("error", () => caught.push("an 'error'"))
+      .on("end", () => {
+        throw new Error(req.url);
+      })
+      .pipe(res);
+  });
+  for (const name of ["/page", "/big.bin"]) {
+    const { body } = parse(await within(exchange(at.port, request(name)), name));
+    assert.is(body.length, fs.statSync(root + name).size);
+  }
+  while (caught.length < 2) await new Promise((next) => setImmediate(next));
+  undo();
+  await at.close();
+  process.removeAllListeners("uncaughtException");
+  for (const one of others) process.on("uncaughtException", one);
+  assert.equal(caught, ["/page", "/big.bin"]);
+});
+
 test("a file that changed after its headers were made is not sent", async () => {
   if (shared.sys === null) return; // then send's own way is taken, which sends what there is
   const name = path.join(root, "changes");
