@@ -498,7 +498,9 @@ if (linux) {
       await truncate(join(root, "big.bin"), 64 << 20); // more than both sockets hold
       const open = async () => {
         const fds = await readdir(`/proc/${server.child.pid}/fd`);
-        const names = await Promise.all(fds.map((fd) => readlink(`/proc/${server.child.pid}/fd/${fd}`).catch(() => "")));
+        const names = await Promise.all(
+          fds.map((fd) => readlink(`/proc/${server.child.pid}/fd/${fd}`).catch(() => "")),
+        );
         return names.filter((name) => name.endsWith("big.bin")).length;
       };
       const socket = net.connect(server.port, "127.0.0.1");
