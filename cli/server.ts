@@ -23,6 +23,9 @@ export interface Settings extends SiteOptions {
 /** What the ending of a process takes beyond the time that responses get, in ms. */
 export const MARGIN = 2000;
 
+/** A connection on which so many requests wait is ended: nothing else would bound the memory that they take. */
+const PIPELINED = 1000;
+
 export async function open(settings: Settings): Promise<{ server: Server; address: AddressInfo }> {
   const { host, port, tls, timeout } = settings;
   const log = settings.log ? new AccessLog(process.stdout) : null;
@@ -35,7 +38,9 @@ export async function open(settings: Settings): Promise<{ server: Server; addres
     const asked = connections.get(req.socket);
     // One at a time: a few bytes of pipelined requests would else have hundreds of files open, and read into memory.
     // Those of a client that goes away are forgotten with their connection.
-    if (asked?.push(() => start(req, res)) === 1) start(req, res);
+    const waiting = asked?.push(() => start(req, res));
+    if (waiting === 1) start(req, res);
+    else if (waiting === PIPELINED) req.socket.destroy();
   };
   const start: RequestListener = (req, res) => {
     const asked = connections.get(req.socket);
