@@ -23,21 +23,31 @@ export interface Settings extends SiteOptions {
 /** What the ending of a process takes beyond the time that responses get, in ms. */
 export const MARGIN = 2000;
 
+/** A connection on which so many requests wait is ended: nothing else would bound the memory that they take. */
+const PIPELINED = 1000;
+
 export async function open(settings: Settings): Promise<{ server: Server; address: AddressInfo }> {
   const { host, port, tls, timeout } = settings;
   const log = settings.log ? new AccessLog(process.stdout) : null;
   const answer = site(settings);
-  /** How many responses each connection waits for. */
-  const connections = new Map<Socket, number>();
+  /** What each connection has asked for: the answer that is under way, and behind it those that wait for it. */
+  const connections = new Map<Socket, (() => void)[]>();
   let stopping = false;
 
   const listener: RequestListener = (req, res) => {
-    const { socket } = req;
+    const asked = connections.get(req.socket);
+    // One at a time: a few bytes of pipelined requests would else have hundreds of files open, and read into memory.
+    // Those of a client that goes away are forgotten with their connection.
+    const waiting = asked?.push(() => start(req, res));
+    if (waiting === 1) start(req, res);
+    else if (waiting === PIPELINED) req.socket.destroy();
+  };
+  const start: RequestListener = (req, res) => {
+    const asked = connections.get(req.socket);
     log?.follow(req, res);
-    connections.set(socket, (connections.get(socket) ?? 0) + 1);
     res.once("close", () => {
-      const left = (connections.get(socket) ?? 1) - 1;
-      if (!socket.destroyed) connections.set(socket, left);
+      asked?.shift();
+      if (!req.socket.destroyed) asked?.[0]?.();
     });
     if (stopping) res.setHeader("Connection", "close");
     answer(req, res);
@@ -46,7 +56,7 @@ export async function open(settings: Settings): Promise<{ server: Server; addres
   // Nobody has a use for the body of a GET: no word about it.
   server.on("checkContinue", listener);
   server.on(tls === null ? "connection" : "secureConnection", (socket: Socket) => {
-    connections.set(socket, 0);
+    connections.set(socket, []);
     socket.once("close", () => connections.delete(socket));
   });
 
@@ -63,7 +73,7 @@ export async function open(settings: Settings): Promise<{ server: Server; addres
   onExit(() => {
     stopping = true;
     // Node counts a connection that has not said a word among the busy ones, and would wait for it.
-    for (const [socket, responses] of connections) if (responses === 0) socket.destroy();
+    for (const [socket, asked] of connections) if (asked.length === 0) socket.destroy();
   });
   return { server, address: server.address() as AddressInfo };
 }

@@ -54,8 +54,12 @@ export class Turns {
     const waiting = this.#waiting;
     let i = 0;
     // What a run puts back goes to the end of the same queue, so a lone transfer uses the whole share.
-    while (i < waiting.length && !this.spent()) waiting[i++]?.();
-    this.#waiting = waiting.slice(i);
-    if (this.#waiting.length > 0) this.#defer(this.#next);
+    try {
+      while (i < waiting.length && !this.spent()) waiting[i++]?.();
+    } finally {
+      // One that throws, in a process that survives it, must not leave the others waiting for ever.
+      this.#waiting = waiting.slice(i);
+      if (this.#waiting.length > 0) this.#defer(this.#next);
+    }
   };
 }

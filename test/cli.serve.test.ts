@@ -3,7 +3,7 @@
 import { execFile, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, readFile, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, readlink, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
@@ -491,6 +491,32 @@ test("the log of a download that was broken off: the bytes that went, once", () 
       assert.ok(Number(bytes) >= got - 1000 && Number(bytes) < 1 << 30, `${bytes} logged, ${got} received`);
     },
   ));
+
+if (linux) {
+  test("pipelined requests are answered one at a time, and forgotten with their client", () =>
+    site([], fill, async (server, root) => {
+      await truncate(join(root, "big.bin"), 64 << 20); // more than both sockets hold
+      const open = async () => {
+        const fds = await readdir(`/proc/${server.child.pid}/fd`);
+        const names = await Promise.all(
+          fds.map((fd) => readlink(`/proc/${server.child.pid}/fd/${fd}`).catch(() => "")),
+        );
+        return names.filter((name) => name.endsWith("big.bin")).length;
+      };
+      const socket = net.connect(server.port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.pause();
+      socket.write("GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100));
+      await until("a download", async () => (await open()) > 0);
+      await ask(server, "/a.txt");
+      assert.is(await open(), 1);
+      socket.resetAndDestroy();
+      await until("its end", async () => (await open()) === 0);
+      await server.logged(/"GET \/big.bin HTTP\/1.1" 200/);
+      const lines = (await server.stop()).stdout.split("\n");
+      assert.is(lines.filter((line) => line.includes("big.bin")).length, 1, "those that never began have no line");
+    }));
+}
 
 test("--quiet: no log; and where nobody reads it any more it serves on", () =>
   site(["-q"], fill, async (quiet) => {

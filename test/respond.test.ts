@@ -319,6 +319,31 @@ test("a client that goes away: one error, the response closed, no fd left", asyn
   assert.ok(fdCount(file("8m")) <= before + 1);
 });
 
+test("a client that goes away with responses behind another: each is told, no fd left", async () => {
+  const before = descriptors();
+  const failures: Promise<{ code: string }>[] = [];
+  const at = await site((req, res) => {
+    failures.push(
+      respond(req, res, file("8m")).then(
+        () => assert.unreachable("nobody reads"),
+        (error) => error,
+      ),
+    );
+  });
+  const socket = net.connect(at.port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.pause();
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(15));
+  while (failures.length < 15) await new Promise((next) => setImmediate(next));
+  socket.resetAndDestroy();
+  for (const { code } of await within(Promise.all(failures), "the failures")) assert.is(code, "ERR_SENDFILE_CLOSED");
+  await at.close();
+  const closed = async () => {
+    while (descriptors() > before) await new Promise((next) => setTimeout(next, 5)); // reads were under way
+  };
+  await within(closed(), "fds to be closed");
+});
+
 test("a file that gets shorter ends the connection, and nothing follows", async () => {
   const name = file("shrinks");
   let failure: Promise<unknown> = Promise.resolve();

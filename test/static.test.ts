@@ -204,6 +204,32 @@ test("one that takes no argument, as Express's, only hears of it", async () => {
   if (native) assert.ok(moved >= text.length, `${moved} bytes by the kernel`);
 });
 
+test("what a listener of 'end' throws is uncaught, as without us", async () => {
+  const caught: string[] = [];
+  const others = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => caught.push(error.message));
+  const undo = accelerate(send);
+  const at = await site((req, res) => {
+    send(req, req.url as string, { root })
+      .on("error", () => caught.push("an 'error'"))
+      .on("end", () => {
+        throw new Error(req.url);
+      })
+      .pipe(res);
+  });
+  for (const name of ["/page", "/big.bin"]) {
+    const { body } = parse(await within(exchange(at.port, request(name)), name));
+    assert.is(body.length, fs.statSync(root + name).size);
+  }
+  while (caught.length < 2) await new Promise((next) => setImmediate(next));
+  undo();
+  await at.close();
+  process.removeAllListeners("uncaughtException");
+  for (const one of others) process.on("uncaughtException", one);
+  assert.equal(caught, ["/page", "/big.bin"]);
+});
+
 test("a file that changed after its headers were made is not sent", async () => {
   if (!native) return; // then send's own way is taken, which sends what there is
   const name = path.join(root, "changes");
@@ -233,6 +259,33 @@ test("clients that go away leave no fd behind", async () => {
   };
   await within(gone(), "fds to be closed");
   await at.close();
+});
+
+test("nor do those with requests behind another", async () => {
+  const undo = accelerate(send);
+  for (const handler of [bySend, serveStatic(root), serveStatic(root, { symlinks: "inside" })]) {
+    let asked = 0;
+    const at = await site((req, res) => {
+      asked++;
+      handler(req, res);
+    });
+    const before = descriptors();
+    for (const cut of [15, 45]) {
+      const socket = net.connect(at.port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.pause();
+      socket.write("GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n".repeat(cut));
+      asked = 0;
+      while (asked < cut || descriptors() < before + 5) await new Promise((resolve) => setTimeout(resolve, 5)); // files are open
+      socket.resetAndDestroy();
+      const gone = async () => {
+        while (descriptors() > before) await new Promise((resolve) => setTimeout(resolve, 5));
+      };
+      await within(gone(), "fds to be closed");
+    }
+    await at.close();
+  }
+  undo();
 });
 
 // What is the handler's, not send's.

@@ -8,6 +8,7 @@ import { type Queue, queueOf } from "../queue.js";
 import { aborted, type Checked, check, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
 import { describe, type File, type Source, sourceOf } from "../source.js";
 import { announces, lengthOf, obstacle, type Request, type Response, renderHeader, takeHeader } from "./message.js";
+import { lost, watch } from "./pipeline.js";
 
 /** As for `sendfile`; header and trailer are the response's own. */
 export type RespondOptions = Omit<SendfileOptions, "header" | "trailer">;
@@ -51,7 +52,7 @@ export function answer(
     if (res.headersSent) res.destroy();
     reject(error as Error);
   };
-  if (over(res)) return fail(gone());
+  if (over(req, res)) return fail(gone());
   if (options.signal?.aborted) return fail(aborted(options.signal, 0));
   // Who says the length twice knows it: then the file isn't asked.
   if (source.believe !== undefined && options.count === lengthOf(res)) {
@@ -64,7 +65,7 @@ export function answer(
   }
   source.open((error) => {
     if (error) return fail(error);
-    if (over(res)) return fail(gone());
+    if (over(req, res)) return fail(gone());
     if (options.signal?.aborted) return fail(aborted(options.signal, 0));
     const start = (from: Source) => {
       try {
@@ -76,7 +77,7 @@ export function answer(
     if (!source.early || !source.positioned) return start(source);
     whole(source, (error, bytes) => {
       if (error) return fail(error);
-      if (over(res)) return fail(gone());
+      if (over(req, res)) return fail(gone());
       if (bytes === null) return start(source);
       source.close();
       start(sourceOf(bytes));
@@ -108,8 +109,8 @@ function plus(already: number, error: SendfileError): SendfileError {
   return new SendfileError(code, message, { sent: already + error.sent, syscall, errno, path, cause });
 }
 
-function over(res: Response): boolean {
-  return res.destroyed || res.writableEnded || res.closed;
+function over(req: Request, res: Response): boolean {
+  return res.destroyed || res.writableEnded || res.closed || lost(req, res);
 }
 
 function gone(): SendfileError {
@@ -186,16 +187,20 @@ function body(
       return resolve(already);
     }
   }
-  new Transfer(
+  let transfer: Transfer | null = null;
+  const unwatch = watch(req, res, () => transfer?.abort(gone()));
+  transfer = new Transfer(
     shared,
     queue ?? queueOf(res),
     source,
     { ...options, header: Buffer.from(header, "latin1"), offset, count: count - already },
     (sent) => {
+      unwatch();
       res.end();
       resolve(already + sent);
     },
     (error) => {
+      unwatch();
       res.destroy();
       reject(already === 0 ? error : plus(already, error as SendfileError));
     },

@@ -94,7 +94,8 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
           !(length > 0) ||
           this.listeners("stream").some((listener) => listener.length > 0) ||
           FOREIGN.some((name) => options[name] !== undefined) ||
-          obstacle(res) !== null);
+          // Behind others in its pipeline `send` would never close the file of a client that goes away.
+          (res.socket !== null && obstacle(res) !== null));
       if (old) return stream.call(this, path, options);
 
       // Express listens, to know that a body has begun: it asks for no stream, and there is none.
@@ -107,12 +108,12 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
         res,
         file?.source ?? sourceOf(path),
         { ...checked, size: sizes.get(this) },
-        () => this.emit("end"),
+        () => apart(() => this.emit("end")),
         (error) => {
           // A peer that has gone is no news; and there is nobody to tell what the header can't say any more.
-          if (!res.headersSent) this.onStatError(error);
+          if (!res.headersSent) apart(() => this.onStatError(error));
           else if (res.destroyed && (error as NodeJS.ErrnoException).code === "ERR_SENDFILE_CLOSED") return;
-          else if (this.listenerCount("error") > 0) this.onStatError(error);
+          else if (this.listenerCount("error") > 0) apart(() => this.onStatError(error));
         },
       );
     },
@@ -120,6 +121,17 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
     /** Has the body come from a file that is open already; returns how to close it where nothing became of that. */
     from: (stream: SendStream, path: string, fd: number) => hold(stream, path, fd, true),
   };
+}
+
+/** What a listener throws is uncaught, as that of any event: it is no failure of the transfer that it was told of. */
+function apart(tell: () => void): void {
+  try {
+    tell();
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
 }
 
 /** See the public docstring in http.ts. */

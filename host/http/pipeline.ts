@@ -1,0 +1,36 @@
+// A response behind others in its pipeline has no socket yet, and Node tells it nothing when the connection goes
+// away meanwhile: no 'close', no error. So the request's socket is asked.
+
+import { ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import type { Request, Response } from "./message.js";
+
+/** One listener for each connection, however many responses wait there. */
+const waiting = new WeakMap<Socket, Set<() => void>>();
+
+/** The connection that the response waits for; null where it does not wait. */
+function awaited(req: Request, res: Response): Socket | null {
+  const { socket } = req as { socket?: unknown };
+  return res instanceof ServerResponse && res.socket === null && socket instanceof Socket ? socket : null;
+}
+
+/** Whether the connection went away before it was the response's turn. */
+export function lost(req: Request, res: Response): boolean {
+  return awaited(req, res)?.destroyed === true;
+}
+
+/** Has `onLost` called when the connection goes away; the function returned takes it back. */
+export function watch(req: Request, res: Response, onLost: () => void): () => void {
+  const socket = awaited(req, res);
+  if (socket === null) return () => {};
+  let set = waiting.get(socket);
+  if (set === undefined) {
+    const all = new Set<() => void>();
+    waiting.set(socket, (set = all));
+    socket.once("close", () => {
+      for (const one of [...all]) one();
+    });
+  }
+  set.add(onLost);
+  return () => void set.delete(onLost);
+}

@@ -1,0 +1,32 @@
+// The queue of transfers that wait for the next turn of the event loop.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Turns } from "../host/turns.js";
+import { BUILDS } from "./lib/core.js";
+
+for (const build of BUILDS) {
+  test(`${build.name}: one that throws leaves the others in their order, and the queue alive`, () => {
+    const deferred: (() => void)[] = [];
+    const log: string[] = [];
+    const turns = new Turns(
+      build.boot(),
+      () => 0,
+      (next) => deferred.push(next),
+    );
+    turns.wait(() => log.push("a"));
+    turns.wait(() => {
+      throw new Error("b");
+    });
+    turns.wait(() => log.push("c"));
+    assert.throws(() => deferred.shift()?.(), /^b$/);
+    assert.equal(log, ["a"]);
+    deferred.shift()?.();
+    turns.wait(() => log.push("d"));
+    deferred.shift()?.();
+    assert.equal(log, ["a", "c", "d"]);
+    assert.is(deferred.length, 0);
+  });
+}
+
+test.run();
