@@ -320,7 +320,7 @@ test("a client that goes away: one error, the response closed, no fd left", asyn
 });
 
 test("a client that goes away with responses behind another: each is told, no fd left", async () => {
-  const before = descriptors();
+  const before = fdCount(file("8m"));
   const failures: Promise<{ code: string }>[] = [];
   const at = await site((req, res) => {
     failures.push(
@@ -339,7 +339,7 @@ test("a client that goes away with responses behind another: each is told, no fd
   for (const { code } of await within(Promise.all(failures), "the failures")) assert.is(code, "ERR_SENDFILE_CLOSED");
   await at.close();
   const closed = async () => {
-    while (descriptors() > before) await new Promise((next) => setTimeout(next, 5)); // reads were under way
+    while (fdCount(file("8m")) > before) await new Promise((next) => setTimeout(next, 5)); // reads were under way
   };
   await within(closed(), "fds to be closed");
 });
