@@ -3,6 +3,7 @@
 import { Fault, Flag, Reason, Status } from "../../assembly/abi.js";
 import type { Event, Schedule } from "./schedule.js";
 
+/** Of `npm run simulate -- --exhaustive`. */
 export const DEPTH = 6;
 
 /** Two transfers on two sockets, of one file: a small one of header and body, and one with all three parts. */
@@ -50,11 +51,11 @@ export const LETTERS: { readonly [name: string]: Event[] } = {
   "SIGTERM, with a drain to wait for": [{ is: "begin", reason: Reason.Signal, value: 15 }],
 };
 
-export function* exhaustive(): Generator<Schedule> {
+export function* exhaustive(depth: number): Generator<Schedule> {
   const letters = Object.values(LETTERS);
-  for (let n = 0; n < letters.length ** DEPTH; n++) {
+  for (let n = 0; n < letters.length ** depth; n++) {
     const events: Event[] = [{ is: "add", signals: 1 << 14, timeout: 2, ms: Infinity, ok: true, drain: true }, ...OPEN];
-    for (let i = 0, rest = n; i < DEPTH; i++, rest = Math.floor(rest / letters.length)) {
+    for (let i = 0, rest = n; i < depth; i++, rest = Math.floor(rest / letters.length)) {
       events.push(...letters[rest % letters.length]!);
     }
     yield {

@@ -21,7 +21,7 @@ const core = compile(readFileSync(values.core ?? new URL("../../core.wasm", impo
 
 const began = performance.now();
 let played = 0;
-if (values.exhaustive) for (const each of exhaustive()) check(each, "npm run simulate -- --exhaustive");
+if (values.exhaustive) for (const each of exhaustive(DEPTH)) check(each, "npm run simulate -- --exhaustive");
 else {
   for (; played < schedules; ) {
     const at = seed + played;

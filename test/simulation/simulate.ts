@@ -1,5 +1,6 @@
 // Plays schedules, and makes of one that fails the shortest row that still does.
 
+import { Assertion } from "uvu/assert";
 import type { Event, Schedule } from "./schedule.js";
 import { type Module, Violation, World } from "./world.js";
 
@@ -16,7 +17,10 @@ export function play(core: Module, schedule: Schedule, row: string[] | null = nu
     return null;
   } catch (error) {
     const { name, message } = error as Error;
-    return error instanceof Violation ? message : `${name}: ${message}`;
+    if (error instanceof Violation) return message;
+    if (error instanceof Assertion && error.generated)
+      return `counted otherwise: ${error.actual}, not ${error.expects}`;
+    return `${name}: ${message}`;
   }
 }
 

@@ -388,7 +388,6 @@ export class World {
     this.#faulted(t, fault);
     t.agrees(this.#core, t.handle);
     if (fault !== Fault.None) this.#close(t);
-    else this.#ready.push(t);
   }
 
   #moved(t: Sending, bytes: number): void {
@@ -634,7 +633,7 @@ export class World {
     }
     for (const t of [...this.#live]) {
       const rest = t.headLeft + t.trailer + (t.bodyLeft < t.thereLeft ? t.bodyLeft : t.thereLeft);
-      if (this.#over || rest > FINISH) this.#abort(t, Fault.Aborted);
+      if (rest > FINISH) this.#abort(t, Fault.Aborted);
     }
     // A copy takes a turn, and the smallest one that is no doorbell brings it to a multiple of 4 KiB.
     let turns = 10;
@@ -652,6 +651,8 @@ export class World {
       else if (leaving.due < Number.POSITIVE_INFINITY) this.#clock = Math.max(this.#clock, leaving.due);
       this.#leave();
     }
+    // The process has died over those that nobody waited for.
+    for (const t of [...this.#live]) this.#abort(t, Fault.Aborted);
   }
 
   /** Every record can be had again, and no new one was needed while one was free. */
