@@ -22,12 +22,26 @@ const AT_ONCE = 2;
 /** Resolves to the exit code; to null where it had to be killed. */
 function node(...args: string[]): Promise<{ code: number | null; out: string }> {
   return new Promise((resolve) => {
-    const options = { cwd: ROOT, timeout: GUARD_MS, killSignal: "SIGKILL", maxBuffer: 1 << 26 } as const;
+    const env = { ...process.env, FORCE_COLOR: "0" };
+    const options = { cwd: ROOT, timeout: GUARD_MS, killSignal: "SIGKILL", maxBuffer: 1 << 26, env } as const;
     const child = execFile(process.execPath, args, options, (_error, stdout, stderr) =>
       resolve({ code: child.exitCode, out: `${stdout}${stderr}` }),
     );
   });
 }
+
+// By a name that tsc does not follow: the compiler's types declare a `console` of their own, for all.
+const ASC: string = "assemblyscript/asc";
+const asc: { main(argv: string[]): Promise<{ error: Error | null; stderr: unknown }> } = (await import(ASC)).default;
+
+/** In this process: a compiler that has warmed up takes an eighth of the time. */
+async function build(dir: string, target: string): Promise<void> {
+  const built = compiling.then(() => asc.main(["assembly/index.ts", "--baseDir", dir, "--target", target]));
+  compiling = built.catch(() => {}); // one after another
+  const { error, stderr } = await built;
+  if (error !== null) throw new Error(`it does not compile: ${stderr}`);
+}
+let compiling: Promise<unknown> = Promise.resolve();
 
 /** Who caught it, and how it looked; throws where nobody did, or the patch is no mutation any more. */
 async function caught(name: string): Promise<string> {
@@ -41,20 +55,18 @@ async function caught(name: string): Promise<string> {
     if (mutated === false) throw new Error("the patch does not apply any more");
     writeFileSync(file, mutated);
   }
-  const asc = join(ROOT, "node_modules/assemblyscript/bin/asc.js");
-  const build = (target: string) => node(asc, "assembly/index.ts", "--baseDir", dir, "--target", target);
-  const release = await build("release");
-  if (release.code !== 0) throw new Error(`it does not compile: ${release.out}`);
+  await build(dir, "release");
   const core = join(dir, "build/core.wasm");
   if (readFileSync(core).equals(readFileSync(join(ROOT, "build/core.wasm")))) throw new Error("the core is the same");
 
   const simulate = join(ROOT, "build/test/simulation/run.js");
   const simulated = await node(simulate, "--core", core, "--schedules", String(SCHEDULES), "--seed", "1");
   if (simulated.code === null) return "the simulation: it has no end";
-  if (simulated.code === 1) return `the simulation: ${simulated.out.split("\n")[0]}`;
-  if (simulated.code !== 0) throw new Error(`the simulation did not run: ${simulated.out}`);
+  if (simulated.code === 1 && /^schedule \d+: /.test(simulated.out))
+    return `the simulation: ${simulated.out.split("\n")[0]}`;
+  if (simulated.code !== 0) throw new Error(`the simulation could not run: ${simulated.out}`);
 
-  await build("debug");
+  await build(dir, "debug");
   for (const part of ["assembly", "host", "test"]) {
     cpSync(join(ROOT, "build", part), join(dir, "build", part), { recursive: true });
   }
