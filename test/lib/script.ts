@@ -11,7 +11,7 @@
 // silence. `trap` stands where an event trapped, and says too that it changed nothing in the record.
 
 import * as assert from "uvu/assert";
-import { Action, Fault, Flag, Way } from "../../assembly/abi.js";
+import { Action, Begun, Fault, Flag, Next, Reason, Way } from "../../assembly/abi.js";
 import type { Core } from "../../host/core.js";
 import type { Build } from "./core.js";
 
@@ -40,6 +40,8 @@ class Player {
   #handle = 0;
   readonly #handles: number[] = [];
   #now = 0;
+  /** Exit functions: events and answers mean them by their order, from 1. */
+  readonly #entries: number[] = [];
 
   constructor(build: Build, expected: string[]) {
     this.#expected = expected;
@@ -86,6 +88,7 @@ class Player {
     const core = this.#core;
     const handle = this.#handle;
     const first = Number(words[0]);
+    const second = Number(words[1]);
     switch (name) {
       case "open":
         this.#handle = core.transfer_open(this.#now);
@@ -131,9 +134,35 @@ class Player {
         return String(core.transfer_tally(handle, first));
       case "close":
         return void core.transfer_close(handle);
+      case "configure":
+        return void core.exit_configure(first, second, Number(words[2]));
+      case "add":
+        this.#entries.push(core.exit_add(first, second));
+        return;
+      case "remove":
+        return String(core.exit_remove(this.#entries[first - 1] as number));
+      case "begin":
+        return Begun[core.exit_begin(Reason[words[0] as keyof typeof Reason], second, this.#now)];
+      case "next":
+        return this.#next(core.exit_next(this.#now));
+      case "settle":
+        return void core.exit_settle(this.#entries[first - 1] as number, second);
+      case "heard":
+        return void core.exit_heard(first);
+      case "flushed":
+        return void core.exit_flushed();
       default:
         throw new Error(`no such event: ${name}`);
     }
+  }
+
+  #next(next: Next): string {
+    const core = this.#core;
+    if (next === Next.Call || next === Next.Late) {
+      // An id that was void is given again: the last one that has it is meant.
+      return `${Next[next]} ${this.#entries.lastIndexOf(core.exit_id()) + 1}`;
+    }
+    return next === Next.Die || next === Next.Exit ? `${Next[next]} ${core.exit_value()}` : (Next[next] as string);
   }
 
   #extent(words: string[]): undefined {

@@ -35,7 +35,8 @@ export class Stream {
   readonly offset: bigint;
   readonly trailer: bigint;
   readonly flags: number;
-  readonly there: bigint;
+  /** Bytes that the file has from `offset` on: a test may truncate it, or let it grow. */
+  there: bigint;
   /** The count, until Flag.Eof and the end of the file make it less. */
   body: bigint;
   /** Bytes of the run that have left. */

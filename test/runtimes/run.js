@@ -17,7 +17,7 @@ const here = (path) => fileURLToPath(new URL(`node_modules/${path}`, import.meta
 const WATCHDOG_MS = 600_000;
 
 /** The suite: the core, the exit half, transfers, the web half. */
-const core = ["abi", "core.faults", "core.model", "core.transitions", "exit-core"];
+const core = ["abi", "core.faults", "core.records", "core.transitions", "simulation", "exit-core"];
 const exits = ["exit-recipe", "exit-ways"];
 const transfers = ["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"];
 const web = ["respond", "static", "register"];

@@ -1,0 +1,65 @@
+// Ten thousand lives of the core, by chance, and every short one of a small alphabet: docs/trust.md.
+// SEED=n begins elsewhere; `npm run simulate` plays more of them.
+
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { BUILDS, type Build } from "./lib/core.js";
+import { play as playRow } from "./lib/script.js";
+import { exhaustive, LETTERS } from "./simulation/exhaustive.js";
+import { type Schedule, schedule } from "./simulation/schedule.js";
+import { compile, play, report, shrink } from "./simulation/simulate.js";
+
+const SCHEDULES = 10_000;
+const SEED = Number(process.env.SEED ?? 1);
+
+const [debug, release] = BUILDS as [Build, Build];
+
+/** Schedules by their names. */
+function* seeds(count: number): Generator<[string, Schedule]> {
+  for (let seed = SEED; seed < SEED + count; seed++) {
+    yield [`npm run simulate -- --schedules 1 --seed ${seed}`, schedule(seed)];
+  }
+}
+
+function check({ bytes }: Build, schedules: Iterable<[string, Schedule]>): void {
+  const core = compile(bytes);
+  for (const [name, each] of schedules) {
+    const wrong = play(core, each);
+    if (wrong !== null) assert.unreachable(`${wrong}\n${name}\n\n${report(core, shrink(core, each))}`);
+  }
+}
+
+test(`${SCHEDULES} schedules, on the release build`, () => check(release, seeds(SCHEDULES)));
+
+test("500 of them on the debug build", () => check(debug, seeds(500)));
+
+test("every order of the exhaustive alphabet to depth 4; depth 6 by npm run simulate -- --exhaustive", () => {
+  const all = [...exhaustive(4)];
+  assert.is(all.length, Object.keys(LETTERS).length ** 4);
+  check(
+    release,
+    all.map((each) => ["npm run simulate -- --exhaustive", each]),
+  );
+});
+
+test("one seed is one schedule, played one way", () => {
+  for (let seed = SEED; seed < SEED + 20; seed++) {
+    const rows = [0, 1].map(() => {
+      const row: string[] = [];
+      assert.is(play(compile(release.bytes), schedule(seed), row), null);
+      return row;
+    });
+    assert.equal(rows[0], rows[1]);
+  }
+  assert.not.equal(schedule(1), schedule(2 ** 32 + 1));
+});
+
+test("what a schedule prints is a row of the transitions' tests", () => {
+  for (let seed = SEED; seed < SEED + 100; seed++) {
+    const row: string[] = [];
+    assert.is(play(compile(release.bytes), schedule(seed), row), null);
+    playRow(release, row.join("\n"));
+  }
+});
+
+test.run();
