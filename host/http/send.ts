@@ -3,9 +3,10 @@
 
 import type { EventEmitter } from "node:events";
 import fs, { type Stats } from "node:fs";
+import { argumentError } from "../errors.js";
 import type { Opened } from "../open.js";
 import { check, type Shared } from "../sendfile.js";
-import { PathSource, type Source, sourceOf } from "../source.js";
+import { describe, PathSource, type Source, sourceOf } from "../source.js";
 import { obstacle, type Request, type Response } from "./message.js";
 import { answer } from "./respond.js";
 
@@ -123,13 +124,19 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
   };
 }
 
+/** The class behind a copy of `send`, known by what it has. */
+function protoOf(send: Send): SendStream {
+  try {
+    const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} }, "/")) as SendStream;
+    const used = [proto.sendFile, proto.send, proto.stream];
+    if (used.every((method) => typeof method === "function")) return proto;
+  } catch {} // what it throws says less
+  throw argumentError(TypeError, `send must be the export of the package 'send' (got ${describe(send)})`);
+}
+
 /** See the public docstring in http.ts. */
 export function accelerate(shared: Shared, send: Send): () => void {
-  const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} }, "/")) as SendStream;
-  const { sendFile, send: header, stream } = proto ?? {};
-  if (typeof sendFile !== "function" || typeof header !== "function" || typeof stream !== "function") {
-    throw new TypeError("send must be the export of the package 'send'");
-  }
+  const proto = protoOf(send);
   const before = { sendFile: proto.sendFile, send: proto.send, stream: proto.stream };
   const ours = bodies(shared, before);
   const after = { sendFile: ours.sendFile, send: ours.send, stream: ours.stream };
