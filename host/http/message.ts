@@ -79,3 +79,15 @@ export function takeHeader(res: Response): string {
   inner._headerSent = true;
   return inner._header;
 }
+
+/**
+ * Calls `gone` when the connection ends before it is this response's turn in its pipeline: Node tells those behind
+ * the first nothing, and what was opened for them would stay open.
+ */
+export function onForgotten(req: Request, res: Response, gone: () => void): void {
+  const { socket } = req as IncomingMessage;
+  if (!(res instanceof ServerResponse) || res.socket !== null || !(socket instanceof Socket)) return;
+  if (socket.destroyed) return gone();
+  socket.once("close", gone);
+  res.once("socket", () => socket.removeListener("close", gone));
+}

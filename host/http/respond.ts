@@ -7,7 +7,16 @@ import { argumentError, SendfileError } from "../errors.js";
 import { type Queue, queueOf } from "../queue.js";
 import { aborted, type Checked, check, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
 import { describe, type File, type Source, sourceOf } from "../source.js";
-import { announces, lengthOf, obstacle, type Request, type Response, renderHeader, takeHeader } from "./message.js";
+import {
+  announces,
+  lengthOf,
+  obstacle,
+  onForgotten,
+  type Request,
+  type Response,
+  renderHeader,
+  takeHeader,
+} from "./message.js";
 
 /** As for `sendfile`; header and trailer are the response's own. */
 export type RespondOptions = Omit<SendfileOptions, "header" | "trailer">;
@@ -59,6 +68,10 @@ export function answer(
   };
   if (over(res)) return fail(gone());
   if (options.signal?.aborted) return fail(aborted(options.signal, 0));
+  onForgotten(req, res, () => {
+    res.destroy();
+    res.emit("close");
+  });
   // Who says the length twice knows it: then the file isn't asked.
   if (source.believe !== undefined && options.count === lengthOf(res)) {
     source.believe(options.offset + options.count);

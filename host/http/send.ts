@@ -7,7 +7,7 @@ import { argumentError } from "../errors.js";
 import type { Opened } from "../open.js";
 import { check, type Shared } from "../sendfile.js";
 import { describe, PathSource, type Source, sourceOf } from "../source.js";
-import { obstacle, type Request, type Response } from "./message.js";
+import { obstacle, onForgotten, type Request, type Response } from "./message.js";
 import { answer } from "./respond.js";
 
 /** What is used of send's SendStream. */
@@ -89,7 +89,10 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
           this.listeners("stream").some((listener) => listener.length > 0) ||
           FOREIGN.some((name) => options[name] !== undefined) ||
           obstacle(res) !== null);
-      if (old) return stream.call(this, path, options);
+      if (old) {
+        this.once("stream", (file: fs.ReadStream) => onForgotten(req, res, () => file.destroy()));
+        return stream.call(this, path, options);
+      }
 
       // Express listens, to know that a body has begun: it asks for no stream, and there is none.
       this.emit("stream");
