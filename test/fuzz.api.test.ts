@@ -222,6 +222,16 @@ test("sendfile", async () => {
   await check(property, 300);
 });
 
+test("sendfile: what can't be listened to, with each kind of file", async () => {
+  for (const socket of SOCKETS.filter(({ name }) => name === "what can't listen")) {
+    for (const file of FILES) {
+      const before = fdCount();
+      await outcome(() => sendfile(socket.make() as Writable, file.make() as string), ["socket", "file"]);
+      await tidy(before);
+    }
+  }
+});
+
 test("sendfile: a FileHandle and an fd of a real socket's transfer stay open", async () => {
   const property = fc.asyncProperty(fc.boolean(), options({ ...LIMITS, ...ENDS }), async (number, settings) => {
     const before = fdCount();
