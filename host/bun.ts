@@ -3,7 +3,7 @@
 import type { Writable } from "node:stream";
 import { type Off, type OnExitOptions, onExit } from "sendoff/exit";
 import type { TCPSocket } from "./bun/socket.js";
-import type { DrainOptions } from "./drain.js";
+import { checkDrain, type DrainOptions } from "./drain.js";
 import type { Capabilities } from "./index.js";
 import { host } from "./process/bun.js";
 import type { SendfileOptions } from "./sendfile.js";
@@ -67,6 +67,7 @@ export function capabilities(): Capabilities {
  * @returns how to take it back.
  */
 export function drainOnExit(options: DrainOptions & Pick<OnExitOptions, "signals" | "log"> = {}): Off {
+  checkDrain(options);
   const { signals, log } = options;
   const settings = { name: "drainOnExit", timeout: Number.POSITIVE_INFINITY, signals, log };
   return onExit(() => host().drain(options), settings);

@@ -4,7 +4,7 @@ import type { Writable } from "node:stream";
 import { type Off, type OnExitOptions, onExit } from "sendoff/exit";
 
 import type { Conn, FsFile } from "./deno/globals.js";
-import type { DrainOptions } from "./drain.js";
+import { checkDrain, type DrainOptions } from "./drain.js";
 import type { Capabilities } from "./index.js";
 import { host } from "./process/deno.js";
 import type { SendfileOptions } from "./sendfile.js";
@@ -70,6 +70,7 @@ export function capabilities(): Capabilities {
  * @returns how to take it back.
  */
 export function drainOnExit(options: DrainOptions & Pick<OnExitOptions, "signals" | "log"> = {}): Off {
+  checkDrain(options);
   const { signals, log } = options;
   const settings = { name: "drainOnExit", timeout: Number.POSITIVE_INFINITY, signals, log };
   return onExit(() => host().drain(options), settings);

@@ -1,6 +1,7 @@
 // The end of a server: no transfer starts any more, and those that run get time to finish.
 
-import { SendfileError } from "./errors.js";
+import { argumentError, SendfileError } from "./errors.js";
+import { describe } from "./source.js";
 
 /** What can be asked to take no more: a net, http, https or http2 server. */
 export interface Listener {
@@ -15,9 +16,25 @@ export interface DrainOptions {
   servers?: readonly Listener[] | undefined;
 }
 
+/** @throws TypeError or RangeError: once it is used, the process is ending, and it is too late. */
+export function checkDrain(options: DrainOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw argumentError(TypeError, `options must be an object (got ${describe(options)})`);
+  }
+  const { timeout = 0, servers = [] } = options;
+  const message = `timeout must be a non-negative number of milliseconds (got ${describe(timeout)})`;
+  if (typeof timeout !== "number" || Number.isNaN(timeout)) throw argumentError(TypeError, message);
+  if (timeout < 0) throw argumentError(RangeError, message);
+  if (Array.isArray(servers) && servers.every((server) => typeof server?.close === "function")) return;
+  throw argumentError(TypeError, `servers must be an array of servers (got ${describe(servers)})`);
+}
+
 export interface Running {
   abort(error: SendfileError): void;
 }
+
+/** Timers take a 32-bit number of milliseconds. */
+const LONGEST = 0x7fffffff;
 
 /** How often idle connections are looked for, in ms. */
 const IDLE_MS = 20;
@@ -58,7 +75,7 @@ export class Transfers {
     const idle = setInterval(endIdle, IDLE_MS);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeout);
+      timer = setTimeout(resolve, Math.min(timeout, LONGEST));
     });
     await Promise.race([Promise.all([settled, ...closed]), late]);
     clearInterval(idle);

@@ -253,6 +253,9 @@ class Exit implements Registry {
   }
 
   configure(settings: ExitSettings): void {
+    if (typeof settings !== "object" || settings === null) {
+      throw argumentError(TypeError, `settings must be an object (got ${describe(settings)})`);
+    }
     const { status, forceAfter, deadline, others, log } = settings;
     if (status !== undefined && status !== "signal" && status !== "code") exitCode("status", status);
     if (forceAfter !== undefined) milliseconds("forceAfter", forceAfter);

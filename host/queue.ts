@@ -4,6 +4,7 @@
 
 import { Socket } from "node:net";
 import { Writable } from "node:stream";
+import { argumentError } from "./errors.js";
 
 export interface Job {
   /** It is this job's turn; `release` lets the queue go on and must be called once. */
@@ -102,6 +103,8 @@ export function queueOf(stream: Writable, fdOf: FdOf = nodeFd): Queue {
   const known = (stream as { [QUEUE]?: StreamQueue | CallQueue })[QUEUE];
   const kind = stream instanceof Writable && stream.write === WRITE ? StreamQueue : CallQueue;
   if (known instanceof kind && known.current) return known;
+  if (!Object.isExtensible(stream))
+    throw argumentError(TypeError, "socket must not be frozen, or else closed to new properties");
   const queue = kind === CallQueue ? new CallQueue(stream) : new StreamQueue(stream, known, fdOf);
   Object.defineProperty(stream, QUEUE, { value: queue, configurable: true });
   return queue;

@@ -286,7 +286,12 @@ export class Transfer implements Job, Running {
     };
     if (opened) ready(null);
     else source.open(ready);
-    if (!this.#over) queue.enter(this);
+    if (this.#over) return;
+    try {
+      queue.enter(this);
+    } catch (error) {
+      this.#end(error ?? new Error(`${error} was thrown`)); // a stranger's stream, which can't be listened to
+    }
   }
 
   /** A FIFO or stream has no positions to start from. */

@@ -61,8 +61,7 @@ export function sourceOf(file: File): Source {
   if (typeof file === "object" && file !== null) {
     if (isFileHandle(file)) return new HandleSource(file);
     if (file instanceof Blob) return new BlobSource(file);
-    if (ArrayBuffer.isView(file)) return new BytesSource(new Uint8Array(file.buffer, file.byteOffset, file.byteLength));
-    if (file instanceof ArrayBuffer) return new BytesSource(new Uint8Array(file));
+    if (ArrayBuffer.isView(file) || file instanceof ArrayBuffer) return new BytesSource(bytesOf(file));
     if (Symbol.asyncIterator in file) return new IterableSource(file as AsyncIterable<Uint8Array>);
   }
   const wanted = "a path, file URL, FileHandle, file descriptor, Blob, bytes or a readable stream";
@@ -72,6 +71,16 @@ export function sourceOf(file: File): Source {
 /** A part of a file, by path or fd: at most `most` bytes from `start` on. */
 export function partOf(file: string | number, start: number, most: number): Source {
   return typeof file === "string" ? new PathSource(file, { start, most }) : new NumberSource(file, start, most);
+}
+
+function bytesOf(file: ArrayBufferView | ArrayBuffer): Uint8Array {
+  try {
+    return ArrayBuffer.isView(file)
+      ? new Uint8Array(file.buffer, file.byteOffset, file.byteLength)
+      : new Uint8Array(file);
+  } catch {
+    throw argumentError(TypeError, "file: these bytes have been transferred, their ArrayBuffer is detached");
+  }
 }
 
 /** FileHandle's class is not exported by Node: it is known by what it has. */
@@ -84,8 +93,19 @@ function isFileHandle(file: object): file is FileHandle {
 export function describe(value: unknown): string {
   if (typeof value === "string") return `'${value}'`;
   if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "object" && value !== null) return `[object ${value.constructor?.name ?? "Object"}]`;
+  if (typeof value === "function") return "[function]";
+  if (typeof value === "object" && value !== null) return `[object ${kind(value)}]`;
   return String(value);
+}
+
+/** The name of a value's class; a stranger's may be no text, or throw. */
+function kind(value: object): string {
+  try {
+    const { name } = value.constructor;
+    return typeof name === "string" ? name : "Object";
+  } catch {
+    return "Object";
+  }
 }
 
 const NOTHING = new Uint8Array(0);
@@ -463,9 +483,10 @@ class IterableSource extends FdlessSource implements Source {
   }
 
   open(done: (error: unknown) => void): void {
-    // Reading tells a stream's error; before our turn and after the end nobody would listen, and that is fatal.
-    (this.#iterable as unknown as Partial<Readable>).on?.("error", () => {});
     try {
+      // Reading tells a stream's error; before our turn and after the end nobody would listen, and that is fatal.
+      const { on } = this.#iterable as unknown as Partial<Readable>;
+      if (typeof on === "function") on.call(this.#iterable, "error", () => {});
       this.#iterator = this.#iterable[Symbol.asyncIterator]();
     } catch (error) {
       return done(error);

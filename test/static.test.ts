@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import net from "node:net";
 import path from "node:path";
 import zlib from "node:zlib";
-import { accelerate, type Send, type StaticOptions, serveStatic } from "sendoff/http";
+import { accelerate, respond, type Send, type StaticOptions, serveStatic } from "sendoff/http";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { host } from "#process";
@@ -490,5 +490,19 @@ test("negotiate", () => {
   ];
   for (const [accept, codings] of rows) assert.equal(negotiate(accept, ["br", "gzip"]), codings, accept ?? "no header");
 });
+
+for (const way of ["serveStatic", "respond"]) {
+  test(`${way}: a connection that ends leaves no file of a pipeline open`, async () => {
+    const respondTo: RequestListener = (req, res) => void respond(req, res, path.join(root, "big.bin")).catch(() => {});
+    const at = await site(way === "respond" ? respondTo : serveStatic(root));
+    const before = descriptors();
+    const one = "GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (let i = 0; i < 5; i++) await within(exchange(at.port, `${one}${one}${one}junk\r\n\r\n`), "the end");
+    const late = Date.now() + 10_000;
+    while (descriptors() > before && Date.now() < late) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.ok(descriptors() <= before, `${descriptors()} descriptors, ${before} before`);
+    await at.close();
+  });
+}
 
 test.run();

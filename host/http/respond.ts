@@ -28,7 +28,11 @@ export function respond(
   options: RespondOptions = {},
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    if (typeof res !== "object" || res === null || typeof res.write !== "function" || typeof res.end !== "function") {
+    if (typeof req !== "object" || req === null) {
+      throw argumentError(TypeError, `req must be a request (got ${describe(req)})`);
+    }
+    const used = ["write", "end", "destroy", "once", "hasHeader", "getHeader", "setHeader"] as const;
+    if (typeof res !== "object" || res === null || used.some((name) => typeof res[name] !== "function")) {
       throw argumentError(TypeError, `res must be a response (got ${describe(res)})`);
     }
     const source = sourceOf(file);
@@ -50,7 +54,9 @@ export function answer(
   const fail = (error: unknown): void => {
     source.close();
     if (res.headersSent) res.destroy();
-    reject(error as Error);
+    const { code } = (error ?? {}) as NodeJS.ErrnoException;
+    const argument = typeof code === "string" && code.startsWith("ERR_");
+    reject(argument || error instanceof SendfileError ? (error as Error) : SendfileError.after(0, error));
   };
   if (over(req, res)) return fail(gone());
   if (options.signal?.aborted) return fail(aborted(options.signal, 0));

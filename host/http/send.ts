@@ -2,10 +2,12 @@
 // requests, dotfiles, traversal, directories, its events) is send's own work.
 
 import type { EventEmitter } from "node:events";
-import type { Stats } from "node:fs";
+import type { ReadStream, Stats } from "node:fs";
+import { argumentError } from "../errors.js";
 import { check, type Shared } from "../sendfile.js";
-import { PathSource, type Source, sourceOf } from "../source.js";
+import { describe, PathSource, type Source, sourceOf } from "../source.js";
 import { obstacle, type Request, type Response } from "./message.js";
+import { watch } from "./pipeline.js";
 import { answer } from "./respond.js";
 
 /** What is used of send's SendStream. */
@@ -96,7 +98,15 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
           FOREIGN.some((name) => options[name] !== undefined) ||
           // Behind others in its pipeline `send` would never close the file of a client that goes away.
           (res.socket !== null && obstacle(res) !== null));
-      if (old) return stream.call(this, path, options);
+      if (old) {
+        this.once("stream", (body: ReadStream) =>
+          body.once(
+            "close",
+            watch(req, res, () => body.destroy()),
+          ),
+        );
+        return stream.call(this, path, options);
+      }
 
       // Express listens, to know that a body has begun: it asks for no stream, and there is none.
       this.emit("stream");
@@ -134,13 +144,19 @@ function apart(tell: () => void): void {
   }
 }
 
+/** The class behind a copy of `send`, known by what it has. */
+function protoOf(send: Send): SendStream {
+  try {
+    const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} }, "/")) as SendStream;
+    const used = [proto.sendFile, proto.send, proto.stream];
+    if (used.every((method) => typeof method === "function")) return proto;
+  } catch {} // what it throws says less
+  throw argumentError(TypeError, `send must be the export of the package 'send' (got ${describe(send)})`);
+}
+
 /** See the public docstring in http.ts. */
 export function accelerate(shared: Shared, send: Send): () => void {
-  const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} }, "/")) as SendStream;
-  const { sendFile, send: header, stream } = proto ?? {};
-  if (typeof sendFile !== "function" || typeof header !== "function" || typeof stream !== "function") {
-    throw new TypeError("send must be the export of the package 'send'");
-  }
+  const proto = protoOf(send);
   const before = { sendFile: proto.sendFile, send: proto.send, stream: proto.stream };
   const ours = bodies(shared, before);
   const after = { sendFile: ours.sendFile, send: ours.send, stream: ours.stream };

@@ -54,6 +54,8 @@ const SIBLINGS = [
 export function serveStatic(shared: Shared, root: string, options: StaticOptions = {}): Handler {
   if (typeof root !== "string" || root === "")
     throw argumentError(TypeError, `root must be a path (got ${describe(root)})`);
+  if (typeof options !== "object" || options === null)
+    throw argumentError(TypeError, `options must be an object (got ${describe(options)})`);
   const {
     fallthrough = true,
     redirect = true,

@@ -1,0 +1,134 @@
+// Any arguments for the command: a refusal is one line that names the argument, and no stack trace.
+
+import { existsSync } from "node:fs";
+import fc from "fast-check";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { UsageError } from "../cli/arguments.js";
+import * as info from "../cli/info.js";
+import { explain } from "../cli/report.js";
+import * as send from "../cli/send.js";
+import * as serve from "../cli/serve.js";
+import { run } from "./lib/command.js";
+import { fdCount } from "./lib/files.js";
+import { check } from "./lib/strange.js";
+import { within } from "./lib/web.js";
+
+const test = suite("fuzz, the command");
+
+const NOWHERE = "/does/not/exist";
+const OPTIONS = {
+  send: ["offset", "count", "timeout", "deadline", "mode"],
+  serve: ["port", "host", "workers", "tls", "cert", "key", "precompressed", "cache", "dotfiles", "no-listing", "quiet"],
+  info: ["json"],
+};
+const WORDS = [
+  "",
+  "0",
+  "1",
+  "-1",
+  "1.5",
+  "1e9",
+  "4k",
+  "9999999T",
+  "10s",
+  "5m",
+  "auto",
+  "copy",
+  "x",
+  "\n",
+  "\0",
+  "--",
+  "-",
+];
+const TARGETS = ["a:b", "[::1", "unix:", "x:99999", "unix:/does/not/exist", "127.0.0.1:0"];
+
+/** An argument list for a sub-command: its options and their values, right and wrong, and words. */
+function argv(names: readonly string[]): fc.Arbitrary<string[]> {
+  const value = fc.oneof(fc.constantFrom(...WORDS, ...TARGETS), fc.string({ unit: "grapheme", maxLength: 12 }));
+  const name = fc.constantFrom(...names);
+  const option = fc.oneof(
+    fc.tuple(name, value).map(([key, text]) => [`--${key}=${text}`]),
+    fc.tuple(name, value).map(([key, text]) => [`--${key}`, text]),
+    name.map((key) => [`--${key}`]),
+  );
+  const junk = fc.oneof(
+    value.map((text) => [text]),
+    fc.string().map((text) => [`-${text}`]),
+  );
+  return fc.array(fc.oneof({ weight: 3, arbitrary: option }, junk), { maxLength: 5 }).map((all) => all.flat());
+}
+
+/** What main() makes of it. */
+function told(error: unknown): string {
+  const line = explain(error);
+  assert.not.match(line, /[\n\r]/, "one line");
+  assert.not.match(line, /\bat .*:\d+:\d+/, "no stack");
+  assert.ok(line.length > 0);
+  // An engine's own words are nobody's business.
+  assert.not.match(line, /undefined|is not a function|Cannot read|\[object/);
+  return line;
+}
+
+const NAMED = /--?\S|FILE|TARGET|DIR|option|takes no argument|'/;
+
+/** Runs until it is refused: with what is given nothing can be done. */
+async function refused(command: { run(argv: string[]): Promise<number> }, args: string[]): Promise<void> {
+  try {
+    await within(command.run(args), args.join(" "), 20_000);
+  } catch (error) {
+    const line = told(error);
+    if (error instanceof UsageError) assert.match(line, NAMED);
+    return;
+  }
+  assert.unreachable(`it ran: ${JSON.stringify(args)}`);
+}
+
+test("send", async () => {
+  const before = fdCount();
+  // The file is not there, so that nothing is sent whatever else is right.
+  const property = fc.asyncProperty(argv(OPTIONS.send), fc.constantFrom([], TARGETS), async (some, targets) => {
+    const end = some.indexOf("--");
+    const last = some.at(-1) ?? "";
+    fc.pre(!existsSync(last));
+    const own = end < 0 && last.startsWith("--") && !last.includes("=") ? ["1"] : [];
+    await refused(send, [...some.filter((word) => word !== "--"), ...own, NOWHERE, ...targets.slice(0, 1)]);
+  });
+  await check(property, 300);
+  assert.is(fdCount(), before);
+});
+
+test("serve", async () => {
+  const before = fdCount();
+  const property = fc.asyncProperty(argv(OPTIONS.serve), (some) => {
+    return refused(serve, [...some.filter((word) => word !== "--"), `--cert=${NOWHERE}`, `--key=${NOWHERE}`, NOWHERE]);
+  });
+  await check(property, 300);
+  assert.is(fdCount(), before);
+});
+
+test("info", async () => {
+  const property = fc.asyncProperty(argv(OPTIONS.info), (some) => refused(info, [...some, "--nothing"]));
+  await check(property, 200);
+});
+
+test("the whole command", async () => {
+  const command = fc.oneof(
+    fc.constantFrom("send", "serve", "info", "help", "--help", "-V", "constructor", "__proto__", ""),
+    fc.string({ unit: "grapheme" }),
+  );
+  const rest = argv([...OPTIONS.send, ...OPTIONS.serve, ...OPTIONS.info]);
+  const property = fc.asyncProperty(command, rest, async (name, some) => {
+    const wrong = name === "send" || name === "serve" ? ["--nothing"] : [];
+    const args = [name, ...some, ...wrong].map((word) => word.replaceAll("\0", "")); // no process can be given one
+    const { status, stdout, stderr } = await run(args);
+    assert.ok(status === 0 || status === 1 || status === 2, `${status}`);
+    if (status === 0) return assert.ok(stdout.length > 0);
+    assert.match(stderr, /^sendoff: [^\n]+\n$/, "one line");
+    assert.not.match(stderr, /\bat .*:\d+:\d+|\[object/);
+    assert.is(stdout, "");
+  });
+  await check(property, 12);
+});
+
+test.run();
