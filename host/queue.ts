@@ -144,7 +144,7 @@ abstract class Base {
   }
 
   off(event: "connect" | "close", listener: () => void): void {
-    this.stream.removeListener(event, listener);
+    this.stream.removeListener?.(event, listener); // not every wrapper has it
   }
 }
 

@@ -54,6 +54,7 @@ const SIBLINGS = [
 export function serveStatic(shared: Shared, root: string, options: StaticOptions = {}): Handler {
   if (typeof root !== "string" || root === "")
     throw argumentError(TypeError, `root must be a path (got ${describe(root)})`);
+  if (root.includes("\0")) throw argumentError(TypeError, "root must be a path without null bytes");
   if (typeof options !== "object" || options === null)
     throw argumentError(TypeError, `options must be an object (got ${describe(options)})`);
   const {
@@ -72,7 +73,7 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
   }
   const send = createRequire(import.meta.url)("send") as Send;
   const sendOptions = { ...rest, root };
-  const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} }, "/", sendOptions)) as SendStream;
+  const proto = Object.getPrototypeOf(sample(send, sendOptions)) as SendStream;
   const ours = bodies(shared, proto);
   const sendFile = symlinks === "inside" ? sendInside(root, ours) : ours.send;
 
@@ -114,6 +115,15 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
     }
     stream.pipe(res);
   };
+}
+
+/** A stream of `send`'s, which looks at its options in its own words. */
+function sample(send: Send, options: object): SendStream {
+  try {
+    return send({ method: "GET", url: "/", headers: {} }, "/", options);
+  } catch (error) {
+    throw argumentError(TypeError, `options: ${(error as Error).message}`);
+  }
 }
 
 function redirectTo(res: Response, location: string): void {
