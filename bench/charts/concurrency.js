@@ -32,11 +32,14 @@ export function draw({ values, about }) {
     field: "count",
     title,
     scale: { type: "log", domain: [from, 10_000] },
-    axis: { values: [1, 10, 100, 1000, 10_000], format: ",d" },
+    axis: { values: [1, 10, 100, 1000, 10_000], format: "~s", labelOverlap: false },
   });
   const ms = { field: "ms", scale: { zero: true } };
   return picture({
-    title: title("What one transfer costs as concurrency grows", `${about}; ${bytes(size)} each; lower is better`),
+    title: title(
+      "What one transfer costs the sender as concurrency grows",
+      `${about}; ${bytes(size)} each, warm; lower is better`,
+    ),
     hconcat: [
       lines({
         width: 205,
@@ -44,7 +47,7 @@ export function draw({ values, about }) {
         values: of("active"),
         x: x("transfers at once", 1),
         y: ms,
-        unit: "sender's CPU, ms per transfer",
+        unit: "CPU, ms per transfer",
       }),
       lines({
         width: 205,
@@ -52,7 +55,7 @@ export function draw({ values, about }) {
         values: of("beside"),
         x: x("stalled transfers", 1),
         y: ms,
-        unit: "sender's CPU, ms per transfer",
+        unit: "CPU, ms per transfer",
       }),
       lines({
         width: 205,
@@ -60,7 +63,7 @@ export function draw({ values, about }) {
         values: of("beside").filter((/** @type {any} */ { kb }) => kb !== null),
         x: x("stalled transfers", FEW),
         y: { field: "kb", scale: { zero: true } },
-        unit: "RSS beyond an idle connection, kB",
+        unit: "RSS, kB per transfer",
       }),
     ],
     bounds: "flush",

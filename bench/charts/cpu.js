@@ -9,7 +9,9 @@ export const bench = "runtimes";
 export function values({ size, results }) {
   const gib = 2 ** 30 / size;
   return Object.entries(results).map(([name, runs]) => ({
-    sender: name.replace(/^(deno|bun): (.*)$/, (_, runtime, way) => `${way}, ${RUNTIMES[runtime]}`),
+    sender: name
+      .replace("1024 KiB", "1 MiB")
+      .replace(/^(deno|bun): (.*)$/, (_, runtime, way) => `${way}, ${RUNTIMES[runtime]}`),
     cpu: median(runs.map((/** @type {any} */ { user, system }) => (user + system) * gib)),
   }));
 }
@@ -22,7 +24,7 @@ export function draw({ values, about }) {
   const sorted = values.toSorted((/** @type {any} */ a, /** @type {any} */ b) => a.cpu - b.cpu);
   const senders = sorted.map((/** @type {any} */ { sender }) => sender);
   return picture({
-    title: title("Sender's CPU time per GiB", `${about}; a file in the page cache, to one client; shorter is better`),
+    title: title("Sender's CPU time per GiB", `${about}; warm, to one client; shorter is better`),
     data: { values: sorted.map((/** @type {any} */ row) => ({ ...row, group: group(row.sender) })) },
     width: 560,
     height: { step: 23 },

@@ -21,7 +21,14 @@ export function lines({ title, x, y, values, unit, width }) {
   const dashes = series.map(({ node }) => (node === nodes[0] ? [1, 0] : [5, 3]));
   const legend = { orient: "bottom", columns: 4, symbolType: "stroke", symbolSize: 500, symbolStrokeWidth: 2.5 };
   return {
-    title: { text: title, fontSize: 13, anchor: /** @type {const} */ ("start"), frame: "group", offset: 10 },
+    title: {
+      text: title,
+      fontSize: 13,
+      anchor: /** @type {const} */ ("start"),
+      frame: "group",
+      offset: 10,
+      orient: "top",
+    },
     data: { values: rows },
     width,
     height: 230,
@@ -35,7 +42,7 @@ export function lines({ title, x, y, values, unit, width }) {
         mark: { type: "line", strokeWidth: 2.5 },
         encoding: { strokeDash: { ...field, scale: { domain, range: dashes }, legend } },
       },
-      { mark: { type: "point", filled: true, size: 45, opacity: 1 }, encoding: { color: { ...field, legend: null } } },
+      { mark: { type: "point", filled: true, size: 45, opacity: 1 } },
     ],
   };
 }

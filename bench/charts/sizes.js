@@ -33,25 +33,25 @@ export function draw({ values, about }) {
     values.find((/** @type {any} */ row) => row.way === "pipe()" && row.size === size && row.node === node).ms;
   return picture({
     title: title(
-      "What one transfer costs as the file grows",
-      `${about}; one after the other, warm; both axes of the first panel are logarithmic; lower is better`,
+      "What one transfer costs the sender as the file grows",
+      `${about}; one after the other, warm; lower is better`,
     ),
     hconcat: [
       lines({
         width: 330,
-        title: "Sender's CPU",
+        title: "CPU; both axes logarithmic",
         values,
         x,
         y: { field: "ms", scale: { type: "log" }, axis: { values: decades, format: "~g" } },
-        unit: "ms per transfer",
+        unit: "CPU, ms per transfer",
       }),
       lines({
         width: 330,
-        title: "The same, over pipe() on the same Node",
+        title: "The same, over that of pipe()",
         values: values.map((/** @type {any} */ row) => ({ ...row, ratio: row.ms / pipe(row) })),
         x,
         y: { field: "ratio", scale: { zero: true } },
-        unit: "CPU, pipe() = 1",
+        unit: "ratio of CPU times",
       }),
     ],
     bounds: "flush",
