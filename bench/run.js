@@ -21,8 +21,8 @@ const MIB = 1 << 20;
  * @typedef {object} Bench
  * @property {string[]} packages folders whose lock file it needs installed
  * @property {string[]} script
- * @property {string[]} full options, which keep the whole under 45 minutes
- * @property {string[]} quick options, which keep it under 8
+ * @property {string[]} full options: the whole should stay under 45 minutes
+ * @property {string[]} quick options: the whole should stay under 8
  */
 
 /** @type {Record<string, Bench>} */
