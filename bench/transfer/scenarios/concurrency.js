@@ -15,7 +15,10 @@ const descriptors = (/** @type {number} */ clients) => clients + 1000;
 
 /** @param {import("../rig.js").Rig} rig @param {import("../run.js").Options} options */
 export async function run(rig, { runs, transfers }) {
-  if (rig.cc === null) throw new Error("needs cc: a receiver in JavaScript costs more than what is measured");
+  if (rig.cc === null) {
+    console.log("left out: needs cc, for a receiver in JavaScript costs more than what is measured");
+    return { results: { rows: [] }, verdicts: [] };
+  }
   const most = CLIENTS.filter((clients) => rig.descriptors(descriptors(clients)));
   if (most.length < CLIENTS.length) {
     const [missing] = CLIENTS.slice(most.length);
