@@ -1,17 +1,19 @@
 // The WASI command against `cat`: 1 GiB, warm, through a pipe to the same reader, by turns. Prints ratios of
-// medians. npm run bench:wasi [-- RUNS]
+// medians. npm run bench:wasi [-- RUNS] [--json FILE]
 
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const MiB = 1 << 20;
 const SIZE = 1024 * MiB;
-const RUNS = Number(process.argv[2] ?? 9);
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "string" } } });
+const RUNS = Number(positionals[0] ?? 9);
 
 const folder = mkdtempSync(join(tmpdir(), "sendoff-bench-"));
 const file = join(folder, "file");
@@ -61,6 +63,12 @@ try {
   console.log(
     `wall over cat: ${(command / cat).toFixed(2)}; without the start: ${((command - start) / cat).toFixed(2)}`,
   );
+  if (values.json !== undefined) {
+    const machine = { cpu: `${cpus().length} x ${cpus()[0]?.model.trim()}`, kernel: release(), node: process.version };
+    const commandLine = ["node bench/wasi.js", ...process.argv.slice(2)].join(" ");
+    const record = { date: new Date().toISOString(), command: commandLine, machine, runs: RUNS, size: SIZE, ms: times };
+    writeFileSync(values.json, `${JSON.stringify(record, null, 2)}\n`);
+  }
 } finally {
   rmSync(folder, { recursive: true });
 }

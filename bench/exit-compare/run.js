@@ -1,17 +1,26 @@
 // Every row on every package, in real processes; prints a table, and what was seen instead where a row fails.
+//
+//   node bench/exit-compare/run.js [--only PACKAGE,…] [--json FILE]
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { names } from "./packages.mjs";
 import { rows, sleep } from "./rows.mjs";
 
 const PROGRAM = fileURLToPath(new URL("program.mjs", import.meta.url));
 /** Longer than every limit that the packages were given. */
 const WATCHDOG_MS = 5000;
+
+const { values } = parseArgs({
+  options: { only: { type: "string", default: names.join() }, json: { type: "string" } },
+});
+const chosen = values.only.split(",");
+if (chosen.some((name) => !names.includes(name))) throw new RangeError(`--only knows ${names.join(", ")}`);
 
 async function once(name, row) {
   const { act, pause } = rows[row];
@@ -69,9 +78,11 @@ function fault(row, { lines, status, stdout, stderr, hung }) {
 
 const failures = [];
 const table = [];
+/** What became of each row, in the order of `chosen`. */
+const results = {};
 for (const row of Object.keys(rows)) {
   const cells = [];
-  for (const name of names) {
+  for (const name of chosen) {
     const times = rows[row].times ?? 1;
     let bad = 0;
     let last = null;
@@ -83,9 +94,25 @@ for (const row of Object.keys(rows)) {
     cells.push(bad === 0 ? "yes" : times === 1 ? "no" : `no: ${bad} of ${times} lost`);
     if (bad > 0) failures.push(`${name}: ${row}: ${last}`);
   }
+  results[row] = cells;
   table.push(`| ${row} | ${cells.join(" | ")} |`);
 }
 console.log(`Node ${process.version}, ${process.platform}\n`);
-console.log(`| row | ${names.join(" | ")} |\n|${" --- |".repeat(names.length + 1)}`);
+console.log(`| row | ${chosen.join(" | ")} |\n|${" --- |".repeat(chosen.length + 1)}`);
 console.log(table.join("\n"));
 console.log(`\n${failures.join("\n")}`);
+if (values.json !== undefined) {
+  const machine = { cpu: `${cpus().length} x ${cpus()[0]?.model.trim()}`, kernel: release(), node: process.version };
+  const { dependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
+  const command = ["node bench/exit-compare/run.js", ...process.argv.slice(2)].join(" ");
+  const record = {
+    date: new Date().toISOString(),
+    command,
+    machine,
+    dependencies,
+    packages: chosen,
+    results,
+    failures,
+  };
+  writeFileSync(values.json, `${JSON.stringify(record, null, 2)}\n`);
+}

@@ -75,7 +75,7 @@ if (generator.version === null) throw new Error(`${loader} is not installed`);
 
 if (values.from !== undefined) {
   if (values.chart === undefined) throw new TypeError("--from wants --chart");
-  await draw(JSON.parse(readFileSync(values.from, "utf8")), values.chart);
+  await drawn(JSON.parse(readFileSync(values.from, "utf8")), values.chart);
   process.exit();
 }
 if (!existsSync(new URL("../../build/core.wasm", import.meta.url))) throw new Error("npm run build comes first");
@@ -184,13 +184,16 @@ const record = {
   slow: [...pairs].map(([{ competitor }, of]) => ({ label: competitor.label, results: of })),
 };
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(record, null, 2)}\n`);
-if (values.chart !== undefined) await draw(record, values.chart);
+if (values.chart !== undefined) await drawn(record, values.chart);
 process.exit();
 
 /** Loaded only now: the plotting library is large. @param {typeof record} data @param {string} file */
-async function draw(data, file) {
-  const { chart } = await import("./chart.js");
-  writeFileSync(file, await chart(data, majors[0]));
+async function drawn(data, file) {
+  const [{ record }, { draw, values }] = await Promise.all([
+    import("../charts/record.js"),
+    import("../charts/requests.js"),
+  ]);
+  writeFileSync(file, await draw(record(data, (all) => values(all, majors[0]))));
 }
 
 /** The versions that were measured. */

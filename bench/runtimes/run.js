@@ -1,15 +1,15 @@
 // npm run bench:runtimes: 1 GiB from the page cache to one client, on each runtime against its own best way
-// and against a C loop. The rig is bench/transfer's.
+// and against a C loop and CPython. The rig is bench/transfer's.
 //
-//   node bench/runtimes/run.js [--only deno,bun] [--runs N] [--size BYTES]
+//   node bench/runtimes/run.js [--only node,deno,bun] [--runs N] [--size BYTES] [--json FILE]
 
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Rig } from "../transfer/rig.js";
-import { others } from "../transfer/senders.js";
+import { nodes, others, pipe, sendoff } from "../transfer/senders.js";
 import { cpu, medians, middle, table, verdict, verdicts, wall } from "../transfer/table.js";
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
@@ -50,11 +50,15 @@ const RUNTIMES = {
   },
 };
 
+/** Node's senders are those of bench/transfer. */
+const KNOWN = ["node", ...Object.keys(RUNTIMES)];
+
 const { values } = parseArgs({
   options: {
-    only: { type: "string", default: Object.keys(RUNTIMES).join() },
+    only: { type: "string", default: KNOWN.join() },
     runs: { type: "string", default: "7" },
     size: { type: "string", default: String(2 ** 30) },
+    json: { type: "string" },
   },
 });
 const runs = Number(values.runs);
@@ -62,38 +66,43 @@ const size = Number(values.size);
 const only = values.only.split(",");
 if (!(runs >= 1 && runs <= 1000)) throw new RangeError(`--runs must be 1 to 1000 (got ${values.runs})`);
 if (!(size >= 2 ** 20 && size <= 2 ** 34)) throw new RangeError(`--size must be 1 MiB to 16 GiB (got ${values.size})`);
-for (const name of only) {
-  if (RUNTIMES[name] === undefined) throw new RangeError(`--only knows ${Object.keys(RUNTIMES).join(", ")}`);
-}
+if (only.some((name) => !KNOWN.includes(name))) throw new RangeError(`--only knows ${KNOWN.join(", ")}`);
 if (!existsSync(here("../../build/core.wasm"))) throw new Error("npm run build comes first");
 
 const rig = new Rig();
 const file = rig.file(size);
-const chosen = only.filter((name) => existsSync(RUNTIMES[name].path));
+const asked = only.filter((name) => name !== "node");
+const chosen = asked.filter((name) => existsSync(RUNTIMES[name].path));
 const version = (/** @type {string} */ name) =>
   execFileSync(RUNTIMES[name].path, ["--version"], { encoding: "utf8" }).split("\n")[0];
 const load = () =>
   loadavg()
     .map((n) => n.toFixed(1))
     .join(" ");
+const machine = {
+  ...rig.machine(),
+  ...Object.fromEntries(asked.map((name) => [name, chosen.includes(name) ? version(name) : null])),
+};
 table(
   ["machine", ""],
-  [
-    ...Object.entries(rig.machine()).map(([name, value]) => [name, value ?? "not at hand"]),
-    ...only.map((name) => [name, chosen.includes(name) ? version(name) : "not installed"]),
-    ["load before", load()],
-  ],
+  [...Object.entries(machine).map(([name, value]) => [name, value ?? "not installed"]), ["load before", load()]],
 );
 
 const ours = (/** @type {string} */ runtime) => RUNTIMES[runtime].ours ?? ["sendoff"];
 const name = (/** @type {string} */ runtime, /** @type {string} */ way) => `${runtime}: ${way}`;
-const senders = chosen.flatMap((runtime) =>
+const inNode = only.includes("node") ? nodes(rig) : [];
+const senders = inNode.flatMap((runtime) => [
+  sendoff(runtime, { file, clients: 1 }),
+  pipe(runtime, file, 1, 64),
+  pipe(runtime, file, 1, 1024),
+]);
+const beyondNode = chosen.flatMap((runtime) =>
   [...ours(runtime), RUNTIMES[runtime].own, ...(RUNTIMES[runtime].more ?? [])].map((way) => ({
     name: name(runtime, way),
     argv: [RUNTIMES[runtime].path, ...RUNTIMES[runtime].command(way, file)],
   })),
 );
-senders.push(...others(rig, file).filter((sender) => sender.name === "C loop"));
+senders.push(...beyondNode, ...others(rig, file).filter(({ name }) => ["C loop", "CPython sendfile"].includes(name)));
 console.log("");
 const results = await rig.rounds(senders, runs, (sender) => rig.trial(sender, 1, size, file));
 medians(results);
@@ -109,4 +118,10 @@ verdicts(
     ),
   ),
 );
+if (values.json !== undefined) {
+  const date = new Date().toISOString();
+  const command = ["node bench/runtimes/run.js", ...process.argv.slice(2)].join(" ");
+  const record = { date, command, machine, runs, size, results: Object.fromEntries(results) };
+  writeFileSync(values.json, `${JSON.stringify(record, null, 2)}\n`);
+}
 process.exit();

@@ -3,7 +3,17 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { randomFillSync } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -41,7 +51,10 @@ export class Rig {
   folder = mkdtempSync(join(tmpdir(), "sendoff-bench-"));
   node20 = process.execPath;
   /** Another Node with node:ffi; null where it is not installed. */
-  node26 = existsSync(here("node_modules/node26/bin/node")) ? here("node_modules/node26/bin/node") : null;
+  node26 =
+    ["node_modules", "../../test/runtimes/node_modules"]
+      .map((folder) => here(`${folder}/node26/bin/node`))
+      .find((binary) => existsSync(binary)) ?? null;
   python = output("python3", ["--version"]);
   cc = output("cc", ["--version"])?.split("\n")[0] ?? null;
   /** @type {Set<import("node:child_process").ChildProcess>} */
@@ -87,6 +100,15 @@ export class Rig {
     return path;
   }
 
+  /** A file without blocks on the disk; its zeros are in the page cache once they were read. @param {number} size */
+  sparse(size) {
+    const path = join(this.folder, `${size}.sparse`);
+    const fd = openSync(path, "w");
+    ftruncateSync(fd, size);
+    closeSync(fd);
+    return path;
+  }
+
   /** Reads a file through, so that it is in the page cache whatever happened meanwhile. @param {string} path */
   warm(path) {
     const fd = openSync(path, "r");
@@ -107,6 +129,13 @@ export class Rig {
     const binary = this.compile("receivers/drain.c");
     const command = binary === null ? [this.node20, here("receivers/drain.js")] : [binary];
     return this.spawn([...command, ...args.map(String)]);
+  }
+
+  /** So many file descriptors are allowed to our children from here on, if we may say so. @param {number} count */
+  descriptors(count) {
+    const own = Number(output("sh", ["-c", "ulimit -n"])); // NaN: unlimited
+    if (!(own < count)) return true;
+    return output("prlimit", [`--nofile=${count}:${count}`, "--pid", `${process.pid}`]) !== null;
   }
 
   /**

@@ -3,6 +3,7 @@
 //
 //   drain PORT CLIENTS         prints the bytes received, as {"bytes":n}
 //   drain PORT CLIENTS stall   never reads; leaves when its stdin ends
+//   drain PORT CLIENTS narrow  the same, with segments and buffers so small that thousands fit into TCP's memory
 //   drain PORT CLIENTS ack N   answers one byte for every N that came
 
 #include <arpa/inet.h>
@@ -15,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MOST 5000
+#define MOST 20000
 #define AT_ONCE (1 << 20)
 
 static int fds[MOST];
@@ -26,10 +27,11 @@ static void die(const char *what) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 3) return fprintf(stderr, "drain PORT CLIENTS [stall | ack BYTES]\n"), 2;
+  if (argc < 3) return fprintf(stderr, "drain PORT CLIENTS [stall | narrow | ack BYTES]\n"), 2;
   int clients = atoi(argv[2]);
   if (clients < 1 || clients > MOST) return fprintf(stderr, "1 to %d clients\n", MOST), 2;
-  int stall = argc > 3 && !strcmp(argv[3], "stall");
+  int narrow = argc > 3 && !strcmp(argv[3], "narrow");
+  int stall = narrow || (argc > 3 && !strcmp(argv[3], "stall"));
   long ack = argc > 4 && !strcmp(argv[3], "ack") ? atol(argv[4]) : 0;
   alarm(600);
 
@@ -40,6 +42,11 @@ int main(int argc, char **argv) {
   for (int i = 0; i < clients; i++) {
     int fd = fds[i] = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0) die("socket");
+    if (narrow) {
+      int segment = 1448, buffer = 16 << 10; // as over Ethernet; on loopback the sender would queue megabytes
+      setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+      setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    }
     if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0) die("connect");
     int yes = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);

@@ -3,10 +3,11 @@
 //
 //   stalled.js '{"file":PATH,"clients":N,"highWaterMark":BYTES}'    without highWaterMark: sendoff
 
-import { createReadStream, readFileSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { capabilities, sendfile } from "../../../build/host/node.js";
+import { memory } from "./memory.js";
 
 const { file, clients, highWaterMark } = JSON.parse(process.argv[2]);
 capabilities();
@@ -37,14 +38,4 @@ async function measure() {
     now = sockets.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
   }
   console.log(JSON.stringify({ idle, stalled: await memory(), settled, written }));
-}
-
-/** Bytes, after the collector has had several chances to give memory back. RSS without the pages of files is `anon`. */
-async function memory() {
-  for (let i = 0; i < 5; i++) {
-    globalThis.gc?.();
-    await sleep(100);
-  }
-  const anon = Number(/RssAnon:\s*(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) * 1024;
-  return { ...process.memoryUsage(), anon };
 }

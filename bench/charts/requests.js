@@ -1,0 +1,73 @@
+// Requests per second by size and server: a panel a size, a bar a server.
+
+import { COLOURS, picture, title } from "./picture.js";
+import { bytes, median } from "./values.js";
+
+export const bench = "http";
+
+/** @param {any} data what bench/http/run.js writes @param {string} [major] the Node's version; default: the first */
+export function values({ speed }, major) {
+  const node = major ?? speed.find((/** @type {any} */ row) => row.node !== null)?.node;
+  const shown = speed.filter((/** @type {any} */ row) => row.node === null || row.node === node);
+  if (shown.length === 0) throw new RangeError(`nothing was measured on Node ${node}`);
+  return shown.flatMap((/** @type {any} */ { label, name, results }) =>
+    Object.entries(results).map(([size, all]) => ({
+      label: label.replace(`, Node ${node}`, "").replace("+register", " + register"),
+      group: group(name),
+      node,
+      size: Number(size),
+      rate: median(all.map((/** @type {any} */ { rate }) => rate)),
+    })),
+  );
+}
+
+/** @param {any} record @returns {Promise<string>} */
+export function draw({ values, about }) {
+  const labels = [...new Set(values.map((/** @type {any} */ { label }) => label))];
+  const sizes = [...new Set(values.map((/** @type {any} */ { size }) => bytes(size)))];
+  const node = values.find((/** @type {any} */ row) => row.node)?.node;
+  return picture({
+    data: { values: values.map((/** @type {any} */ row) => ({ ...row, size: bytes(row.size) })) },
+    title: title(
+      "Files over HTTP: requests per second of one server process",
+      `${about}; Node ${node}, 16 connections, loopback`,
+      "longer is better; each size has its own scale",
+    ),
+    facet: { column: { field: "size", sort: sizes, header: { title: null } } },
+    spacing: 14,
+    spec: {
+      width: 122,
+      height: { step: 20 },
+      mark: { type: "bar" },
+      encoding: {
+        y: { field: "label", type: "nominal", sort: labels, title: null },
+        x: {
+          field: "rate",
+          type: "quantitative",
+          title: "requests / s",
+          axis: { format: "~s", labelExpr: "datum.value === 0 ? '0' : datum.label", tickCount: 3 },
+        },
+        color: {
+          field: "group",
+          type: "nominal",
+          title: null,
+          scale: { domain: Object.keys(GROUPS), range: Object.values(GROUPS) },
+          legend: { orient: "bottom" },
+        },
+      },
+    },
+    resolve: { scale: { x: "independent" } },
+  });
+}
+
+const GROUPS = {
+  sendoff: COLOURS.sendoff,
+  "with --import sendoff/register": COLOURS.register,
+  "without sendoff": COLOURS.other,
+};
+
+/** @param {string} name */
+function group(name) {
+  if (name.endsWith("+register")) return "with --import sendoff/register";
+  return ["respond", "serveStatic", "accelerate"].includes(name) ? "sendoff" : "without sendoff";
+}

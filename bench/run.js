@@ -1,0 +1,139 @@
+// npm run bench: every benchmark, one after the other, each with its results in a file of JSON; then the charts.
+// What is not installed is left out, and said; one that fails does not keep the others from running.
+//
+//   node bench/run.js [--only NAME,…] [--quick] [--out DIR] [--charts DIR]
+//
+//   --quick   a round or two each: for a look, not for figures
+//   --out     default: build/bench
+//   --charts  where the charts go. Default: charts in --out
+
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const MIB = 1 << 20;
+
+/**
+ * @typedef {object} Bench
+ * @property {string[]} packages folders whose lock file it needs installed
+ * @property {string[]} script
+ * @property {string[]} full options: the whole should stay under 45 minutes
+ * @property {string[]} quick options: the whole should stay under 8
+ */
+
+/** @type {Record<string, Bench>} */
+const BENCHES = {
+  runtimes: {
+    packages: ["test/runtimes"],
+    script: ["bench/runtimes/run.js"],
+    full: [],
+    quick: ["--runs", "1", "--size", `${256 * MIB}`],
+  },
+  transfer: {
+    packages: ["bench/transfer"],
+    script: ["bench/transfer/run.js"],
+    full: ["--runs", "3"],
+    quick: ["--only", "2,3,9,10", "--runs", "1", "--size", `${256 * MIB}`, "--transfers", "500"],
+  },
+  http: {
+    packages: ["bench/http"],
+    script: ["bench/http/run.js"],
+    full: ["--node", `${process.versions.node.split(".")[0]}`, "--runs", "5"],
+    quick: [
+      ...["--node", `${process.versions.node.split(".")[0]}`, "--runs", "1", "--scenario", "speed"],
+      ...["--only", "respond,serveStatic,nginx,bun,deno,send,send+register"],
+    ],
+  },
+  exit: {
+    packages: ["bench/exit-compare"],
+    script: ["bench/exit-compare/run.js"],
+    full: [],
+    quick: ["--only", "sendoff"],
+  },
+  wasi: { packages: [], script: ["bench/wasi.js"], full: [], quick: ["1"] },
+};
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", default: Object.keys(BENCHES).join() },
+    quick: { type: "boolean", default: false },
+    out: { type: "string", default: join(ROOT, "build/bench") },
+    charts: { type: "string" },
+  },
+});
+const only = values.only.split(",");
+const stranger = only.find((name) => BENCHES[name] === undefined);
+if (stranger !== undefined) throw new RangeError(`--only knows ${Object.keys(BENCHES).join(", ")} (got '${stranger}')`);
+const out = resolve(values.out);
+const charts = resolve(values.charts ?? join(out, "charts"));
+mkdirSync(out, { recursive: true });
+
+/** @type {import("node:child_process").ChildProcess | undefined} */
+let running;
+for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
+  process.on(signal, () => {
+    running?.kill(signal); // it has servers to end
+    process.exit(1);
+  });
+}
+
+/** Runs it from the root of the project. Returns how it ended: 0, another status or a signal. @param {string} command @param {string[]} args @returns {Promise<number | string>} */
+function run(command, ...args) {
+  return new Promise((resolve) => {
+    running = spawn(command, args, { cwd: ROOT, stdio: "inherit" });
+    running.on("error", ({ message }) => resolve(message));
+    running.on("exit", (code, signal) => resolve(code ?? /** @type {string} */ (signal)));
+  });
+}
+
+/** @param {string} folder */
+const install = (folder) => run("npm", "ci", "--prefix", folder);
+const seconds = (/** @type {number} */ since) => Math.round((performance.now() - since) / 1e3);
+const time = (/** @type {number} */ s) => `${Math.floor(s / 60)} min ${s % 60} s`;
+
+const begin = performance.now();
+const benches = [];
+for (const name of only) {
+  const { packages, script, ...options } = BENCHES[name];
+  const json = join(out, `${name}.json`);
+  const args = [...script, ...options[values.quick ? "quick" : "full"]];
+  const command = ["node", ...args].join(" ");
+  console.log(`\n# ${name}: ${command}\n`);
+  rmSync(json, { force: true }); // or an older result would pass for this run's
+  const start = performance.now();
+  let status = /** @type {number | string} */ (0);
+  for (const folder of packages) {
+    status = await install(folder);
+    if (status !== 0) console.log(`npm ci --prefix ${folder}: ${status}; what it would bring is left out`);
+  }
+  status = await run(process.execPath, ...args, "--json", json);
+  benches.push({ name, command, status, seconds: seconds(start), load: loadavg()[0] });
+}
+
+console.log("\n# charts\n");
+let drawn = await install("bench/charts");
+if (drawn === 0) drawn = await run(process.execPath, "bench/charts/draw.js", "--from", out, "--to", charts);
+
+const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const record = { date: new Date().toISOString(), version, commit: commit(), quick: values.quick, benches };
+writeFileSync(join(out, "run.json"), `${JSON.stringify(record, null, 2)}\n`);
+console.log("");
+for (const { name, status, seconds } of benches) {
+  console.log(`${name}: ${time(seconds)}${status === 0 ? "" : `, FAILED (${status})`}`);
+}
+if (drawn !== 0) console.log(`charts: FAILED (${drawn})`);
+console.log(`${time(seconds(begin))} in all; results in ${out}`);
+process.exitCode = drawn === 0 && benches.every(({ status }) => status === 0) ? 0 : 1;
+
+/** null outside of a clone. */
+function commit() {
+  try {
+    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: ROOT, encoding: "utf8" }).trim();
+  } catch {
+    return null;
+  }
+}
