@@ -31,7 +31,7 @@ export type { File } from "./source.js";
  * stream is read from where it is, and used up.
  *
  * Native calls need `--allow-ffi`: where that was not granted already everything is copied, without a prompt.
- * `--allow-read` is needed for the core and for paths.
+ * `--allow-read` is needed for paths, and by `capabilities()`.
  *
  * @param socket a `Deno.Conn` (TCP, Unix or TLS), a `net.Socket`, a `tls.TLSSocket` or any other `Writable`.
  * @param file path, file URL, `Deno.FsFile`, `FileHandle`, fd of node:fs, `Blob`, bytes, readable stream or

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import * as assert from "uvu/assert";
 import { ABI_VERSION, Action, Begun, Fault, Flag, Next, Reason, Status, Way } from "../assembly/abi.js";
+import { wasm } from "../host/wasm.js";
 import { each } from "./lib/core.js";
 import * as wasi from "./lib/wasi.js";
 import { parse } from "./lib/wasm.js";
@@ -68,6 +69,12 @@ each("abi", (test, build) => {
       );
     } else assert.ok(build.bytes.length <= 6144, `${build.bytes.length} bytes`);
   });
+
+  if (build.name === "release") {
+    test("host/wasm.js holds these bytes", () => {
+      assert.ok(Buffer.from(wasm()).equals(build.bytes));
+    });
+  }
 
   for (const [name, values] of Object.entries({ Action, Fault, Flag, Way, Reason, Begun, Next, Status })) {
     test(`${name}: the numbers of assembly/abi.ts`, () => {

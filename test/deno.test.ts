@@ -257,6 +257,14 @@ row("what may not be read is a SendfileError with a reason", async (t) => {
   assert.match(stderr, /SendfileError|Requires read access to/);
 });
 
+row("without --allow-read bytes are sent, and exit functions run", async () => {
+  const unread = fileURLToPath(new URL("../../test/fixtures/unread.mjs", import.meta.url));
+  const { code, stdout, stderr } = await runNode([unread], { flags: ["run", "--no-lock", "--allow-net"] });
+  assert.is(stderr, "");
+  assert.is(code, 0);
+  assert.is(stdout, "sent 5\ngot hello\nexit 0\n");
+});
+
 // A project of somebody's, with the package in its node_modules as npm puts it there.
 
 const RIGHT = `import { type Capabilities, onExit, type SendfileError, type SendfileOptions, sendfile } from "sendoff";

@@ -29,8 +29,8 @@ function read(folder: string): File[] {
   return names
     .filter((name) => name.endsWith(".ts"))
     .map((name) => {
-      const path = posix.join(folder, name.replaceAll("\\", "/"));
-      const source = readFileSync(new URL(path, ROOT), "utf8");
+      const source = readFileSync(new URL(name, root), "utf8");
+      const path = posix.join(folder, name.replaceAll("\\", "/")).replace(/\.d\.ts$/, ".ts");
       const code = source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$|\s\/\/ .*$/gm, "");
       const said = [...code.matchAll(IMPORT)].map((match) => (match[1] ?? match[2] ?? match[3]) as string);
       const inside = (name: string) => name.startsWith(".") || name === "#process";

@@ -1,4 +1,4 @@
-// Exit functions for Deno >= 2. The core is read from a file: --allow-read; to die by a signal: --allow-run.
+// Exit functions for Deno >= 2. To die by a signal: --allow-run.
 
 import process from "node:process";
 import { openExit } from "../exit.js";

@@ -9,6 +9,7 @@ import { isMainThread } from "node:worker_threads";
 import { Fault } from "../../assembly/abi.js";
 import { boot } from "../core.js";
 import type { Runtime, Watcher } from "../exit.js";
+import { wasm } from "../wasm.js";
 import { type Emitter, type Listener, Others } from "./others.js";
 
 /** A self-kill that has done nothing by then never will. */
@@ -30,8 +31,7 @@ export const common: Runtime = {
   boot() {
     // A core of its own: it makes no system calls.
     const none = () => -Fault.Missing;
-    const bytes = fs.readFileSync(new URL("../../core.wasm", import.meta.url));
-    return boot(bytes, { sendfile: none, read: none, send: none });
+    return boot(wasm(), { sendfile: none, read: none, send: none });
   },
 
   now: () => performance.now(),

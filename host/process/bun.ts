@@ -1,11 +1,11 @@
 // The host of this Bun process: one for all its front doors.
 
-import { readFileSync } from "node:fs";
 import { sourceOf } from "../bun/file.js";
 import { fdOf, queueOf, type TCPSocket } from "../bun/socket.js";
 import { type Adapter, createHost, type Host } from "../index.js";
 import { openBunFFI } from "../syscalls/bun.js";
 import { linux } from "../syscalls/linux.js";
+import { wasm } from "../wasm.js";
 import { modeOf } from "./mode.js";
 
 /** Calls into libc cross as 64-bit little-endian numbers; Bun is built for these. */
@@ -37,7 +37,7 @@ let made: Host<TCPSocket> | undefined;
 
 /** Made at first use: an import alone loads no native code. */
 export function host(): Host<TCPSocket> {
-  made ??= createHost<TCPSocket>(readFileSync(new URL("../../core.wasm", import.meta.url)), adapter());
+  made ??= createHost<TCPSocket>(wasm(), adapter());
   return made;
 }
 

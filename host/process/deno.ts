@@ -1,6 +1,5 @@
 // The host of this Deno process: one for all its front doors.
 
-import { readFileSync } from "node:fs";
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import { queueOfConn } from "../deno/conn.js";
@@ -10,6 +9,7 @@ import { type Conn, Deno, type FsFile } from "../deno/globals.js";
 import { type Adapter, createHost, type Host } from "../index.js";
 import { openDeno } from "../syscalls/deno.js";
 import { linux } from "../syscalls/linux.js";
+import { wasm } from "../wasm.js";
 import { modeOf } from "./mode.js";
 
 /** Calls into libc cross as 64-bit little-endian numbers; Deno is built for these. */
@@ -53,7 +53,7 @@ let made: Host<Conn, FsFile> | undefined;
 
 /** Made at first use: an import alone asks for no permission. */
 export function host(): Host<Conn, FsFile> {
-  made ??= createHost<Conn, FsFile>(readFileSync(new URL("../../core.wasm", import.meta.url)), adapter());
+  made ??= createHost<Conn, FsFile>(wasm(), adapter());
   return made;
 }
 

@@ -1,8 +1,8 @@
 // The host of this Node process: one for all its front doors.
 
-import { readFileSync } from "node:fs";
 import { type Adapter, createHost, type Host } from "../index.js";
 import { openSyscalls } from "../syscalls/index.js";
+import { wasm } from "../wasm.js";
 import { modeOf } from "./mode.js";
 
 /** What Node lends. Throws a TypeError where SENDOFF_MODE is none. */
@@ -20,7 +20,7 @@ let made: Host | undefined;
 
 /** Made at first use: an import alone loads no native code and prints no warning. */
 export function host(): Host {
-  made ??= createHost(readFileSync(new URL("../../core.wasm", import.meta.url)), adapter());
+  made ??= createHost(wasm(), adapter());
   return made;
 }
 

