@@ -32,6 +32,7 @@ const WATCHDOG = 60_000;
 
 const FILES = {
   "film.mp4": pattern(300_000),
+  "video.mp4": pattern(300_000),
   "public/a.txt": Buffer.from("a text\n"),
   "public/film.mp4": pattern(300_000),
   "public/index.html": Buffer.from("<!DOCTYPE html><title>hello</title>\n"),
