@@ -81,7 +81,8 @@ function start(code: string): Program {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("SENDOFF_"));
   const child = spawn(process.execPath, ["--no-warnings", "--import", PRELOAD, file], {
     cwd: scratch,
-    env: Object.fromEntries(inherited),
+    // uvu asks for colours, in the name of all its children.
+    env: { ...Object.fromEntries(inherited), FORCE_COLOR: "0" },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const watchdog = setTimeout(() => child.kill("SIGKILL"), WATCHDOG);
