@@ -5,6 +5,7 @@ import { ABI_VERSION } from "../assembly/abi.js";
 
 /** The core's linear memory; `buffer` is another one after it has grown. */
 export interface Memory {
+  /** To be asked for each time that it is used. */
   readonly buffer: ArrayBuffer;
 }
 
@@ -52,8 +53,11 @@ export interface Core {
 
 /** The imports of the core: each answers a count, or minus a Fault, and none throws. */
 export interface Imports {
+  /** sendfile(2): at most `count` bytes of `file`, from `offset`, to the socket `out`. 0 at the end of the file. */
   sendfile(out: number, file: number, offset: number, count: number): number;
+  /** preadv2(2) with RWF_NOWAIT: at most `count` bytes that are in the page cache, to `ptr` in the core's memory. */
   read(file: number, ptr: number, offset: number, count: number): number;
+  /** send(2) of `count` bytes from `ptr` in the core's memory; with MSG_MORE where `more` is 1. */
   send(out: number, ptr: number, count: number, more: number): number;
 }
 

@@ -12,9 +12,9 @@ import type { File } from "./source.js";
 
 export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "sendoff/exit";
 export { configureExit, exitNow, onExit } from "sendoff/exit";
-export type { Conn, FsFile } from "./deno/globals.js";
-export type { DrainOptions } from "./drain.js";
-export { SendfileError, type SendfileErrorCode } from "./errors.js";
+export type { Address, Conn, FileInfo, FsFile, NetAddress } from "./deno/globals.js";
+export type { DrainOptions, Listener } from "./drain.js";
+export { SendfileError, type SendfileErrorCode, type SendfileErrorDetails } from "./errors.js";
 export type { Capabilities } from "./index.js";
 export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
 export type { File } from "./source.js";

@@ -5,14 +5,17 @@ import { describe } from "./source.js";
 
 /** What can be asked to take no more: a net, http, https or http2 server. */
 export interface Listener {
+  /** Takes no new connections; `done` is called once the last one has ended. */
   close(done?: (error?: Error) => void): unknown;
+  /** Ends the connections that wait for a request. */
   closeIdleConnections?(): void;
 }
 
+/** How the running transfers are ended. */
 export interface DrainOptions {
   /** Milliseconds that running transfers, and the servers' connections, get. Default: 5000. */
   timeout?: number | undefined;
-  /** Closed first: they take no new connections, and those that idle between requests are ended. */
+  /** Closed first: they take no new connections, and those that idle between requests are ended. Default: none. */
   servers?: readonly Listener[] | undefined;
 }
 

@@ -2,6 +2,7 @@
 
 import { Fault } from "../assembly/abi.js";
 
+/** Why a transfer failed. */
 export type SendfileErrorCode =
   /** The peer or the socket has gone; `errno` says how, where the system said it. */
   | "ERR_SENDFILE_CLOSED"
@@ -20,6 +21,7 @@ export type SendfileErrorCode =
   /** Anything else, by the system's name: ENOENT, EISDIR, EIO, … */
   | (string & {});
 
+/** What is known of a failure besides its code. */
 export interface SendfileErrorDetails {
   /** Bytes of the file that were handed to the kernel, or to the socket's own queue. */
   sent?: number;
@@ -27,20 +29,28 @@ export interface SendfileErrorDetails {
   syscall?: string | undefined;
   /** The system's error number, negative as everywhere in Node. */
   errno?: number | undefined;
+  /** The file, where it was given by its path. */
   path?: string | undefined;
+  /** The error behind this one. */
   cause?: unknown;
 }
 
 /** Every failure of a transfer. Bad arguments are a TypeError or a RangeError. */
 export class SendfileError extends Error {
+  /** Always "SendfileError". */
   override readonly name = "SendfileError";
+  /** Why: one of ours, `ERR_SENDFILE_…`, or the system's name. */
   readonly code: SendfileErrorCode;
   /** Bytes of the file that were handed to the kernel, or to the socket's own queue: resume at offset + sent. */
   readonly sent: number;
+  /** The system call that failed, where one did. */
   declare readonly syscall?: string;
+  /** The system's error number, negative as everywhere in Node, where it gave one. */
   declare readonly errno?: number;
+  /** The file, where it was given by its path. */
   declare readonly path?: string;
 
+  /** Of the details `sent` is 0, and the others are left out, where they are not given. */
   constructor(code: SendfileErrorCode, message: string, details: SendfileErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;

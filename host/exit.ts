@@ -16,11 +16,13 @@ export interface ExitReason {
   error?: unknown;
 }
 
+/** What is run at the end. A promise that it returns is waited for, where the way out allows it. */
 export type ExitFunction = (reason: ExitReason) => unknown;
 
 /** Receives a line, and an error where there is one. */
 export type Log = (line: string, error?: unknown) => void;
 
+/** What may be said of one exit function. */
 export interface OnExitOptions {
   /** Signals to run for. Default: SIGTERM, SIGINT, SIGHUP and, on Windows, SIGBREAK. None: `[]`. */
   signals?: readonly string[] | undefined;
@@ -32,6 +34,7 @@ export interface OnExitOptions {
   name?: string | undefined;
 }
 
+/** What holds for all exit functions of the process. */
 export interface ExitSettings {
   /** How the process ends after a signal: by the signal, with 128 + its number, or with this code. Default: 'signal'. */
   status?: "signal" | "code" | number | undefined;
@@ -56,27 +59,17 @@ export interface Off extends Disposable {
 /** The wrapper, or decorator with its options given. */
 export type Registrar = <F extends ExitFunction>(fn: F, context?: ClassMethodDecoratorContext) => F;
 
+/** The functions of `sendoff/exit`, by their types. */
 export interface ExitApi {
-  /**
-   * Registers an exit function: it runs once, on every way out that can be caught, the last one
-   * registered first. Its promise is waited for where the way out allows it.
-   *
-   * Also a decorator of static methods, with and without options, and with options a wrapper:
-   * `const stop = onExit({ timeout: 100 })(function stop() {})`.
-   *
-   * @throws TypeError or RangeError for a bad argument.
-   */
+  /** Registers an exit function. The public docstrings are in exit/node.ts. */
   onExit: {
     (fn: ExitFunction, options?: OnExitOptions): Off;
     (fn: ExitFunction, context: ClassMethodDecoratorContext): void;
     (options?: OnExitOptions): Registrar;
   };
-  /**
-   * Ends the process the same way: functions first, then with this exit code or by this signal.
-   * Nothing where it is ending already. Never resolves.
-   */
+  /** Ends the process, functions first. */
   exitNow(to?: number | string): Promise<never>;
-  /** Settings of the whole process; what is not given stays. */
+  /** Settings of the whole process. */
   configureExit(settings: ExitSettings): void;
 }
 

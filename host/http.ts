@@ -7,7 +7,7 @@ import { accelerate as patch, type Send } from "./http/send.js";
 import { type Handler, type StaticOptions, serveStatic as serve } from "./http/static.js";
 import type { File } from "./source.js";
 
-export { SendfileError, type SendfileErrorCode } from "./errors.js";
+export { SendfileError, type SendfileErrorCode, type SendfileErrorDetails } from "./errors.js";
 export type { Request, Response } from "./http/message.js";
 export type { RespondOptions } from "./http/respond.js";
 export type { Send } from "./http/send.js";

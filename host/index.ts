@@ -16,12 +16,12 @@ import { Turns } from "./turns.js";
 
 export { type Conn, connQueue } from "./conn.js";
 export type { Memory } from "./core.js";
-export type { DrainOptions } from "./drain.js";
-export { SendfileError, type SendfileErrorCode } from "./errors.js";
-export type { FdOf, Queue } from "./queue.js";
+export type { DrainOptions, Listener } from "./drain.js";
+export { SendfileError, type SendfileErrorCode, type SendfileErrorDetails } from "./errors.js";
+export type { Done, FdOf, Job, Queue } from "./queue.js";
 export { type Reader, readerSource } from "./reader.js";
 export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
-export type { File, Source } from "./source.js";
+export type { File, Lseek, Read, Source } from "./source.js";
 export type { Libc } from "./syscalls/libc.js";
 export { linux, type Syscalls } from "./syscalls/linux.js";
 
@@ -60,8 +60,14 @@ export interface Capabilities {
   libc: string | null;
   /** What `mode: 'auto'` means here: SENDOFF_MODE, and 'copy' on macOS. */
   mode: Mode;
-  /** Which calls of the kernel are there: sendfile, and preadv2 with RWF_NOWAIT. */
-  kernel: { sendfile: boolean; nowait: boolean };
+  /** Which calls of the kernel are there. */
+  kernel: {
+    /** sendfile(2). */
+    sendfile: boolean;
+    /** preadv2(2) with RWF_NOWAIT: whether a cold disk can be kept from the event loop. */
+    nowait: boolean;
+  };
+  /** The version of the core's interface: docs/abi.md. */
   abi: number;
 }
 
@@ -69,8 +75,11 @@ export interface Capabilities {
 export interface Host<S = never, F = never> {
   /** What its transfers share. */
   readonly shared: Shared;
+  /** Sends a file; order, count and errors as docs/transfer.md promises them. */
   sendfile(socket: Writable | S, file: File | F, options?: SendfileOptions): Promise<number>;
+  /** One sendfile(2) of at most `count` bytes; `offset` null is the file's own position. Returns the bytes moved. */
   sendfileSync(out: number, file: number, offset: number | null, count: number): number;
+  /** What was found, and why native is off where it is. */
   capabilities(): Capabilities;
   /** No transfer starts any more; resolves once none runs. */
   drain(options: DrainOptions): Promise<void>;

@@ -6,6 +6,7 @@ import { Socket } from "node:net";
 import { Writable } from "node:stream";
 import { argumentError } from "./errors.js";
 
+/** What stands in a queue: a transfer. */
 export interface Job {
   /** It is this job's turn; `release` lets the queue go on and must be called once. */
   start(release: () => void): void;
@@ -13,6 +14,7 @@ export interface Job {
   drop(): boolean;
 }
 
+/** Called once the kernel has the bytes, or with why it will not. */
 export type Done = (error?: Error | null) => void;
 type Write = (chunk: Uint8Array, encoding: BufferEncoding, done: Done) => void;
 type Writev = (chunks: { chunk: Uint8Array; encoding: BufferEncoding }[], done: Done) => void;
@@ -52,7 +54,9 @@ export interface Queue {
   readonly idle: boolean;
   /** Calls `listener` once. */
   once(event: "connect" | "close", listener: () => void): void;
+  /** Takes a listener back. */
   off(event: "connect" | "close", listener: () => void): void;
+  /** Puts a job behind all that is waiting to be written. */
   enter(job: Job): void;
   /** Writes through the stream's own writer, past the queue: for the job whose turn it is. */
   write(chunks: Uint8Array[], done: Done): void;

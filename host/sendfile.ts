@@ -17,18 +17,23 @@ import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
 import type { Turns } from "./turns.js";
 
+/** What `onProgress` is told. All are bytes. */
 export interface Progress {
   /** Bytes of the file that have left so far. */
   sent: number;
   /** Bytes of the file that will be sent; Infinity where only the end will tell. */
   total: number;
-  /** How the bytes went, header and trailer included. */
+  /** Moved by the kernel: sendfile(2), or send(2) of what was in the page cache. Header and trailer count, here and below. */
   native: number;
+  /** Copied to learn when a full socket is writable again. */
   doorbell: number;
+  /** Copied because they were not in the page cache. */
   cold: number;
+  /** Copied because the kernel's way was not to be had, or not asked for; every trailer too. */
   copied: number;
 }
 
+/** What may be said of a transfer. None of it is needed. */
 export interface SendfileOptions {
   /** Bytes from the start of the file. Default: 0. */
   offset?: number | undefined;
@@ -42,6 +47,7 @@ export interface SendfileOptions {
   timeout?: number | undefined;
   /** Milliseconds for the whole transfer, from the call. Default: 0, no limit. */
   deadline?: number | undefined;
+  /** Aborts the transfer: it fails with ERR_SENDFILE_ABORTED, and the signal's reason is the `cause`. Default: none. */
   signal?: AbortSignal | undefined;
   /** Called after each step, at most once per turn of the event loop, and at the end. */
   onProgress?: ((progress: Progress) => void) | undefined;
@@ -52,6 +58,7 @@ export interface SendfileOptions {
   mode?: Mode | undefined;
 }
 
+/** Which way the bytes go: see {@link SendfileOptions.mode}. */
 export type Mode = "auto" | "native" | "copy";
 
 /** What the transfers of one host share. */

@@ -6,6 +6,10 @@ import type { FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { argumentError, SendfileError } from "./errors.js";
 
+/**
+ * What can be sent: a path, a file URL, a `FileHandle`, an fd, a `Blob`, bytes, a readable stream or an async
+ * iterable of bytes.
+ */
 export type File =
   | string
   | URL
@@ -18,11 +22,13 @@ export type File =
   | ReadableStream<Uint8Array>
   | AsyncIterable<Uint8Array>;
 
+/** How a read ends: with an error, or with bytes, none at the end. */
 export type Read = (error: unknown, bytes: Uint8Array) => void;
 
 /** lseek(2) from the start, where native calls can be had. */
 export type Lseek = (fd: number, position: number) => void;
 
+/** A file, as a transfer reads it: {@link readerSource} makes one of a few functions. */
 export interface Source {
   /** Bytes from position 0 to the end, Infinity where only the end will tell; known once `open` has called back. */
   readonly size: number;

@@ -8,9 +8,11 @@ import type { Queue } from "../queue.js";
 
 /** What is used of Bun's `Socket`. */
 export interface TCPSocket {
+  /** "TCPSocket" or "TLSSocket". */
   readonly [Symbol.toStringTag]: string;
-  /** 1 while bytes can be written; not documented: the fd, -1 once it was closed. */
+  /** 1 while bytes can be written. */
   readonly readyState: number;
+  /** The fd, -1 once it was closed; not documented. */
   readonly fd?: number;
   /** Takes what the kernel takes now, none where it is full, and tells how much. */
   write(bytes: Uint8Array): number;

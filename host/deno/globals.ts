@@ -2,31 +2,58 @@
 
 export type Pointer = object & { readonly pointer: unique symbol };
 
+/** Of TCP. */
 export interface NetAddress {
+  /** Always "tcp". */
   transport: "tcp";
+  /** In numbers. */
   hostname: string;
+  /** 1 to 65535. */
   port: number;
 }
 
 /** Deno.Conn: of TCP, TLS or a Unix socket. */
 export interface Conn {
-  readonly localAddr: NetAddress | { transport: string };
-  readonly remoteAddr: NetAddress | { transport: string };
+  /** Ours. */
+  readonly localAddr: NetAddress | Address;
+  /** The peer's. */
+  readonly remoteAddr: NetAddress | Address;
+  /** Resolves with how much the kernel took. */
   write(bytes: Uint8Array): Promise<number>;
+  /** Says that nothing more will be written. */
   closeWrite(): Promise<void>;
+  /** Ends the connection, and a transfer with ERR_SENDFILE_CLOSED. */
   close(): void;
 }
 
+/** Of anything else. */
+export interface Address {
+  /** "unix", say. */
+  transport: string;
+}
+
+/** Deno.FsFile, as far as it is used. */
 export interface FsFile {
+  /** Reads at the file's position; null at the end. */
   read(bytes: Uint8Array): Promise<number | null>;
+  /** Moves the file's position, and returns it. */
   seekSync(offset: number, whence: number): number;
-  statSync(): {
-    isFile: boolean;
-    isDirectory: boolean;
-    isBlockDevice: boolean | null;
-    size: number;
-    blocks: number | null;
-  };
+  /** What and how large it is. */
+  statSync(): FileInfo;
+}
+
+/** Deno.FileInfo, as far as it is used. */
+export interface FileInfo {
+  /** Whether it is a regular file. */
+  isFile: boolean;
+  /** Whether it is a folder. */
+  isDirectory: boolean;
+  /** Whether it is a block device; null where the system has none. */
+  isBlockDevice: boolean | null;
+  /** Bytes. */
+  size: number;
+  /** Blocks of 512 bytes that it takes on the disk; null where the system does not tell. */
+  blocks: number | null;
 }
 
 interface Permission {

@@ -1,8 +1,37 @@
 // Exit functions for Node >= 20.
 
-import { openExit } from "../exit.js";
+import { type ExitApi, openExit } from "../exit.js";
 import { common } from "./process.js";
 
-export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions, Registrar } from "../exit.js";
+export type { ExitApi, ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions, Registrar } from "../exit.js";
 
-export const { onExit, exitNow, configureExit } = openExit(common);
+const exit = openExit(common);
+
+/**
+ * Registers an exit function: it runs once, on every way out that can be caught, the last one
+ * registered first. Its promise is waited for where the way out allows it, up to its `timeout`.
+ *
+ * Also a decorator of static methods, with and without options, and with options a wrapper:
+ * `const stop = onExit({ timeout: 100 })(function stop() {})`.
+ *
+ * As `register_exit_fun()` of a recipe by Giampaolo Rodola; docs/exit.md has every way out.
+ *
+ * @returns how to take it back; a decorator returns nothing, and a wrapper its function.
+ * @throws TypeError or RangeError for a bad argument.
+ */
+export const onExit: ExitApi["onExit"] = exit.onExit;
+
+/**
+ * Ends the process the same way: functions first, then with this exit code, 0 to 255, or by this signal.
+ * Default: 0. Nothing where it is ending already. Never resolves.
+ *
+ * @throws TypeError or RangeError for a bad argument: the promise rejects.
+ */
+export const exitNow: ExitApi["exitNow"] = exit.exitNow;
+
+/**
+ * Settings of the whole process; what is not given stays.
+ *
+ * @throws TypeError or RangeError for a bad argument; then nothing has changed.
+ */
+export const configureExit: ExitApi["configureExit"] = exit.configureExit;

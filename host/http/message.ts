@@ -6,6 +6,7 @@ import { Socket } from "node:net";
 
 /** A request and a response as node:http has them, or as node:http2's compatibility layer does. */
 export type Request = Pick<IncomingMessage, "method" | "url" | "headers">;
+/** One of node:http2 is taken as well, and written to. */
 export type Response = ServerResponse;
 
 interface Inner {

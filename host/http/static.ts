@@ -13,14 +13,23 @@ import { bodies, type Send, type SendStream } from "./send.js";
 
 /** Those of `send` (in its documentation), and these. */
 export interface StaticOptions {
+  /** Answers `Range`. Default: true. */
   acceptRanges?: boolean;
+  /** Sets `Cache-Control`; without it `immutable` and `maxAge` do nothing. Default: true. */
   cacheControl?: boolean;
+  /** Files and folders whose name begins with a dot: 'allow', 'deny' (403) or 'ignore' (404). Default: 'ignore'. */
   dotfiles?: "allow" | "deny" | "ignore";
+  /** Sets a weak `ETag`. Default: true. */
   etag?: boolean;
+  /** Tried in turn behind a name that is not there: `['html']`. Default: false. */
   extensions?: string[] | false;
+  /** Adds `immutable` to `Cache-Control`. Default: false. */
   immutable?: boolean;
+  /** What a folder is answered with. Default: 'index.html'. */
   index?: string | string[] | false;
+  /** Sets `Last-Modified`. Default: true. */
   lastModified?: boolean;
+  /** For `Cache-Control`: milliseconds, or words as of the package `ms`, `'1d'`. Default: 0. */
   maxAge?: number | string;
   /** Calls `next()` for what is not there or not allowed; without it such errors are answered. Default: true. */
   fallthrough?: boolean;
@@ -38,6 +47,7 @@ export interface StaticOptions {
   symlinks?: "follow" | "inside";
 }
 
+/** A handler of node:http, Connect and Express. */
 export type Handler = (
   req: Request & { originalUrl?: string },
   res: Response,

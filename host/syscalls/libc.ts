@@ -1,6 +1,7 @@
 // What a binding of libc has to offer. Every pointer is an offset into the core's linear memory: a
 // binding adds the memory's base, and never hands the address of a JS buffer to native code.
 
+/** The functions of a C library, as a host lends them. */
 export interface Libc {
   /** How it is called: "koffi". */
   readonly name: string;
@@ -10,13 +11,19 @@ export interface Libc {
   sendfileDarwin?(file: number, out: number, offset: number, lengthPtr: number): number;
   /** FreeBSD's sendfile(2), without headers. */
   sendfileFreeBSD?(file: number, out: number, offset: number, count: number, sentPtr: number, flags: number): number;
+  /** preadv2(2). */
   preadv2(file: number, iovPtr: number, iovCount: number, offset: number, flags: number): number;
+  /** send(2). */
   send(out: number, ptr: number, count: number, flags: number): number;
+  /** lseek(2), with the 64-bit off_t. */
   lseek(fd: number, offset: number, whence: number): number;
+  /** getsockopt(2). */
   getsockopt(fd: number, level: number, name: number, ptr: number, lengthPtr: number): number;
+  /** setsockopt(2). */
   setsockopt(fd: number, level: number, name: number, ptr: number, length: number): number;
   /** openat2(2), by its number: no libc has a name for it. Missing where it can't be called. */
   openat2?(dir: number, pathPtr: number, howPtr: number, size: number): number;
+  /** errno of this thread's last call that failed. */
   errno(): number;
   /** The address of offset 0, for an iovec. It stays: a memory with a maximum is reserved whole. */
   readonly base: number;

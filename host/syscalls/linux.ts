@@ -7,10 +7,13 @@ import type { Imports, Memory } from "../core.js";
 import { sort } from "./errno.js";
 import type { Libc } from "./libc.js";
 
+/** The system's calls over the core's memory: {@link linux} makes them of a {@link Libc}. */
 export interface Syscalls extends Imports {
+  /** What they are made of. */
   readonly libc: Libc;
-  /** errno of the last call that failed, and its name in the man pages. */
+  /** errno of the last call that failed. */
   errno: number;
+  /** Its name in the man pages. */
   syscall: string;
   /** The name of an errno, where the numbers are not those of the process: a test lends them. */
   nameOf?(errno: number): string;
@@ -22,8 +25,13 @@ export interface Syscalls extends Imports {
   seek(fd: number, position: number): void;
   /** Sends what MSG_MORE held back: setting TCP_NODELAY does so; the option is left as it was. */
   push(fd: number): void;
-  /** Which calls this kernel has: sendfile, and preadv2 with RWF_NOWAIT. */
-  probe(): { sendfile: boolean; nowait: boolean };
+  /** Which calls this kernel has. */
+  probe(): {
+    /** sendfile(2). */
+    sendfile: boolean;
+    /** preadv2(2) with RWF_NOWAIT. */
+    nowait: boolean;
+  };
   /**
    * Opens a file for reading where the kernel has all of its path at hand: it waits for no disk and no
    * network. Returns -1 where it would have to, and for any other failure.
@@ -57,6 +65,7 @@ const FLAGS = BigInt(O_NONBLOCK | O_CLOEXEC);
  * └────────────┴───────────────────────┴────────────┴─────────────┘
  * A path lies before it, in what is scratch between two runs.
  */
+/** The system's calls by a Linux libc; `frame` is where the core's memory has 64 bytes for their arguments. */
 export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
   // Memory may grow when a transfer is opened: its old views are dead then.
   let view = new DataView(memory.buffer);
