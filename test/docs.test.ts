@@ -7,6 +7,8 @@
 //   <!-- run: tcp film.mp4 1024 --> a server; a client that connects gets that file, from byte 1024, among other bytes
 //   <!-- run: http /a.txt a.txt --> a server; GET of the path gives that file
 //
+// A server gets another client before: one that resets at the first byte, and must not matter.
+//
 // Lines that follow the first are put before the program. Without a comment js "exits", and sh is looked
 // through for scripts, files and options that are not there.
 
@@ -103,6 +105,15 @@ async function listening({ child, ended }: Program): Promise<number> {
   return port;
 }
 
+/** Asks, whether that is of use or not, and resets the connection as soon as something comes. */
+async function rude(port: number): Promise<void> {
+  const socket = net.connect(port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.once("data", () => socket.resetAndDestroy());
+  socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await new Promise((resolve) => socket.once("close", resolve));
+}
+
 function wanted(name: string): Buffer {
   return fs.readFileSync(path.join(scratch, name));
 }
@@ -131,6 +142,7 @@ async function run(code: string, [how = "", ...words]: string[]): Promise<void> 
       return;
     }
     const port = await listening(program);
+    await rude(port);
     if (how === "tcp") await tcp(port, words[0] as string, words[1] ?? "0");
     else if (how === "http") await get(port, words[0] as string, words[1] as string);
     else assert.unreachable(`nobody knows "run: ${how}"`);
