@@ -17,7 +17,7 @@ import * as assert from "uvu/assert";
 import { host } from "#process";
 import { Fault } from "../assembly/abi.js";
 import { install } from "../host/pipe.js";
-import type { Syscalls } from "../host/syscalls/linux.js";
+import { counting } from "./lib/counting.js";
 import { IMPORT, lacks, RUN } from "./lib/runtime.js";
 import { exchange, folder, parse, request, site, undated, within } from "./lib/web.js";
 
@@ -644,24 +644,6 @@ const situations: Record<string, Situation> = {
     },
   },
 };
-
-/** Counts what goes through sendfile(2) and send(2), while `run` runs. */
-async function counting<T>(run: () => Promise<T>): Promise<[T, number]> {
-  const sys = shared.sys as Syscalls;
-  const before = { sendfile: sys.sendfile, send: sys.send };
-  let moved = 0;
-  const count = (n: number) => {
-    if (n > 0) moved += n;
-    return n;
-  };
-  sys.sendfile = (...args) => count(before.sendfile(...args));
-  sys.send = (...args) => count(before.send(...args));
-  try {
-    return [await run(), moved];
-  } finally {
-    Object.assign(sys, before);
-  }
-}
 
 async function play({ play, text = request("/"), held, leaves }: Situation): Promise<[Log, Buffer]> {
   const log: Log = [];

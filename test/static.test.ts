@@ -12,6 +12,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { negotiate } from "../host/http/negotiate.js";
+import { counting } from "./lib/counting.js";
 import { lacks } from "./lib/runtime.js";
 import { descriptors, exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
 
@@ -93,25 +94,6 @@ const requests: Record<string, string> = {
 const bySend: RequestListener = (req, res) => {
   send(req, (req.url as string).split("?", 1)[0] as string, { root }).pipe(res as never);
 };
-
-/** Runs with send(2) and sendfile(2) counted. */
-async function counting<T>(run: () => Promise<T>): Promise<[T, number]> {
-  const sys = shared.sys;
-  if (sys === null) return [await run(), Number.NaN];
-  const before = { sendfile: sys.sendfile, send: sys.send };
-  let moved = 0;
-  const count = (n: number) => {
-    if (n > 0) moved += n;
-    return n;
-  };
-  sys.sendfile = (...args) => count(before.sendfile(...args));
-  sys.send = (...args) => count(before.send(...args));
-  try {
-    return [await run(), moved];
-  } finally {
-    Object.assign(sys, before);
-  }
-}
 
 for (const [name, text] of Object.entries(requests)) {
   test(`as send: ${name}`, async () => {

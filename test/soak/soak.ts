@@ -208,7 +208,7 @@ async function main(): Promise<void> {
   fs.mkdirSync(out, { recursive: true });
   const json = join(out, "soak.json");
   fs.writeFileSync(json, `${JSON.stringify(report)}\n`);
-  const draw = fileURLToPath(new URL("../../../test/soak/chart/draw.js", import.meta.url));
+  const draw = fileURLToPath(new URL("../../../test/soak/draw.js", import.meta.url));
   execFileSync(process.execPath, [draw, json, join(out, "soak.svg")], { stdio: "inherit" });
 
   const gib = (tally.bytes / 2 ** 30).toFixed(1);

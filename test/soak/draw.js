@@ -1,8 +1,7 @@
 // node draw.js FROM.json TO.svg: memory, descriptors and open transfers of each server process, over the time of a soak.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { parse, View } from "vega";
-import { compile } from "vega-lite";
+import { COLOURS, picture, title } from "../../bench/charts/picture.js";
 
 const [from = "", to = ""] = process.argv.slice(2);
 const { samples, command, machine, restarts } = JSON.parse(readFileSync(from, "utf8"));
@@ -37,40 +36,20 @@ const panel = ([title, value], last) => ({
       field: "process",
       type: "nominal",
       title: null,
-      scale: { domain: PROCESSES, range: ["#d9480f", "#f59f3a", "#7a8794"] },
+      scale: { domain: PROCESSES, range: [COLOURS.sendoff, COLOURS.register, COLOURS.other] },
       legend: last ? { orient: "bottom" } : null,
     },
   },
 });
 
-/** @type {any} */
-const spec = {
-  $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-  title: {
-    text: "Soak: sendoff serve with two workers, and a server on bare sockets",
-    subtitle: `${command}; Node ${machine.node}, Linux ${machine.kernel}, ${machine.cpus} cores; ${restarts} restarts of one worker`,
-    subtitlePadding: 4,
-    offset: 12,
-    anchor: "start",
-  },
-  vconcat: ROWS.map((row, i) => panel(row, i === ROWS.length - 1)),
-  resolve: { scale: { color: "independent" } },
-  padding: 16,
-  background: "#ffffff",
-  config: {
-    font: "system-ui, sans-serif",
-    view: { stroke: null },
-    axis: { titleFontWeight: "normal" },
-  },
-};
-
-/** The picture brings its own background, so that it fits itself whatever page it is on. */
-const DARK = `@media (prefers-color-scheme: dark) {
-  svg > rect { fill: #0d1117 }
-  text { fill: #e6edf3 }
-  .role-axis-grid line { stroke: #30363d }
-  .role-axis-tick line, .role-axis-domain line { stroke: #8b949e }
-}`;
-
-const svg = await new View(parse(compile(spec).spec), { renderer: "none" }).toSVG();
-writeFileSync(to, `${svg.replace(/<svg[^>]*>/, (open) => `${open}<style>${DARK}</style>`)}\n`);
+const svg = await picture(
+  /** @type {any} */ ({
+    title: title(
+      "Soak: sendoff serve with two workers, and a server on bare sockets",
+      `${command}; Node ${machine.node}, Linux ${machine.kernel}, ${machine.cpus} cores; ${restarts} restarts of one worker`,
+    ),
+    vconcat: ROWS.map((row, i) => panel(row, i === ROWS.length - 1)),
+    resolve: { scale: { color: "independent" } },
+  }),
+);
+writeFileSync(to, svg);
