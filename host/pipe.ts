@@ -36,10 +36,10 @@ const PAGE = 4096;
 // As they are when this is loaded: who replaces them wants to see the bytes.
 const { push, read, emit } = Readable.prototype;
 const { open } = fs.ReadStream.prototype as unknown as Stream;
-const { open: fsOpen, close: fsClose } = fs;
+const { open: fsOpen, close: fsClose, stat: fsStat } = fs;
 const socketWrite = Socket.prototype.write;
 
-/** Patches fs.ReadStream for the whole process; `leave` hears why a pipe was left alone. Returns an undo. */
+/** Patches fs.ReadStream and fs.stat for the whole process; `leave` hears why a pipe was left alone. Returns an undo. */
 export function install(shared: Shared, leave: Leave): () => void {
   const proto = fs.ReadStream.prototype as unknown as Stream;
   const { _construct, _read: original, _destroy } = proto;
@@ -78,8 +78,21 @@ export function install(shared: Shared, leave: Leave): () => void {
     fs.closeSync(fd);
     setImmediate(callback, error);
   };
+
+  // A server asks what a file is before it streams it: of one that was streamed before, without a thread as well.
+  const stat = function stat(path: unknown, ...rest: unknown[]): void {
+    const [callback] = rest;
+    const plain = typeof path === "string" && rest.length === 1 && typeof callback === "function";
+    const opened = plain ? shared.opener.open(path) : null;
+    if (opened === null) return Reflect.apply(fsStat, fs, [path, ...rest]);
+    fs.closeSync(opened.fd);
+    setImmediate(callback as (error: null, stat: fs.Stats) => void, null, opened.stat);
+  };
+  fs.stat = stat as typeof fs.stat;
+
   return () => {
     Object.assign(proto, { _construct, _read: original, _destroy });
+    if (fs.stat === (stat as unknown)) fs.stat = fsStat;
   };
 }
 

@@ -1,6 +1,9 @@
-// node --import sendoff/register server.js: an import with one effect. See host/pipe.ts.
+// node --import sendoff/register server.js: an import with one effect. See host/pipe.ts; and where a server is built
+// on `send`, its bodies need no pipe.
 
 import { host } from "#process";
+import { copies } from "./http/loads.js";
+import { accelerate } from "./http/send.js";
 import { install } from "./pipe.js";
 
 const { shared } = host();
@@ -11,5 +14,10 @@ if (shared.auto !== "copy") {
     if (!debug || seen.has(reason)) return;
     seen.add(reason);
     process.stderr.write(`sendoff: a pipe was left alone: ${reason}\n`);
+  });
+  copies((send) => {
+    try {
+      accelerate(shared, send);
+    } catch {} // another package of that name
   });
 }

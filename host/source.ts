@@ -252,15 +252,25 @@ export abstract class FdSource implements Source {
   }
 }
 
-/** Ours: opened once, and stat by fd, so that nobody can put another file in between. `fd` is one opened already. */
+/** What is known of a path: an fd that is open already, and what fstat has just said of it; a part of the file. */
+interface Known {
+  fd?: number;
+  stat?: Stat | undefined;
+  start?: number;
+  most?: number;
+}
+
+/** Ours: opened once, and stat by fd, so that nobody can put another file in between. */
 export class PathSource extends FdSource {
   readonly #path: string | URL;
   #fd: number;
+  readonly #stat: Stat | null;
   #closed = false;
 
-  constructor(path: string | URL, { fd = -1, start, most }: { fd?: number; start?: number; most?: number } = {}) {
+  constructor(path: string | URL, { fd = -1, stat, start, most }: Known = {}) {
     super(start, most);
     this.#fd = fd;
+    this.#stat = stat ?? null;
     if (path instanceof URL && path.protocol !== "file:") {
       throw argumentError(TypeError, `file must be a file URL (got ${path.protocol})`);
     }
@@ -280,7 +290,8 @@ export class PathSource extends FdSource {
 
   #met(done: (error: unknown) => void): void {
     try {
-      if (this.#fd >= 0) this.look(this.#fd);
+      if (this.#stat !== null) this.judge(this.#stat);
+      else if (this.#fd >= 0) this.look(this.#fd);
     } catch (failure) {
       return done(failure);
     }

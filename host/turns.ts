@@ -8,8 +8,10 @@ export class Turns {
   readonly #core: Core;
   readonly #now: () => number;
   readonly #defer: (next: () => void) => void;
-  /** Time that transfers took since the last round began, in ms. No new turn is asked for until it is a share. */
+  /** Time that transfers took since the last round began, in ms. */
   #used = 0;
+  /** The next round is on its way. It is asked for once half of the share is used: mostly it is there before all is. */
+  #asked = false;
   /** When the running one was last looked at; NaN where none runs. */
   #since = Number.NaN;
   #waiting: (() => void)[] = [];
@@ -32,25 +34,37 @@ export class Turns {
 
   /** To be called after the last run. */
   leave(): void {
-    const used = this.#now() - this.#since;
-    if (used > 0) this.#used += used;
+    const now = this.#now();
+    if (this.#since <= now) this.#used += now - this.#since;
     this.#since = Number.NaN;
+    if (!this.#asked && this.#over(now, 2 * this.#used)) this.#ask();
   }
 
   /** Whether nothing is left of this turn's share. */
   spent(): boolean {
-    const now = this.#now();
-    this.#core.turn_begin(now - this.#used);
+    return this.#over(this.#now(), this.#used);
+  }
+
+  /** Whether a turn that has lasted `ms` is over. */
+  #over(now: number, ms: number): boolean {
+    this.#core.turn_begin(now - ms);
     return this.#core.turn_spent(now) === 1;
   }
 
   /** Calls `run` in the next turn, after those that wait already. */
   wait(run: () => void): void {
-    if (this.#waiting.push(run) === 1) this.#defer(this.#next);
+    this.#waiting.push(run);
+    if (!this.#asked) this.#ask();
+  }
+
+  #ask(): void {
+    this.#asked = true;
+    this.#defer(this.#next);
   }
 
   readonly #next = (): void => {
     this.#used = 0;
+    this.#asked = false;
     const waiting = this.#waiting;
     let i = 0;
     // What a run puts back goes to the end of the same queue, so a lone transfer uses the whole share.
@@ -59,7 +73,7 @@ export class Turns {
     } finally {
       // One that throws, in a process that survives it, must not leave the others waiting for ever.
       this.#waiting = waiting.slice(i);
-      if (this.#waiting.length > 0) this.#defer(this.#next);
+      if (this.#waiting.length > 0 && !this.#asked) this.#ask();
     }
   };
 }

@@ -7,6 +7,7 @@ import { once } from "node:events";
 import fs, { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { createRequire } from "node:module";
 import net from "node:net";
 import path from "node:path";
 import { PassThrough, pipeline, Transform, type Writable } from "node:stream";
@@ -16,10 +17,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { Fault } from "../assembly/abi.js";
+import { copies } from "../host/http/loads.js";
 import { install } from "../host/pipe.js";
 import { counting } from "./lib/counting.js";
 import { IMPORT, lacks, RUN } from "./lib/runtime.js";
-import { exchange, folder, parse, request, site, undated, within } from "./lib/web.js";
+import { descriptors, exchange, folder, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("register");
 const MIB = 1 << 20;
@@ -868,6 +870,70 @@ else {
     assert.equal(await run("cluster"), { stdout: `${lengths(2)} not read`, stderr: "" });
   });
 }
+
+test("--import: what is built on send needs no stream", async () => {
+  if (!bodies) return;
+  assert.equal(await run("send"), { stdout: `${lengths(2)} not read 0 streams`, stderr: "" });
+  assert.equal(await run("send", { SENDOFF_MODE: "copy" }), { stdout: `${lengths(2)} read 2 streams`, stderr: "" });
+});
+
+test("each copy of send is told of once, and no other module", () => {
+  const require = createRequire(import.meta.url);
+  const told: unknown[] = [];
+  const undo = copies((send) => told.push(send));
+  const send = require("send");
+  require("send");
+  require("uvu");
+  require(require.resolve("send"));
+  undo();
+  require("send");
+  const watched = lacks("a loader that can be watched") === null;
+  assert.is(told.length, watched ? 1 : 0);
+  if (watched) assert.is(told[0], send);
+});
+
+test("fs.stat of a file that was piped before says the same, and in a later turn", async () => {
+  if (!bodies) return;
+  const undo = install(shared, () => {});
+  try {
+    await play({ native: "all", play: plain("page", 4096) });
+    const order: string[] = [];
+    const asked = new Promise<fs.Stats>((resolve, reject) => {
+      fs.stat(file("page"), (error, stat) => {
+        order.push("told");
+        if (error) reject(error);
+        else resolve(stat);
+      });
+      order.push("asked");
+    });
+    const stat = await within(asked, "stat");
+    assert.equal(order, ["asked", "told"]);
+    assert.ok(stat instanceof fs.Stats);
+    // The access time may have moved meanwhile.
+    const fixed = ({ atimeMs, atime, ...rest }: fs.Stats) => ({ ...rest });
+    assert.equal(fixed(stat), fixed(fs.statSync(file("page"))));
+
+    const { bigint } = await new Promise<{ bigint: fs.BigIntStats }>((resolve, reject) =>
+      fs.stat(file("page"), { bigint: true }, (error, bigint) => (error ? reject(error) : resolve({ bigint }))),
+    );
+    assert.is(bigint.size, 4096n);
+    const before = descriptors();
+    fs.renameSync(file("page"), file("moved"));
+    const gone = await new Promise<NodeJS.ErrnoException | null>((resolve) => fs.stat(file("page"), resolve));
+    assert.is(gone?.code, "ENOENT");
+    fs.mkdirSync(file("page"));
+    const folder = await new Promise<fs.Stats>((resolve) => fs.stat(file("page"), (_error, stat) => resolve(stat)));
+    assert.ok(folder.isDirectory());
+    fs.rmdirSync(file("page"));
+    fs.renameSync(file("moved"), file("page"));
+    assert.is(descriptors(), before);
+    const wrong = (error: Error) => (error as NodeJS.ErrnoException).code === "ERR_INVALID_ARG_TYPE";
+    assert.throws(() => fs.stat(1 as never, () => {}), wrong);
+    assert.throws(() => fs.stat(file("page"), undefined as never), wrong);
+  } finally {
+    undo();
+  }
+});
 
 test("SENDOFF_MODE=copy turns it off", async () => {
   assert.equal(await run("plain", { SENDOFF_MODE: "copy" }), { stdout: `${lengths(2)} read`, stderr: "" });

@@ -27,6 +27,14 @@ const proto = OutgoingMessage.prototype as unknown as Inner & OutgoingMessage;
 const { write, _send, _writeRaw } = proto;
 const socketWrite = Socket.prototype.write;
 
+const USED = ["write", "end", "destroy", "once", "hasHeader", "getHeader", "setHeader"] as const;
+
+/** Whether this has what is used of a response. */
+export function isResponse(res: unknown): res is Response {
+  if (res instanceof ServerResponse) return true;
+  return typeof res === "object" && res !== null && USED.every((name) => typeof (res as Response)[name] === "function");
+}
+
 /** Why the body can't go past the response to its socket; null where it can. Renders no header. */
 export function obstacle(res: Response): string | null {
   const inner = res as Response & Inner;

@@ -10,8 +10,9 @@ const waiting = new WeakMap<Socket, Set<() => void>>();
 
 /** The connection that the response waits for; null where it does not wait. */
 function awaited(req: Request, res: Response): Socket | null {
+  if (res.socket !== null || !(res instanceof ServerResponse)) return null;
   const { socket } = req as { socket?: unknown };
-  return res instanceof ServerResponse && res.socket === null && socket instanceof Socket ? socket : null;
+  return socket instanceof Socket ? socket : null;
 }
 
 /** Whether the connection went away before it was the response's turn. */

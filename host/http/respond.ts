@@ -5,9 +5,18 @@ import type { Socket } from "node:net";
 import { dash } from "../dash.js";
 import { argumentError, SendfileError } from "../errors.js";
 import { type Queue, queueOf } from "../queue.js";
-import { aborted, type Checked, check, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
+import { aborted, type Checked, check, type Mode, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
 import { describe, type File, type Source, sourceOf } from "../source.js";
-import { announces, lengthOf, obstacle, type Request, type Response, renderHeader, takeHeader } from "./message.js";
+import {
+  announces,
+  isResponse,
+  lengthOf,
+  obstacle,
+  type Request,
+  type Response,
+  renderHeader,
+  takeHeader,
+} from "./message.js";
 import { lost, watch } from "./pipeline.js";
 
 /** As for `sendfile`; header and trailer are the response's own. */
@@ -17,6 +26,25 @@ export type RespondOptions = Omit<SendfileOptions, "header" | "trailer">;
 export interface Answer extends Checked {
   /** What the file's size was when the headers were made; a file of another size is refused. */
   readonly size?: number | undefined;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** The options of a body that somebody else has worked out; `size` is what it took the file's to be. */
+export function bodyOf(offset: number, count: number, mode: Mode, size: number | undefined): Answer {
+  return {
+    offset,
+    count,
+    header: EMPTY,
+    trailer: EMPTY,
+    timeout: 0,
+    deadline: 0,
+    signal: undefined,
+    onProgress: undefined,
+    mode,
+    seek: false,
+    size,
+  };
 }
 
 /** See the public docstring in http.ts. */
@@ -31,10 +59,7 @@ export function respond(
     if (typeof req !== "object" || req === null) {
       throw argumentError(TypeError, `req must be a request (got ${describe(req)})`);
     }
-    const used = ["write", "end", "destroy", "once", "hasHeader", "getHeader", "setHeader"] as const;
-    if (typeof res !== "object" || res === null || used.some((name) => typeof res[name] !== "function")) {
-      throw argumentError(TypeError, `res must be a response (got ${describe(res)})`);
-    }
+    if (!isResponse(res)) throw argumentError(TypeError, `res must be a response (got ${describe(res)})`);
     const source = sourceOf(file);
     answer(shared, req, res, source, check(options, shared.auto, true), resolve, reject);
   });

@@ -2,19 +2,27 @@
 // requests, dotfiles, traversal, directories, its events) is send's own work.
 
 import type { EventEmitter } from "node:events";
-import type { ReadStream, Stats } from "node:fs";
+import fs, { type ReadStream, type Stats } from "node:fs";
 import { argumentError } from "../errors.js";
-import { check, type Shared } from "../sendfile.js";
-import { describe, PathSource, type Source, sourceOf } from "../source.js";
+import type { Shared } from "../sendfile.js";
+import { describe, PathSource } from "../source.js";
+import { Memo, plain } from "./memo.js";
 import { obstacle, type Request, type Response } from "./message.js";
 import { watch } from "./pipeline.js";
-import { answer } from "./respond.js";
+import { answer, bodyOf } from "./respond.js";
 
 /** What is used of send's SendStream. */
 export interface SendStream extends EventEmitter {
   path: string;
   req: Request;
   res: Response;
+  options: { readonly [option: string]: unknown };
+  readonly _acceptRanges?: boolean;
+  readonly _cacheControl?: boolean;
+  readonly _etag?: boolean;
+  readonly _immutable?: boolean;
+  readonly _lastModified?: boolean;
+  readonly _maxage?: number;
   pipe(res: Response): Response;
   /** Headers for a file that was found, then `stream`. */
   send(path: string, stat: Stats): void;
@@ -22,9 +30,13 @@ export interface SendStream extends EventEmitter {
   sendFile(path: string): void;
   /** The body: bytes `start` to `end` of the file, both included. */
   stream(path: string, options: ReadOptions): void;
+  /** Sets what says how the file may be kept. */
+  setHeader(path: string, stat: Stats): void;
+  /** Sets Content-Type. */
   type(path: string): void;
   error(status: number, error?: Error): void;
   onStatError(error: Error): void;
+  [STATE]?: State;
 }
 
 export interface ReadOptions {
@@ -39,29 +51,101 @@ export type Send = (req: Request, path: string, options?: object) => SendStream;
 /** What fs.createReadStream, which `send` hands its own options to, would do something else for. */
 const FOREIGN = ["fd", "fs", "encoding", "signal", "flags", "autoClose", "emitClose"];
 
+const STATE = Symbol("sendoff.state");
+
+/** What is known of a stream's file. */
+interface State {
+  /** How large it was when its headers were made. */
+  size: number | undefined;
+  /** It was opened before its headers were made, and is no body yet. */
+  held: Held | null;
+  /** The headers that are being made are the same for everybody. */
+  stat: Stats | null;
+}
+
 interface Held {
   readonly path: string;
-  readonly source: Source;
+  readonly fd: number;
   /** To be sent from there alone; else `send` may as well open it anew. */
   readonly only: boolean;
 }
 
+function stateOf(stream: SendStream): State {
+  return (stream[STATE] ??= { size: undefined, held: null, stat: null });
+}
+
 /** `sendFile`, `send` and `stream` as they are to be called instead of those of `proto`. */
-export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream">) {
+export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream" | "setHeader" | "type">) {
   const { sendFile, send, stream } = proto;
   const { opener } = shared;
-  /** How large each file was when its headers were made. */
-  const sizes = new WeakMap<SendStream, number>();
-  /** Files that were opened before their headers were made, and are not bodies yet. */
-  const held = new WeakMap<SendStream, Held>();
+  const memo = new Memo();
+
   const hold = (stream: SendStream, path: string, fd: number, only: boolean): (() => void) => {
-    const file = { path, source: new PathSource(path, { fd }), only };
-    held.set(stream, file);
+    const state = stateOf(stream);
+    const held = { path, fd, only };
+    state.held = held;
     return () => {
-      if (held.delete(stream)) file.source.close();
+      if (state.held !== held) return;
+      state.held = null;
+      fs.closeSync(fd);
     };
   };
-  return {
+
+  /**
+   * The body: `count` bytes from `start`; `options` are the stream's own, or `send`'s copy of them. With `stat` nobody
+   * here can have changed the file since it was asked.
+   */
+  const leave = (
+    self: SendStream,
+    path: string,
+    options: SendStream["options"],
+    start: number,
+    count: number,
+    stat?: Stats,
+  ): void => {
+    const { req, res } = self;
+    const state = stateOf(self);
+    const file = state.held?.path === path ? state.held : null; // not where this is a sibling of it
+    if (file?.only && count === 0) return void res.end();
+    const old =
+      !file?.only &&
+      (shared.sys === null ||
+        shared.auto === "copy" ||
+        !(count > 0) ||
+        (self.listenerCount("stream") > 0 && self.listeners("stream").some((listener) => listener.length > 0)) ||
+        FOREIGN.some((name) => options[name] !== undefined) ||
+        // Behind others in its pipeline `send` would never close the file of a client that goes away.
+        (res.socket !== null && obstacle(res) !== null));
+    if (old) {
+      self.once("stream", (body: ReadStream) =>
+        body.once(
+          "close",
+          watch(req, res, () => body.destroy()),
+        ),
+      );
+      return stream.call(self, path, { ...options, start, end: Math.max(start, start + count - 1) });
+    }
+
+    // Express listens, to know that a body has begun: it asks for no stream, and there is none.
+    self.emit("stream");
+    if (file !== null) state.held = null;
+    answer(
+      shared,
+      req,
+      res,
+      new PathSource(path, file === null ? {} : { fd: file.fd, stat }),
+      bodyOf(start, count, shared.auto, state.size),
+      () => apart(() => self.emit("end")),
+      (error) => {
+        // A peer that has gone is no news; and there is nobody to tell what the header can't say any more.
+        if (!res.headersSent) apart(() => self.onStatError(error));
+        else if (res.destroyed && (error as NodeJS.ErrnoException).code === "ERR_SENDFILE_CLOSED") return;
+        else if (self.listenerCount("error") > 0) apart(() => self.onStatError(error));
+      },
+    );
+  };
+
+  const ours = {
     sendFile(this: SendStream, path: string): void {
       const opened = shared.auto === "copy" || obstacle(this.res) !== null ? null : opener.open(path);
       if (opened === null) return sendFile.call(this, path);
@@ -78,59 +162,31 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
     },
 
     send(this: SendStream, path: string, stat: Stats): void {
-      sizes.set(this, stat.size);
+      const state = stateOf(this);
+      state.size = stat.size;
       if (stat.isFile()) opener.met(path);
-      send.call(this, path, stat);
+      const alike = plain(this, proto);
+      if (!alike || !memo.say(this, path, stat)) {
+        state.stat = alike ? stat : null;
+        return send.call(this, path, stat);
+      }
+      const { req, res, options } = this;
+      if (req.method === "HEAD") res.end();
+      else if (this.stream === ours.stream) leave(this, path, options, 0, stat.size, stat);
+      else this.stream(path, { ...options, start: 0, end: Math.max(0, stat.size - 1) });
     },
 
     stream(this: SendStream, path: string, options: ReadOptions): void {
-      const { req, res } = this;
-      const length = Number(res.getHeader("content-length"));
-      const known = held.get(this);
-      const file = known?.path === path ? known : undefined; // not where this is a sibling of it
-      if (file?.only && length === 0) return void res.end();
-      const old =
-        !file?.only &&
-        (shared.sys === null ||
-          shared.auto === "copy" ||
-          !(length > 0) ||
-          this.listeners("stream").some((listener) => listener.length > 0) ||
-          FOREIGN.some((name) => options[name] !== undefined) ||
-          // Behind others in its pipeline `send` would never close the file of a client that goes away.
-          (res.socket !== null && obstacle(res) !== null));
-      if (old) {
-        this.once("stream", (body: ReadStream) =>
-          body.once(
-            "close",
-            watch(req, res, () => body.destroy()),
-          ),
-        );
-        return stream.call(this, path, options);
-      }
-
-      // Express listens, to know that a body has begun: it asks for no stream, and there is none.
-      this.emit("stream");
-      if (file !== undefined) held.delete(this);
-      const checked = check({ offset: options.start, count: length }, shared.auto, true);
-      answer(
-        shared,
-        req,
-        res,
-        file?.source ?? sourceOf(path),
-        { ...checked, size: sizes.get(this) },
-        () => apart(() => this.emit("end")),
-        (error) => {
-          // A peer that has gone is no news; and there is nobody to tell what the header can't say any more.
-          if (!res.headersSent) apart(() => this.onStatError(error));
-          else if (res.destroyed && (error as NodeJS.ErrnoException).code === "ERR_SENDFILE_CLOSED") return;
-          else if (this.listenerCount("error") > 0) apart(() => this.onStatError(error));
-        },
-      );
+      const state = stateOf(this);
+      if (state.stat !== null) memo.keep(this, path, state.stat);
+      state.stat = null;
+      leave(this, path, options, options.start, Number(this.res.getHeader("content-length")));
     },
 
     /** Has the body come from a file that is open already; returns how to close it where nothing became of that. */
     from: (stream: SendStream, path: string, fd: number) => hold(stream, path, fd, true),
   };
+  return ours;
 }
 
 /** What a listener throws is uncaught, as that of any event: it is no failure of the transfer that it was told of. */
@@ -158,7 +214,7 @@ function protoOf(send: Send): SendStream {
 export function accelerate(shared: Shared, send: Send): () => void {
   const proto = protoOf(send);
   const before = { sendFile: proto.sendFile, send: proto.send, stream: proto.stream };
-  const ours = bodies(shared, before);
+  const ours = bodies(shared, { ...before, setHeader: proto.setHeader, type: proto.type });
   const after = { sendFile: ours.sendFile, send: ours.send, stream: ours.stream };
   Object.assign(proto, after);
   return () => {

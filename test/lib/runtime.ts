@@ -33,7 +33,8 @@ export type Difference =
   | "a Blob of a file is the file"
   | "stdout is a stream"
   | "fd of a response"
-  | "keep-alive of HTTP/1.0";
+  | "keep-alive of HTTP/1.0"
+  | "a loader that can be watched";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -55,6 +56,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "stdout is a stream": "process.stdout under Bun has a write() of its own, and no queue to wait in",
     "fd of a response": "a response of node:http under Bun has no socket with an fd",
     "keep-alive of HTTP/1.0": "node:http under Bun answers no pipelined HTTP/1.0",
+    "a loader that can be watched": "require() under Bun does not end in Module._load",
     "TLS with a shared key": "node:tls under Bun has no PSK ciphers",
     "live imports of node:fs": "under Bun syncBuiltinESMExports() changes no import",
   },

@@ -1,0 +1,32 @@
+// The copies of `send` that a program loads, however deep below its framework: `require` is asked for each.
+
+import Module from "node:module";
+import type { Send } from "./send.js";
+
+interface Loader {
+  /** What require() ends in, and import of a CommonJS module too. Not documented, so it is looked for. */
+  _load?(request: string, ...rest: unknown[]): unknown;
+}
+
+/** By its name, or by its file where an ES module imports it. */
+const NAME = /^send$|[\\/]node_modules[\\/]send[\\/]index\.js$/;
+
+/** Has `found` called with each copy as it is loaded. Returns an undo. */
+export function copies(found: (send: Send) => void): () => void {
+  const loader = Module as unknown as Loader;
+  const { _load } = loader;
+  if (typeof _load !== "function") return () => {};
+  const known = new WeakSet<object>();
+  const load = function (this: unknown, request: string, ...rest: unknown[]): unknown {
+    const exports = Reflect.apply(_load, this, [request, ...rest]);
+    if (typeof exports === "function" && NAME.test(request) && !known.has(exports)) {
+      known.add(exports);
+      found(exports as Send);
+    }
+    return exports;
+  };
+  loader._load = load;
+  return () => {
+    if (loader._load === load) loader._load = _load;
+  };
+}
