@@ -40,8 +40,9 @@ export function dash(
   core.transfer_extent(handle, header.length, offset, count, 0, Flag.Native | Flag.Probe);
   if (header.length > 0) scratch.write(header);
   const action = core.transfer_run(handle, out, file, now);
-  const moved = core.transfer_tally(handle, Way.Native);
-  const corked = action !== Action.Done && core.transfer_corked(handle) === 1;
+  const done = action === Action.Done; // as nearly always: then there is nothing to ask
+  const moved = done ? header.length + count : core.transfer_tally(handle, Way.Native);
+  const corked = !done && core.transfer_corked(handle) === 1;
   const way = action === Action.Copy ? core.transfer_way(handle) : Way.Native;
   const unable = way === Way.Copied;
   const bell = way === Way.Doorbell ? core.transfer_want(handle) - Math.max(0, header.length - moved) : 0;

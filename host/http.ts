@@ -3,14 +3,15 @@
 import { host } from "#process";
 import type { Request, Response } from "./http/message.js";
 import * as http from "./http/respond.js";
-import { accelerate as patch, type Send } from "./http/send.js";
+import { accelerate as patch } from "./http/send.js";
+import type { Send } from "./http/sendstream.js";
 import { type Handler, type StaticOptions, serveStatic as serve } from "./http/static.js";
 import type { File } from "./source.js";
 
 export { SendfileError, type SendfileErrorCode, type SendfileErrorDetails } from "./errors.js";
 export type { Request, Response } from "./http/message.js";
 export type { RespondOptions } from "./http/respond.js";
-export type { Send } from "./http/send.js";
+export type { Send } from "./http/sendstream.js";
 export type { Handler, StaticOptions } from "./http/static.js";
 export type { Mode, Progress } from "./sendfile.js";
 export type { File } from "./source.js";

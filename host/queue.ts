@@ -98,6 +98,9 @@ const BYTES_WRITTEN: PropertyDescriptor & ThisType<Inner> = {
   },
 };
 
+/** Whether the stream has a queue of its own, and nobody stands before it. */
+const queues = (stream: Writable): boolean => stream.write === WRITE && stream instanceof Writable;
+
 /**
  * The queue of a stream: one for its life, unless somebody replaces the stream's `write` or `_write`
  * meanwhile. That one may do as it likes with a chunk (encrypt, compress, count), so then everything goes
@@ -105,11 +108,10 @@ const BYTES_WRITTEN: PropertyDescriptor & ThisType<Inner> = {
  */
 export function queueOf(stream: Writable, fdOf: FdOf = nodeFd): Queue {
   const known = (stream as { [QUEUE]?: StreamQueue | CallQueue })[QUEUE];
-  const kind = stream instanceof Writable && stream.write === WRITE ? StreamQueue : CallQueue;
-  if (known instanceof kind && known.current) return known;
+  if (known?.current) return known;
   if (!Object.isExtensible(stream))
     throw argumentError(TypeError, "socket must not be frozen, or else closed to new properties");
-  const queue = kind === CallQueue ? new CallQueue(stream) : new StreamQueue(stream, known, fdOf);
+  const queue = queues(stream) ? new StreamQueue(stream, known, fdOf) : new CallQueue(stream);
   Object.defineProperty(stream, QUEUE, { value: queue, configurable: true });
   return queue;
 }
@@ -122,10 +124,14 @@ export type FdOf = (handle: object) => number;
 
 /** Node's handles are a TCP or a Pipe; of others nobody knows what a native call would do to them. */
 const nodeFd: FdOf = (handle: Handle) => {
-  const kind = handle.constructor.name;
-  if (kind !== "TCP" && kind !== "Pipe") return -1;
+  const kind = handle.constructor;
+  if (kind !== lastKind) {
+    if (kind.name !== "TCP" && kind.name !== "Pipe") return -1;
+    lastKind = kind; // a name takes longer to look up than all the rest here
+  }
   return typeof handle.fd === "number" ? handle.fd : -1;
 };
+let lastKind: unknown;
 
 /** What all queues say of the stream behind them. */
 abstract class Base {
@@ -191,7 +197,7 @@ class StreamQueue extends Base implements Queue {
   }
 
   get current(): boolean {
-    return this.#inner._write === this.#installed;
+    return this.stream.write === WRITE && this.#inner._write === this.#installed;
   }
 
   get closed(): boolean {
@@ -283,7 +289,7 @@ class CallQueue extends Base implements Queue {
   #watched = false;
 
   get current(): boolean {
-    return true;
+    return !queues(this.stream);
   }
 
   get closed(): boolean {

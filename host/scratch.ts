@@ -16,10 +16,9 @@ export class Scratch {
     this.#bytes = Buffer.from(core.memory.buffer, this.#start, this.#length);
   }
 
-  /** Memory may grow when a transfer is opened: its old views are dead then. */
+  /** Memory may grow when a transfer is opened: its old views are empty then. */
   #view(): Buffer {
-    const { buffer } = this.#core.memory;
-    if (this.#bytes.buffer !== buffer) this.#bytes = Buffer.from(buffer, this.#start, this.#length);
+    if (this.#bytes.length === 0) this.#bytes = Buffer.from(this.#core.memory.buffer, this.#start, this.#length);
     return this.#bytes;
   }
 

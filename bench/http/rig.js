@@ -9,6 +9,7 @@ import { connect } from "node:net";
 import { cpus, loadavg, release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { STEADY, Steady } from "../steady.js";
 
 /**
  * @typedef {object} Result of one measurement
@@ -17,6 +18,7 @@ import { createInterface } from "node:readline";
  * @property {number} busy the server's CPU time over the wall clock's
  * @property {number} loader the same of the load generator
  * @property {number} others the same of everybody else on the machine, the hypervisor's other guests included
+ * @property {number} speed of the slower processor, before and after: 1 is as fast as it ever was
  * @property {number} errors
  * @property {number} p50 ms
  * @property {number} p99 ms
@@ -67,6 +69,7 @@ export class Rig {
   #digests = new Map();
   /** @type {Set<number>} */
   #pids = new Set();
+  #steady = new Steady();
 
   /** @param {import("./load.js").Generator} generator @param {number[]} sizes @param {number} tries of a measurement that is not a quiet one */
   constructor(generator, sizes, tries) {
@@ -180,10 +183,11 @@ export class Rig {
   async measure(server, size, seconds) {
     return this.awake(server, async () => {
       let best = await this.load(server, size, seconds);
-      for (let tried = 1; tried < this.tries && best.others > QUIET; tried++) {
+      for (let tried = 1; tried < this.tries && disturbed(best) > QUIET; tried++) {
+        await this.#steady.wait();
         const again = await this.load(server, size, seconds);
-        again.errors += best.errors;
-        best = again.others < best.others ? again : { ...best, errors: again.errors };
+        const errors = best.errors + again.errors;
+        best = { ...(disturbed(again) < disturbed(best) ? again : best), errors };
       }
       return best;
     });
@@ -191,6 +195,7 @@ export class Rig {
 
   /** One measurement of a server that is awake. @param {Server} server @param {number} size @param {number} seconds @returns {Promise<Result>} */
   async load({ origin, pid }, size, seconds) {
+    const speed = await this.#steady.look();
     const before = { all: machineSeconds(), server: cpuSeconds(pid), self: cpuSeconds("self") };
     const {
       bytes,
@@ -209,6 +214,7 @@ export class Rig {
     const own = after.self.own - before.self.own;
     const others = Math.max(0, after.all - before.all - cpu - loader - own);
     return {
+      speed: Math.min(speed, await this.#steady.look()),
       rate: requests / wall,
       cpu: (cpu / requests) * 1e6,
       busy: cpu / wall,
@@ -219,6 +225,11 @@ export class Rig {
       p99,
     };
   }
+}
+
+/** How much of a core was somebody else's, inside of this machine or outside. @param {Result} result */
+function disturbed({ others, speed }) {
+  return others + (1 - Math.min(1, speed / STEADY));
 }
 
 function kill(/** @type {number} */ pid, /** @type {NodeJS.Signals} */ signal) {

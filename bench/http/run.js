@@ -142,18 +142,16 @@ table(
 );
 const everything = [...rows.values()].flatMap(({ results }) => [...results.values()].flat());
 if (everything.length > 0) {
-  const [low, middle, high] = [0.25, 0.5, 0.75].map(
-    (p) =>
-      quantile(
-        everything.map(({ others }) => others),
-        p,
-      ) * 100,
-  );
-  console.log(
-    `\nTaken by others on this machine meanwhile: ${middle.toFixed(0)} % of a core (quartiles ${low.toFixed(0)}-${high.toFixed(0)})${
-      middle > 20 ? ": too much for the verdicts above to mean much" : ""
-    }`,
-  );
+  const percent = (/** @type {"others" | "speed"} */ name) => {
+    const all = everything.map((result) => result[name]);
+    const [low, middle, high] = [0.25, 0.5, 0.75].map((p) => quantile(all, p) * 100);
+    return { middle, words: `${middle.toFixed(0)} % (quartiles ${low.toFixed(0)}-${high.toFixed(0)})` };
+  };
+  const others = percent("others");
+  const speed = percent("speed");
+  console.log(`\nOthers on this machine took meanwhile, of a core: ${others.words}`);
+  console.log(`The slower processor's speed before and after, of the best seen: ${speed.words}`);
+  if (others.middle > 20 || speed.middle < 80) console.log("Too much for the verdicts above to mean much.");
 }
 console.log(`\n${runs} rounds of ${seconds} s; load average at the end: ${loadavg()[0].toFixed(2)}`);
 

@@ -1,7 +1,7 @@
 // The copies of `send` that a program loads, however deep below its framework: `require` is asked for each.
 
 import Module from "node:module";
-import type { Send } from "./send.js";
+import type { Send } from "./sendstream.js";
 
 interface Loader {
   /** What require() ends in, and import of a CommonJS module too. Not documented, so it is looked for. */

@@ -2,7 +2,7 @@
 // condition in the request they depend on nothing but the file's name, size and time, and on `send`'s settings.
 
 import type { Stats } from "node:fs";
-import type { SendStream } from "./send.js";
+import type { SendStream } from "./sendstream.js";
 
 /** In `send`'s order; Content-Length follows. */
 const NAMES = ["Accept-Ranges", "Cache-Control", "Last-Modified", "ETag", "Content-Type"] as const;

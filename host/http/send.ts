@@ -1,52 +1,15 @@
 // The `send` package, and how its bodies leave. All that comes before the body (ranges, ETag, conditional
 // requests, dotfiles, traversal, directories, its events) is send's own work.
 
-import type { EventEmitter } from "node:events";
 import fs, { type ReadStream, type Stats } from "node:fs";
 import { argumentError } from "../errors.js";
 import type { Shared } from "../sendfile.js";
 import { describe, PathSource } from "../source.js";
 import { Memo, plain } from "./memo.js";
-import { obstacle, type Request, type Response } from "./message.js";
+import { obstacle } from "./message.js";
 import { watch } from "./pipeline.js";
 import { answer, bodyOf } from "./respond.js";
-
-/** What is used of send's SendStream. */
-export interface SendStream extends EventEmitter {
-  path: string;
-  req: Request;
-  res: Response;
-  options: { readonly [option: string]: unknown };
-  readonly _acceptRanges?: boolean;
-  readonly _cacheControl?: boolean;
-  readonly _etag?: boolean;
-  readonly _immutable?: boolean;
-  readonly _lastModified?: boolean;
-  readonly _maxage?: number;
-  pipe(res: Response): Response;
-  /** Headers for a file that was found, then `stream`. */
-  send(path: string, stat: Stats): void;
-  /** Looks what is at `path`, then `send`. */
-  sendFile(path: string): void;
-  /** The body: bytes `start` to `end` of the file, both included. */
-  stream(path: string, options: ReadOptions): void;
-  /** Sets what says how the file may be kept. */
-  setHeader(path: string, stat: Stats): void;
-  /** Sets Content-Type. */
-  type(path: string): void;
-  error(status: number, error?: Error): void;
-  onStatError(error: Error): void;
-  [STATE]?: State;
-}
-
-export interface ReadOptions {
-  start: number;
-  end: number;
-  [option: string]: unknown;
-}
-
-/** The package's export. */
-export type Send = (req: Request, path: string, options?: object) => SendStream;
+import type { ReadOptions, Send, SendStream } from "./sendstream.js";
 
 /** What fs.createReadStream, which `send` hands its own options to, would do something else for. */
 const FOREIGN = ["fd", "fs", "encoding", "signal", "flags", "autoClose", "emitClose"];
@@ -70,7 +33,7 @@ interface Held {
   readonly only: boolean;
 }
 
-function stateOf(stream: SendStream): State {
+function stateOf(stream: SendStream & { [STATE]?: State }): State {
   return (stream[STATE] ??= { size: undefined, held: null, stat: null });
 }
 

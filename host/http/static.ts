@@ -9,7 +9,8 @@ import { describe } from "../source.js";
 import { inside, whereabouts } from "./inside.js";
 import type { Request, Response } from "./message.js";
 import { negotiate } from "./negotiate.js";
-import { bodies, type Send, type SendStream } from "./send.js";
+import { bodies } from "./send.js";
+import type { Send, SendStream } from "./sendstream.js";
 
 /** Those of `send` (in its documentation), and these. */
 export interface StaticOptions {

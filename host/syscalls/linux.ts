@@ -56,20 +56,34 @@ const O_CLOEXEC = 0x80000;
 const RESOLVE_CACHED = 0x20;
 const PATH_MAX = 4096;
 /** As io_uring opens a file before it gives the work to a thread. */
-const FLAGS = BigInt(O_NONBLOCK | O_CLOEXEC);
+const FLAGS = O_NONBLOCK | O_CLOEXEC;
 
 /*
  * The frame: arguments of one call at a time, in linear memory.
  * ┌────────────┬───────────────────────┬────────────┬─────────────┐
  * │ 0: off_t   │ 8: iovec (base, len)  │ 24: optval │ 28: optlen  │ 32: open_how (flags, mode, resolve), 24 bytes
  * └────────────┴───────────────────────┴────────────┴─────────────┘
- * A path lies before it, in what is scratch between two runs.
+ * A path lies before it, in what is scratch between two runs. Below are the places in words of 32 bits.
  */
+const OFFSET = 0;
+const IOVEC = 2;
+const OPTVAL = 6;
+const OPTLEN = 7;
+const HOW = 8;
+const FRAME_WORDS = 14;
+
 /** The system's calls by a Linux libc; `frame` is where the core's memory has 64 bytes for their arguments. */
 export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
-  // Memory may grow when a transfer is opened: its old views are dead then.
-  let view = new DataView(memory.buffer);
-  const frameView = () => (view.buffer === memory.buffer ? view : (view = new DataView(memory.buffer)));
+  // Memory may grow when a transfer is opened: its old views are empty then.
+  let words = new Uint32Array();
+  const frameWords = () => (words.length > 0 ? words : (words = new Uint32Array(memory.buffer, frame, FRAME_WORDS)));
+  /** The address of a place in the frame. */
+  const at = (word: number) => frame + 4 * word;
+  /** A 64-bit number in two words, the lower one first, as on every system that the bindings know. */
+  const put = (word: number, value: number) => {
+    words[word] = value; // modulo 2^32
+    words[word + 1] = value / 2 ** 32;
+  };
 
   const answer = (n: number, syscall: string): number => {
     if (n >= 0) return n;
@@ -79,9 +93,9 @@ export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
   };
 
   const option = (fd: number, level: number, name: number): number => {
-    frameView().setUint32(frame + 28, 4, true);
-    if (libc.getsockopt(fd, level, name, frame + 24, frame + 28) < 0) return -1;
-    return view.getInt32(frame + 24, true);
+    frameWords()[OPTLEN] = 4;
+    if (libc.getsockopt(fd, level, name, at(OPTVAL), at(OPTLEN)) < 0) return -1;
+    return words[OPTVAL] as number;
   };
 
   const sys: Syscalls = {
@@ -90,18 +104,16 @@ export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
     syscall: "",
 
     sendfile(out, file, offset, count) {
-      frameView().setUint32(frame, offset >>> 0, true);
-      view.setUint32(frame + 4, offset / 2 ** 32, true);
+      frameWords();
+      put(OFFSET, offset);
       return answer(libc.sendfile(out, file, frame, count), "sendfile");
     },
 
     read(file, ptr, offset, count) {
-      const address = libc.base + ptr;
-      frameView().setUint32(frame + 8, address >>> 0, true);
-      view.setUint32(frame + 12, address / 2 ** 32, true);
-      view.setUint32(frame + 16, count, true);
-      view.setUint32(frame + 20, 0, true);
-      const n = answer(libc.preadv2(file, frame + 8, 1, offset, RWF_NOWAIT), "preadv2");
+      frameWords();
+      put(IOVEC, libc.base + ptr);
+      put(IOVEC + 2, count);
+      const n = answer(libc.preadv2(file, at(IOVEC), 1, offset, RWF_NOWAIT), "preadv2");
       return n === -Fault.Closed ? -Fault.System : n; // EBADF of a file says nothing about the peer
     },
 
@@ -119,11 +131,11 @@ export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
     push(fd) {
       const before = option(fd, IPPROTO_TCP, TCP_NODELAY);
       if (before < 0) return; // a Unix socket holds nothing back
-      view.setInt32(frame + 24, 1, true);
-      libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, frame + 24, 4);
+      words[OPTVAL] = 1;
+      libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, at(OPTVAL), 4);
       if (before !== 0) return;
-      view.setInt32(frame + 24, 0, true);
-      libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, frame + 24, 4);
+      words[OPTVAL] = 0;
+      libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, at(OPTVAL), 4);
     },
 
     probe() {
@@ -132,7 +144,7 @@ export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
       try {
         // To no fd at all: a kernel that knows the call answers EBADF.
         const sendfile = libc.sendfile(-1, fd, null, 1) >= 0 || libc.errno() === constants.errno.EBADF;
-        const nowait = sys.read(fd, frame + 24, 0, 1);
+        const nowait = sys.read(fd, at(OPTVAL), 0, 1);
         return { sendfile, nowait: nowait >= 0 || nowait === -Fault.WouldBlock };
       } finally {
         fs.closeSync(fd);
@@ -145,16 +157,17 @@ export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
       const length = room.write(path, "utf8");
       if (length >= PATH_MAX - 4) return -1; // it may have been cut
       room[length] = 0;
-      frameView().setBigUint64(frame + 32, FLAGS, true);
-      view.setBigUint64(frame + 40, 0n, true);
-      view.setBigUint64(frame + 48, BigInt(RESOLVE_CACHED), true);
-      return libc.openat2(AT_FDCWD, frame - PATH_MAX, frame + 32, 24);
+      frameWords();
+      put(HOW, FLAGS);
+      put(HOW + 2, 0);
+      put(HOW + 4, RESOLVE_CACHED);
+      return libc.openat2(AT_FDCWD, frame - PATH_MAX, at(HOW), 24);
     },
 
     bare(out, file, offset, count) {
       if (offset !== null) {
-        frameView().setUint32(frame, offset >>> 0, true);
-        view.setUint32(frame + 4, offset / 2 ** 32, true);
+        frameWords();
+        put(OFFSET, offset);
       }
       const n = libc.sendfile(out, file, offset === null ? null : frame, count);
       if (n < 0) sys.errno = libc.errno();

@@ -1,0 +1,55 @@
+// Whether the processors run at their full speed. A virtual machine shares them with its neighbours and need not be
+// told so: then the same work takes twice as long, for seconds, and no counter of the system shows it.
+
+import { cpus } from "node:os";
+import { isMainThread, parentPort, Worker } from "node:worker_threads";
+
+/** As many additions as take a few ms: long enough to meet whom a processor is shared with. */
+const ADDITIONS = 20_000_000;
+/** Less than this of the best that was seen is a processor that somebody else has. */
+export const STEADY = 0.87;
+/** Between two looks, and at most so many of them. */
+const LOOK_MS = 200;
+const LOOKS = 25;
+
+if (!isMainThread) {
+  parentPort?.on("message", () => {
+    const start = performance.now();
+    let sum = 0;
+    for (let i = 0; i < ADDITIONS; i++) sum = (sum + i) | 0;
+    parentPort?.postMessage({ ms: performance.now() - start, sum });
+  });
+}
+
+export class Steady {
+  #workers = cpus().map(() => new Worker(new URL(import.meta.url)));
+  #best = Number.POSITIVE_INFINITY;
+
+  constructor() {
+    for (const worker of this.#workers) worker.unref();
+  }
+
+  /** How fast the slowest processor is now: 1 is as fast as ever. */
+  async look() {
+    const times = await Promise.all(
+      this.#workers.map(
+        (worker) =>
+          new Promise((resolve) => {
+            worker.once("message", ({ ms }) => resolve(ms));
+            worker.postMessage(null);
+          }),
+      ),
+    );
+    this.#best = Math.min(this.#best, ...times);
+    return this.#best / Math.max(...times);
+  }
+
+  /** Waits until all processors are steady, or for some seconds; whether they are. */
+  async wait() {
+    for (let looks = 0; looks < LOOKS; looks++) {
+      if ((await this.look()) >= STEADY) return true;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+    return false;
+  }
+}
