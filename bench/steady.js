@@ -10,7 +10,7 @@ const ADDITIONS = 20_000_000;
 export const STEADY = 0.87;
 /** Between two looks, and at most so many of them. */
 const LOOK_MS = 200;
-const LOOKS = 25;
+const LOOKS = 10;
 
 if (!isMainThread) {
   parentPort?.on("message", () => {
@@ -44,12 +44,12 @@ export class Steady {
     return this.#best / Math.max(...times);
   }
 
-  /** Waits until all processors are steady, or for some seconds; whether they are. */
+  /** Waits until all processors are steady, or for some seconds; as `look`. */
   async wait() {
-    for (let looks = 0; looks < LOOKS; looks++) {
-      if ((await this.look()) >= STEADY) return true;
+    for (let looks = 1; ; looks++) {
+      const speed = await this.look();
+      if (speed >= STEADY || looks === LOOKS) return speed;
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
-    return false;
   }
 }

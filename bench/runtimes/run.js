@@ -1,7 +1,7 @@
 // npm run bench:runtimes: 1 GiB from the page cache to one client, on each runtime against its own best way
 // and against a C loop and CPython. The rig is bench/transfer's.
 //
-//   node bench/runtimes/run.js [--only node,deno,bun] [--runs N] [--size BYTES] [--json FILE]
+//   node bench/runtimes/run.js [--only node,deno,bun] [--runs N] [--tries N] [--size BYTES] [--json FILE]
 
 import { execFileSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Rig } from "../transfer/rig.js";
 import { nodes, others, pipe, sendoff } from "../transfer/senders.js";
-import { cpu, medians, middle, table, verdict, verdicts, wall } from "../transfer/table.js";
+import { cpu, median, medians, middle, table, verdict, verdicts, wall } from "../transfer/table.js";
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 const installed = (/** @type {string} */ name) => here(`../../test/runtimes/node_modules/.bin/${name}`);
@@ -58,18 +58,21 @@ const { values } = parseArgs({
     only: { type: "string", default: KNOWN.join() },
     runs: { type: "string", default: "7" },
     size: { type: "string", default: String(2 ** 30) },
+    tries: { type: "string", default: "1" },
     json: { type: "string" },
   },
 });
 const runs = Number(values.runs);
 const size = Number(values.size);
+const tries = Number(values.tries);
 const only = values.only.split(",");
 if (!(runs >= 1 && runs <= 1000)) throw new RangeError(`--runs must be 1 to 1000 (got ${values.runs})`);
+if (!(tries >= 1 && tries <= 100)) throw new RangeError(`--tries must be 1 to 100 (got ${values.tries})`);
 if (!(size >= 2 ** 20 && size <= 2 ** 34)) throw new RangeError(`--size must be 1 MiB to 16 GiB (got ${values.size})`);
 if (only.some((name) => !KNOWN.includes(name))) throw new RangeError(`--only knows ${KNOWN.join(", ")}`);
 if (!existsSync(here("../../build/core.wasm"))) throw new Error("npm run build comes first");
 
-const rig = new Rig();
+const rig = new Rig({ tries });
 const file = rig.file(size);
 const asked = only.filter((name) => name !== "node");
 const chosen = asked.filter((name) => existsSync(RUNTIMES[name].path));
@@ -106,7 +109,8 @@ senders.push(...beyondNode, ...others(rig, file).filter(({ name }) => ["C loop",
 console.log("");
 const results = await rig.rounds(senders, runs, (sender) => rig.trial(sender, 1, size, file));
 medians(results);
-console.log(`\nload after: ${load()}\n`);
+const speed = median([...results.values()].flat().map(({ speed = 1 }) => speed));
+console.log(`\nload after: ${load()}; the slower processor's speed, of the best seen: ${(speed * 100).toFixed(0)} %\n`);
 verdicts(
   chosen.flatMap((runtime) =>
     ours(runtime).flatMap((way) =>

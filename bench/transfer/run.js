@@ -1,6 +1,6 @@
 // npm run bench:transfer: runs the scenarios one after the other, and says which figures were reached.
 //
-//   node bench/transfer/run.js [--only 1,5] [--runs N] [--size BYTES] [--transfers N] [--json FILE]
+//   node bench/transfer/run.js [--only 1,5] [--runs N] [--tries N] [--size BYTES] [--transfers N] [--json FILE]
 
 import { existsSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -32,20 +32,23 @@ const { values } = parseArgs({
     runs: { type: "string", default: "5" },
     size: { type: "string", default: String(2 ** 30) },
     transfers: { type: "string", default: "4000" },
+    tries: { type: "string", default: "1" },
     json: { type: "string" },
   },
 });
 const runs = Number(values.runs);
 const size = Number(values.size);
+const tries = Number(values.tries);
 const transfers = Number(values.transfers);
 const only = values.only.split(",").map(Number);
 if (!(runs >= 1 && runs <= 1000)) throw new RangeError(`--runs must be 1 to 1000 (got ${values.runs})`);
+if (!(tries >= 1 && tries <= 100)) throw new RangeError(`--tries must be 1 to 100 (got ${values.tries})`);
 if (!(size >= 2 ** 20 && size <= 2 ** 34)) throw new RangeError(`--size must be 1 MiB to 16 GiB (got ${values.size})`);
 if (!(transfers >= 100 && transfers <= 1e6)) throw new RangeError(`--transfers must be 100 to 1e6`);
 if (only.some((n) => SCENARIOS[n - 1] === undefined)) throw new RangeError(`--only knows 1 to ${SCENARIOS.length}`);
 if (!existsSync(new URL("../../build/core.wasm", import.meta.url))) throw new Error("npm run build comes first");
 
-const rig = new Rig();
+const rig = new Rig({ tries });
 const machine = rig.machine();
 table(
   ["machine", ""],
