@@ -1,7 +1,8 @@
-// Two network namespaces and a veth pair between them, and what tc can do to it. Needs root, iproute2, and a
-// kernel that allows it.
+// Two network namespaces and a wire between them: a veth pair and what tc can do to it, or the relay where the kernel
+// has no netem. Needs root, iproute2, and a kernel that allows it.
 
-import { execFileSync } from "node:child_process";
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { compileRelay, type Relay } from "./relay.js";
 
 function run(command: string, ...args: string[]): void {
   execFileSync(command, args, { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
@@ -19,6 +20,9 @@ async function reason(attempt: () => unknown): Promise<string | null> {
   }
 }
 
+/** What stands for netem where the kernel has none, or why nothing can. */
+let relay: Relay | string | null = null;
+
 let count = 0;
 /** Those that are there: a process that ends leaves none behind. */
 const wires = new Set<Wire>();
@@ -34,6 +38,7 @@ export class Wire {
   readonly far: string;
   /** The address of who sends. */
   readonly host = "10.213.7.1";
+  #relay: ChildProcess | null = null;
 
   private constructor() {
     const name = `sendoff-${process.pid}-${count++}`;
@@ -60,8 +65,14 @@ export class Wire {
       run("ip", "netns", "add", space);
       run("ip", "-n", space, "link", "set", "lo", "up");
     }
-    run("ip", "link", "add", "wire", "netns", near, "type", "veth", "peer", "name", "wire", "netns", far);
-    if (discipline.length > 0) run("tc", "-n", near, "qdisc", "replace", "dev", "wire", "root", ...discipline);
+    const [kind, ...words] = discipline;
+    if (kind === "netem" && relay !== null) {
+      if (typeof relay === "string") throw new Error(`${noNetem}; ${relay}`);
+      this.#relay = await relay(near, far, words);
+    } else {
+      run("ip", "link", "add", "wire", "netns", near, "type", "veth", "peer", "name", "wire", "netns", far);
+      if (kind !== undefined) run("tc", "-n", near, "qdisc", "replace", "dev", "wire", "root", ...discipline);
+    }
     for (const [space, address] of [
       [near, host],
       [far, "10.213.7.2"],
@@ -96,6 +107,7 @@ export class Wire {
 
   remove(): void {
     wires.delete(this);
+    this.#relay?.kill("SIGKILL");
     for (const space of [this.near, this.far]) {
       try {
         run("ip", "netns", "delete", space);
@@ -106,6 +118,9 @@ export class Wire {
 
 /** Why there can be no wire here; null where there can. */
 export const noWire = await reason(async () => (await Wire.lay()).remove());
+
+const noNetem = await lacks("netem", "delay", "1ms");
+if (noWire === null && noNetem !== null) relay = compileRelay();
 
 /** Why a wire with this discipline can't be had here; null where it can. */
 export async function lacks(...discipline: string[]): Promise<string | null> {
