@@ -58,12 +58,11 @@ async function play(
   scene: Scene,
   size: number,
   options: SendfileOptions,
-  shape: string[] | null = null,
+  shape: string[] = [],
   stall: number | null = null,
 ): Promise<Play> {
-  const wire = new Wire();
+  const wire = await Wire.lay(...shape);
   scene.after(() => wire.remove());
-  if (shape !== null) wire.shape(...shape);
   const data = pattern(size);
   const file = `${tempFolder(scene)}/file`;
   writeFileSync(file, data);
@@ -102,8 +101,9 @@ async function fails({ data, sender }: Play, code: string): Promise<number> {
   return said.sent;
 }
 
+const SLOW = ["tbf", "rate", "1mbit", "burst", "16kb", "latency", "200ms"];
 const NETWORKS: Record<string, string[]> = {
-  "1 Mbit/s": ["tbf", "rate", "1mbit", "burst", "16kb", "latency", "200ms"],
+  "1 Mbit/s": SLOW,
   "20 ms of delay": ["netem", "delay", "20ms", "5ms"],
   "3 % of loss": ["netem", "delay", "2ms", "loss", "3%"],
   reordering: ["netem", "delay", "5ms", "reorder", "25%", "50%"],
@@ -122,13 +122,13 @@ const NETWORKS: Record<string, string[]> = {
 };
 
 for (const [name, shape] of Object.entries(NETWORKS)) {
-  const reason = lacks(...shape);
+  const reason = await lacks(...shape);
   for (const mode of MODES) {
     // The timeout is far below what the whole takes over the slow link: a slow reader that reads is no stall.
     row(
       `${name}: every byte arrives, and no timeout fires, ${mode}`,
       async (t) => {
-        const size = name === "1 Mbit/s" ? 640 * 1024 : 4 * MIB;
+        const size = shape === SLOW ? 640 * 1024 : 4 * MIB;
         await arrives(await play(t, size, { mode, timeout: 3000 }, shape), mode);
       },
       reason,
@@ -148,7 +148,7 @@ for (const mode of MODES) {
   row(
     `a black hole in the middle: the timeout, ${mode}`,
     async (t) => {
-      const playing = await play(t, HUGE, { mode, timeout: 1000 }, null, MIB);
+      const playing = await play(t, HUGE, { mode, timeout: 1000 }, [], MIB);
       await playing.receiver.said(); // a MiB is there
       playing.wire.swallow();
       const sent = await fails(playing, "ERR_SENDFILE_TIMEOUT");
@@ -160,7 +160,7 @@ for (const mode of MODES) {
   row(
     `a black hole in the middle: the deadline, ${mode}`,
     async (t) => {
-      const playing = await play(t, HUGE, { mode, deadline: 2000 }, null, MIB);
+      const playing = await play(t, HUGE, { mode, deadline: 2000 }, [], MIB);
       await playing.receiver.said();
       playing.wire.swallow();
       await fails(playing, "ERR_SENDFILE_DEADLINE");
@@ -171,16 +171,15 @@ for (const mode of MODES) {
   row(
     `the deadline over a slow link that moves all the time, ${mode}`,
     async (t) => {
-      const shape = NETWORKS["1 Mbit/s"] as string[];
-      await fails(await play(t, HUGE, { mode, deadline: 2000, timeout: 60_000 }, shape), "ERR_SENDFILE_DEADLINE");
+      await fails(await play(t, HUGE, { mode, deadline: 2000, timeout: 60_000 }, SLOW), "ERR_SENDFILE_DEADLINE");
     },
-    noWire ?? lacks("tbf", "rate", "1mbit", "burst", "16kb", "latency", "200ms"),
+    await lacks(...SLOW),
   );
 
   row(
     `a receiver that stalls: the timeout, ${mode}`,
     async (t) => {
-      const playing = await play(t, HUGE, { mode, timeout: 1000 }, null, MIB);
+      const playing = await play(t, HUGE, { mode, timeout: 1000 }, [], MIB);
       await fails(playing, "ERR_SENDFILE_TIMEOUT");
     },
     noWire,
@@ -189,7 +188,7 @@ for (const mode of MODES) {
   row(
     `a receiver that is killed: the connection is closed, ${mode}`,
     async (t) => {
-      const playing = await play(t, HUGE, { mode, timeout: 30_000 }, null, MIB);
+      const playing = await play(t, HUGE, { mode, timeout: 30_000 }, [], MIB);
       await playing.receiver.said();
       playing.receiver.child.kill("SIGKILL");
       const { code, sent, leaked } = await playing.sender.said();
@@ -203,7 +202,7 @@ for (const mode of MODES) {
   row(
     `an interface that goes down: the timeout, ${mode}`,
     async (t) => {
-      const playing = await play(t, HUGE, { mode, timeout: 1000 }, null, MIB);
+      const playing = await play(t, HUGE, { mode, timeout: 1000 }, [], MIB);
       await playing.receiver.said();
       playing.wire.unplug();
       await fails(playing, "ERR_SENDFILE_TIMEOUT");

@@ -1,15 +1,16 @@
-// Two network namespaces and a veth pair between them, and what tc can do to it. Needs root, iproute2, and a
-// kernel that allows it.
+// Two network namespaces and a wire between them: a veth pair and what tc can do to it, or the relay where the kernel
+// has no netem. Needs root, iproute2, and a kernel that allows it.
 
-import { execFileSync } from "node:child_process";
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { compileRelay, type Relay } from "./relay.js";
 
 function run(command: string, ...args: string[]): void {
   execFileSync(command, args, { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
 }
 
-function reason(attempt: () => void): string | null {
+async function reason(attempt: () => unknown): Promise<string | null> {
   try {
-    attempt();
+    await attempt();
     return null;
   } catch (error) {
     const { code, stderr, message } = error as NodeJS.ErrnoException & { stderr?: string };
@@ -18,6 +19,9 @@ function reason(attempt: () => void): string | null {
       : (stderr || message).trim().split("\n").join("; ");
   }
 }
+
+/** What stands for netem where the kernel has none, or why nothing can. */
+let relay: Relay | string | null = null;
 
 let count = 0;
 /** Those that are there: a process that ends leaves none behind. */
@@ -34,34 +38,48 @@ export class Wire {
   readonly far: string;
   /** The address of who sends. */
   readonly host = "10.213.7.1";
+  #relay: ChildProcess | null = null;
 
-  constructor() {
+  private constructor() {
     const name = `sendoff-${process.pid}-${count++}`;
     this.near = `${name}-near`;
     this.far = `${name}-far`;
     wires.add(this);
-    try {
-      for (const space of [this.near, this.far]) {
-        run("ip", "netns", "add", space);
-        run("ip", "-n", space, "link", "set", "lo", "up");
-      }
-      run("ip", "link", "add", "wire", "netns", this.near, "type", "veth", "peer", "name", "wire", "netns", this.far);
-      for (const [space, address] of [
-        [this.near, this.host],
-        [this.far, "10.213.7.2"],
-      ] as const) {
-        run("ip", "-n", space, "address", "add", `${address}/24`, "dev", "wire");
-        run("ip", "-n", space, "link", "set", "wire", "up");
-      }
-    } catch (error) {
-      this.remove();
-      throw error;
-    }
   }
 
-  /** What the sender's side does with its packets: `netem delay 20ms`, `tbf rate 1mbit …`. */
-  shape(...discipline: string[]): void {
-    run("tc", "-n", this.near, "qdisc", "replace", "dev", "wire", "root", ...discipline);
+  /** With what the sender's side does with its packets, in tc's words: `netem delay 20ms`, `tbf rate 1mbit …`. */
+  static async lay(...discipline: string[]): Promise<Wire> {
+    const wire = new Wire();
+    try {
+      await wire.#lay(discipline);
+    } catch (error) {
+      wire.remove();
+      throw error;
+    }
+    return wire;
+  }
+
+  async #lay(discipline: string[]): Promise<void> {
+    const { near, far, host } = this;
+    for (const space of [near, far]) {
+      run("ip", "netns", "add", space);
+      run("ip", "-n", space, "link", "set", "lo", "up");
+    }
+    const [kind, ...words] = discipline;
+    if (kind === "netem" && relay !== null) {
+      if (typeof relay === "string") throw new Error(`${noNetem}; ${relay}`);
+      this.#relay = await relay(near, far, words);
+    } else {
+      run("ip", "link", "add", "wire", "netns", near, "type", "veth", "peer", "name", "wire", "netns", far);
+      if (kind !== undefined) run("tc", "-n", near, "qdisc", "replace", "dev", "wire", "root", ...discipline);
+    }
+    for (const [space, address] of [
+      [near, host],
+      [far, "10.213.7.2"],
+    ] as const) {
+      run("ip", "-n", space, "address", "add", `${address}/24`, "dev", "wire");
+      run("ip", "-n", space, "link", "set", "wire", "up");
+    }
   }
 
   /** A black hole: nothing is refused, and nothing arrives. */
@@ -89,20 +107,22 @@ export class Wire {
 
   remove(): void {
     wires.delete(this);
-    for (const space of [this.near, this.far]) reason(() => run("ip", "netns", "delete", space));
+    this.#relay?.kill("SIGKILL");
+    for (const space of [this.near, this.far]) {
+      try {
+        run("ip", "netns", "delete", space);
+      } catch {} // it was never made
+    }
   }
 }
 
 /** Why there can be no wire here; null where there can. */
-export const noWire = reason(() => new Wire().remove());
+export const noWire = await reason(async () => (await Wire.lay()).remove());
 
-/** Why a queueing discipline can't be had; null where it can. */
-export function lacks(...discipline: string[]): string | null {
-  if (noWire !== null) return noWire;
-  const wire = new Wire();
-  try {
-    return reason(() => wire.shape(...discipline));
-  } finally {
-    wire.remove();
-  }
+const noNetem = await lacks("netem", "delay", "1ms");
+if (noWire === null && noNetem !== null) relay = compileRelay();
+
+/** Why a wire with this discipline can't be had here; null where it can. */
+export async function lacks(...discipline: string[]): Promise<string | null> {
+  return noWire ?? reason(async () => (await Wire.lay(...discipline)).remove());
 }
