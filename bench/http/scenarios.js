@@ -14,6 +14,8 @@ const SLOW_CLIENTS = 500;
 /** Their file, which they do not come to the end of; and the fast ones'. */
 export const LONG = 16 << 20;
 export const SHORT = 64 << 10;
+/** Until the compilers of V8 and JavaScriptCore have seen enough of a server, in s. */
+const WARM_S = 3;
 /** Until every queue between a server and its slow clients is full, and they get what they read. */
 const SETTLE_MS = 3000;
 
@@ -38,7 +40,7 @@ function turn(all, round) {
 export async function speed(rig, servers, size, { runs, seconds }) {
   for (const server of servers) {
     progress(`${bytes(size)}, warming up: ${server.competitor.label}`);
-    await rig.prepare(server, size, 1);
+    await rig.prepare(server, size, WARM_S);
   }
   /** @type {Map<Server, Result[]>} */
   const results = new Map(servers.map((server) => [server, []]));
@@ -59,7 +61,7 @@ export async function speed(rig, servers, size, { runs, seconds }) {
  * @returns {Promise<Map<Server, import("./figures.js").Pair[]>>}
  */
 export async function slow(rig, servers, { runs, seconds }) {
-  for (const server of servers) await rig.prepare(server, SHORT, 1);
+  for (const server of servers) await rig.prepare(server, SHORT, WARM_S);
   /** @type {Map<Server, import("./figures.js").Pair[]>} */
   const results = new Map(servers.map((server) => [server, []]));
   for (let round = 0; round < runs; round++) {
