@@ -127,25 +127,40 @@ test("headers that are known are those of the file as it is, of the settings, an
   const none: StaticOptions = {};
   let settings = none;
   let before: (res: ServerResponse) => void = () => {};
-  const plain = await site((req, res) => {
-    before(res);
-    const { setHeaders, ...rest } = settings;
-    const stream = send(req, req.url as string, { root, ...rest });
-    if (setHeaders) stream.on("headers", setHeaders);
-    stream.pipe(res);
-  });
+  const by =
+    (send: Send): RequestListener =>
+    (req, res) => {
+      before(res);
+      const { setHeaders, ...rest } = settings;
+      const stream = send(req, req.url as string, { root, ...rest });
+      if (setHeaders) stream.on("headers", setHeaders);
+      stream.pipe(res);
+    };
   const handlers = new Map<object, ReturnType<typeof serveStatic>>();
-  const ours = await site((req, res) => {
+  const own: RequestListener = (req, res) => {
     before(res);
     let handler = handlers.get(settings);
     if (handler === undefined) handlers.set(settings, (handler = serveStatic(root, settings)));
     handler(req, res);
-  });
+  };
+  // A copy of its own, that is accelerated all the time.
+  const require = createRequire(import.meta.url);
+  delete require.cache[require.resolve("send")];
+  const copy = require("send") as Send;
+  assert.is.not(copy, send);
+  const undo = accelerate(copy);
+  const [plain, ours, fast] = await Promise.all([site(by(send)), site(own), site(by(copy))]);
   const steps: [string, () => void, text?: string][] = [
     ["as it is", () => {}],
     ["of another time", () => fs.utimesSync(file, 1, 1)],
     ["of a time that is other by less than a second", () => fs.utimesSync(file, 1, 1.5)],
-    ["of another size", () => fs.writeFileSync(file, "the second")],
+    [
+      "of another size, at the same time",
+      () => {
+        fs.writeFileSync(file, "the second");
+        fs.utimesSync(file, 1, 1.5);
+      },
+    ],
     ["a range", () => {}, request("/a.txt", ["Range: bytes=1-2"])],
     ["a condition", () => {}, request("/a.txt", ["If-Modified-Since: Thu, 01 Jan 2099 00:00:00 GMT"])],
     ["HEAD", () => {}, request("/a.txt", [], "HEAD")],
@@ -155,6 +170,8 @@ test("headers that are known are those of the file as it is, of the settings, an
     ["no Cache-Control, no ranges", () => (settings = { cacheControl: false, acceptRanges: false })],
     ["headers of one's own", () => (settings = { setHeaders: (res) => res.setHeader("Cache-Control", "no-store") })],
     ["none any more", () => (settings = none)],
+    ["a part of the file", () => (settings = { start: 2, end: 4 } as StaticOptions)],
+    ["the whole again", () => (settings = none)],
     ["a type that was set before", () => (before = (res) => res.setHeader("Content-Type", "text/x-mine"))],
     ["and not any more", () => (before = () => {})],
     ["a status of one's own", () => (before = (res) => (res.statusCode = 203))],
@@ -166,12 +183,15 @@ test("headers that are known are those of the file as it is, of the settings, an
       change();
       for (const time of ["first", "second"]) {
         const want = await within(exchange(plain.port, text), `${name}, by send`);
-        const got = await within(exchange(ours.port, text), `${name}, by serveStatic`);
-        assert.is(undated(got).toString("latin1"), undated(want).toString("latin1"), `${name}, the ${time} time`);
+        for (const [who, { port }] of Object.entries({ serveStatic: ours, accelerate: fast })) {
+          const got = await within(exchange(port, text), `${name}, by ${who}`);
+          assert.is(undated(got).toString("latin1"), undated(want).toString("latin1"), `${name}, ${who}, ${time}`);
+        }
       }
     }
   } finally {
-    await Promise.all([plain.close(), ours.close()]);
+    undo();
+    await Promise.all([plain.close(), ours.close(), fast.close()]);
     remove();
   }
 });
