@@ -5,12 +5,14 @@
 // A file that went natively as a whole is an end of file to the stream. Where the disk is cold it reads one
 // chunk in its old way; where the socket is full, a few bytes, and once they have left the kernel goes on.
 
+import { AsyncResource } from "node:async_hooks";
 import fs from "node:fs";
 import { OutgoingMessage } from "node:http";
 import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { Action } from "../assembly/abi.js";
 import { dash } from "./dash.js";
+import { known } from "./http/files.js";
 import { announces, giveBack, lengthOf, obstacle, type Response, renderHeader, takeHeader } from "./http/message.js";
 import { type Queue, queueOf } from "./queue.js";
 import type { Shared } from "./sendfile.js";
@@ -37,6 +39,8 @@ const PAGE = 4096;
 const { push, read, emit } = Readable.prototype;
 const { open } = fs.ReadStream.prototype as unknown as Stream;
 const { open: fsOpen, close: fsClose, stat: fsStat } = fs;
+// Tests put clocks of their own in its place, which may stand still.
+const { setImmediate } = globalThis;
 const socketWrite = Socket.prototype.write;
 
 /** Patches fs.ReadStream and fs.stat for the whole process; `leave` hears why a pipe was left alone. Returns an undo. */
@@ -83,12 +87,12 @@ export function install(shared: Shared, leave: Leave): () => void {
   const stat = function stat(path: unknown, ...rest: unknown[]): void {
     const [callback] = rest;
     const plain = typeof path === "string" && rest.length === 1 && typeof callback === "function";
-    const opened = plain ? shared.opener.open(path) : null;
-    if (opened === null) return Reflect.apply(fsStat, fs, [path, ...rest]);
-    fs.closeSync(opened.fd);
-    setImmediate(callback as (error: null, stat: fs.Stats) => void, null, opened.stat);
+    const found = plain ? shared.opener.stat(path) : null;
+    if (found === null) return Reflect.apply(fsStat, fs, [path, ...rest]);
+    setImmediate(callback as (error: null, stat: fs.Stats) => void, null, found);
   };
   fs.stat = stat as typeof fs.stat;
+  known.add(stat);
 
   return () => {
     Object.assign(proto, { _construct, _read: original, _destroy });
@@ -204,7 +208,7 @@ class Pipe {
     if (!stat.isFile()) return "not a regular file";
     // /proc claims size 0, and /sys a page, both without a block.
     if (stat.size === 0 || (stat.blocks === 0 && stat.size <= PAGE)) return "an empty file, or one without a true size";
-    if (typeof stream.path === "string") this.#shared.opener.met(stream.path);
+    if (typeof stream.path === "string") this.#shared.opener.met(stream.path, stat);
     this.whole = stat.nlink > 0;
     const end = typeof stream.end === "number" ? stream.end : Number.POSITIVE_INFINITY;
     this.#count = Math.min(stat.size, end + 1) - (stream.pos ?? 0);
@@ -299,14 +303,15 @@ class Pipe {
     this.#ringing = false;
     if (this.#stream.readableLength > 0) return this.#old();
     let started = false;
+    const move = AsyncResource.bind(this.#move); // whoever wrote before may belong to another request
     this.#queue?.enter({
       start: (release) => {
         started = true;
         release();
-        this.#move();
+        move();
       },
       drop: () => {
-        if (!started) setImmediate(this.#move);
+        if (!started) setImmediate(move);
         return !started;
       },
     });

@@ -1,6 +1,7 @@
 // sendfile(): checks the arguments, takes a place in the socket's queue, and then one loop: run, act,
 // run again. What to do next is the core's decision; to wait and to throw is done here.
 
+import { AsyncResource } from "node:async_hooks";
 import { Socket as Datagram } from "node:dgram";
 import { constants } from "node:os";
 import type { Writable } from "node:stream";
@@ -255,6 +256,8 @@ export class Transfer implements Job, Running {
   #watching = false;
   /** Stops listening to the AbortSignal. */
   #deaf: (() => void) | null = null;
+  /** Whose turn it was before may belong to another request: ours runs in the async context of its caller. */
+  readonly #scope = new AsyncResource("sendoff.Transfer");
 
   constructor(
     shared: Shared,
@@ -311,6 +314,10 @@ export class Transfer implements Job, Running {
   // Job: what the queue calls.
 
   start(release: () => void): void {
+    this.#scope.runInAsyncScope(this.#start, this, release);
+  }
+
+  #start(release: () => void): void {
     this.#started = true;
     if (this.#over) return release();
     this.#release = release;
@@ -330,7 +337,7 @@ export class Transfer implements Job, Running {
   }
 
   readonly #onConnect = (): void => {
-    if (!this.#over && this.#opened) this.#begin();
+    if (!this.#over && this.#opened) this.#scope.runInAsyncScope(this.#begin, this);
   };
 
   readonly #onClose = (): void => {

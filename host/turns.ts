@@ -2,6 +2,7 @@
 // says how large the share is; here is what was used of it, and the queue of those that wait for the
 // next one.
 
+import { AsyncResource } from "node:async_hooks";
 import type { Core } from "./core.js";
 
 export class Turns {
@@ -51,9 +52,9 @@ export class Turns {
     return this.#core.turn_spent(now) === 1;
   }
 
-  /** Calls `run` in the next turn, after those that wait already. */
+  /** Calls `run` in the next turn, after those that wait already, and in the async context of its caller, not in theirs. */
   wait(run: () => void): void {
-    this.#waiting.push(run);
+    this.#waiting.push(AsyncResource.bind(run));
     if (!this.#asked) this.#ask();
   }
 

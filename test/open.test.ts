@@ -17,20 +17,24 @@ test.after(remove);
 
 /** Whether this kernel opens a path at once: RESOLVE_CACHED came with Linux 5.12. */
 const able = (() => {
-  const fd = shared.sys?.open(file("a.txt")) ?? -1;
+  const fd = shared.sys?.open(file("a.txt"), false) ?? -1;
   if (fd >= 0) fs.closeSync(fd);
   return fd >= 0;
 })();
 const row = able ? test : test.skip;
 
-function opener(): Opener {
-  return new Opener(shared.sys);
+/** One that has met these files, and knows the file systems that they are on. */
+async function opener(...names: string[]): Promise<Opener> {
+  const o = new Opener(shared.sys);
+  for (const name of names) o.met(file(name), fs.statSync(root));
+  if (names.length > 0) await new Promise((resolve) => fs.statfs(root, resolve));
+  return o;
 }
 
-row("a path is opened once it was met, and is the file that is there", () => {
-  const o = opener();
+row("a path is opened once it was met, and is the file that is there", async () => {
+  const o = await opener("big.bin");
   assert.is(o.open(file("a.txt")), null);
-  o.met(file("a.txt"));
+  o.met(file("a.txt"), fs.statSync(file("a.txt")));
   const opened = o.open(file("a.txt"));
   assert.ok(opened);
   assert.is(opened.stat.ino, fs.statSync(file("a.txt")).ino);
@@ -38,26 +42,63 @@ row("a path is opened once it was met, and is the file that is there", () => {
   fs.closeSync(opened.fd);
 });
 
-row("names that are no ASCII, and long ones", () => {
-  const o = opener();
+row("what is there is told without opening it: no lock is lost, no FIFO's writer is met", async () => {
+  const o = await opener("a.txt", "turns");
+  assert.is(o.stat(file("a.txt"))?.ino, fs.statSync(file("a.txt")).ino);
+  assert.is(o.stat(file("big.bin")), null, "not met");
+  execFileSync("mkfifo", [file("turns")]);
+  const before = descriptors();
+  assert.ok(o.stat(file("turns"))?.isFIFO());
+  const fd = shared.sys?.open(file("a.txt"), true) ?? -1;
+  assert.ok(fd >= 0);
+  assert.throws(() => fs.readSync(fd, Buffer.alloc(1)), /EBADF/);
+  fs.closeSync(fd);
+  assert.is(descriptors(), before);
+  fs.rmSync(file("turns"));
+});
+
+row("on a file system that may ask somebody else nothing is opened, nor before it is known", async () => {
+  const o = new Opener(shared.sys);
+  o.met(file("a.txt"), fs.statSync(root));
+  assert.is(o.open(file("a.txt")), null, "not known yet");
+  const { statfs } = fs;
+  const FUSE = 0x65735546;
+  let asked = 0;
+  fs.statfs = ((_path: string, done: (error: null, found: { type: number }) => void) => {
+    asked++;
+    done(null, { type: FUSE });
+  }) as typeof fs.statfs;
+  try {
+    const other = new Opener(shared.sys);
+    for (let i = 0; i < 2; i++) other.met(file("a.txt"), fs.statSync(root));
+    assert.is(other.open(file("a.txt")), null);
+    assert.is(other.stat(file("a.txt")), null);
+    assert.is(asked, 1, "once a device");
+  } finally {
+    fs.statfs = statfs;
+  }
+});
+
+row("names that are no ASCII, and long ones", async () => {
+  const o = await opener("a.txt");
+  const { dev } = fs.statSync(root);
   for (const name of ["ünïcode ☃ 😀.txt", `${"long".repeat(50)}.txt`]) {
     fs.writeFileSync(file(name), name);
-    o.met(file(name));
+    o.met(file(name), { dev });
     const opened = o.open(file(name));
     assert.ok(opened, name);
     assert.is(fs.readFileSync(opened.fd, "utf8"), name);
     fs.closeSync(opened.fd);
   }
   const far = `${root}/${"./".repeat(2100)}a.txt`;
-  o.met(far);
+  o.met(far, { dev });
   assert.is(o.open(far), null, "longer than a path can be");
 });
 
-row("more than 2 GiB", () => {
+row("more than 2 GiB", async () => {
   fs.writeFileSync(file("sparse"), "");
   fs.truncateSync(file("sparse"), 5 * 2 ** 30);
-  const o = opener();
-  o.met(file("sparse"));
+  const o = await opener("sparse");
   const opened = o.open(file("sparse"));
   assert.ok(opened);
   assert.is(opened.stat.size, 5 * 2 ** 30);
@@ -65,8 +106,9 @@ row("more than 2 GiB", () => {
   fs.rmSync(file("sparse"));
 });
 
-row("what is no regular file any more is left to the pool, and leaves no fd", () => {
-  const o = opener();
+row("what is no regular file any more is left to the pool, and leaves no fd", async () => {
+  const o = await opener("a.txt");
+  const { dev } = fs.statSync(root);
   const before = descriptors();
   for (const make of [
     () => fs.mkdirSync(file("turns")),
@@ -74,7 +116,7 @@ row("what is no regular file any more is left to the pool, and leaves no fd", ()
     () => fs.symlinkSync("nowhere", file("turns")),
     () => {},
   ]) {
-    o.met(file("turns"));
+    o.met(file("turns"), { dev });
     make();
     assert.is(o.open(file("turns")), null);
     fs.rmSync(file("turns"), { recursive: true, force: true });
@@ -82,11 +124,10 @@ row("what is no regular file any more is left to the pool, and leaves no fd", ()
   assert.is(descriptors(), before);
 });
 
-test("under the permission model nothing is opened past it", () => {
+test("under the permission model nothing is opened past it", async () => {
   Object.defineProperty(process, "permission", { value: { has: () => false }, configurable: true });
   try {
-    const o = opener();
-    o.met(file("a.txt"));
+    const o = await opener("a.txt");
     assert.is(o.open(file("a.txt")), null);
   } finally {
     delete (process as { permission?: unknown }).permission;

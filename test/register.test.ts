@@ -1,6 +1,7 @@
 // What `sendoff/register` does to pipes: the same events, states and bytes as without it, and the
 // kernel's way where it is said to be taken. Each situation is played twice.
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -890,6 +891,64 @@ test("each copy of send is told of once, and no other module", () => {
   const watched = lacks("a loader that can be watched") === null;
   assert.is(told.length, watched ? 1 : 0);
   if (watched) assert.is(told[0], send);
+});
+
+test("another package of send's name is not called", () => {
+  const folder = path.join(root, "node_modules", "send");
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(
+    path.join(folder, "index.js"),
+    "module.exports = async function send() { throw new Error('sent') };\n",
+  );
+  const told: unknown[] = [];
+  const undo = copies((send) => told.push(send));
+  const stranger = createRequire(path.join(root, "app.js"))("send");
+  undo();
+  assert.type(stranger, "function");
+  assert.is(told.length, 0);
+});
+
+test("a clock that stands still stops nothing", async () => {
+  if (!bodies) return;
+  const undo = install(shared, () => {});
+  const at = await site((_req, res) => {
+    res.setHeader("Content-Length", BIG);
+    createReadStream(file("big")).pipe(res);
+  });
+  const { setImmediate } = globalThis;
+  globalThis.setImmediate = (() => {}) as never;
+  try {
+    for (let i = 0; i < 2; i++) {
+      assert.is(parse(await within(exchange(at.port, request("/")), "the body")).body.length, BIG);
+      await within(new Promise((resolve) => fs.stat(file("big"), resolve)), "stat");
+    }
+  } finally {
+    globalThis.setImmediate = setImmediate;
+    undo();
+  }
+  await at.close();
+});
+
+test("a pipe ends in the async context of its request", async () => {
+  const als = new AsyncLocalStorage<number>();
+  const seen: string[] = [];
+  let n = 0;
+  const undo = install(shared, () => {});
+  const at = await site((_req, res) => {
+    const id = n++;
+    als.run(id, () => {
+      res.setHeader("Content-Length", BIG);
+      const stream = createReadStream(file("big"));
+      const check = (what: string) => () => seen.push(als.getStore() === id ? what : `${what} of ${als.getStore()}`);
+      stream.on("end", check("end"));
+      res.on("finish", check("finish"));
+      stream.pipe(res);
+    });
+  });
+  const get = () => exchange(at.port, request("/"));
+  await within(Promise.all([get(), get(), get(), get(), get(), get()]), "six bodies").finally(undo);
+  await at.close();
+  assert.equal(seen.sort(), [...Array(6).fill("end"), ...Array(6).fill("finish")]);
 });
 
 test("fs.stat of a file that was piped before says the same, and in a later turn", async () => {

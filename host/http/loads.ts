@@ -11,6 +11,10 @@ interface Loader {
 /** By its name, or by its file where an ES module imports it. */
 const NAME = /^send$|[\\/]node_modules[\\/]send[\\/]index\.js$/;
 
+/** Other packages have had the name, and may do anything when they are called: `send` does no more than make a SendStream. */
+const makes = (exports: unknown): boolean =>
+  /\breturn new SendStream\(/.test(Function.prototype.toString.call(exports));
+
 /** Has `found` called with each copy as it is loaded. Returns an undo. */
 export function copies(found: (send: Send) => void): () => void {
   const loader = Module as unknown as Loader;
@@ -19,7 +23,7 @@ export function copies(found: (send: Send) => void): () => void {
   const known = new WeakSet<object>();
   const load = function (this: unknown, request: string, ...rest: unknown[]): unknown {
     const exports = Reflect.apply(_load, this, [request, ...rest]);
-    if (typeof exports === "function" && NAME.test(request) && !known.has(exports)) {
+    if (typeof exports === "function" && NAME.test(request) && !known.has(exports) && makes(exports)) {
       known.add(exports);
       found(exports as Send);
     }

@@ -1,11 +1,13 @@
 // The headers that `send` has made for a file, to be said again as long as the file is the same. Without a range or a
-// condition in the request they depend on nothing but the file's name, size and time, and on `send`'s settings.
+// condition in the request they depend on nothing but the file's size and time, and on `send`'s settings; the type,
+// which depends on its name and on what the program has defined, is `send`'s to say each time.
 
 import type { Stats } from "node:fs";
+import { OutgoingMessage } from "node:http";
 import type { SendStream } from "./sendstream.js";
 
-/** In `send`'s order; Content-Length follows. */
-const NAMES = ["Accept-Ranges", "Cache-Control", "Last-Modified", "ETag", "Content-Type"] as const;
+/** In `send`'s order; Content-Type and Content-Length follow. */
+const NAMES = ["Accept-Ranges", "Cache-Control", "Last-Modified", "ETag"] as const;
 
 const SETTINGS = ["_acceptRanges", "_cacheControl", "_etag", "_immutable", "_lastModified", "_maxage"] as const;
 
@@ -33,6 +35,7 @@ export class Memo {
       const value = known.values[i];
       if (value !== undefined) stream.res.setHeader(NAMES[i] as string, value);
     }
+    stream.type(path);
     stream.res.setHeader("Content-Length", size);
     return true;
   }
@@ -46,15 +49,24 @@ export class Memo {
   }
 }
 
-/** What makes an answer one of its own: a part of the file, or none. */
-const ASKED = ["range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"] as const;
+/** Of the request: each can make the answer one without a body. */
+export const CONDITIONS = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"] as const;
+
+/** Those of `send`'s methods that have a say in the headers. */
+export type Own = Pick<SendStream, "setHeader" | "type" | "isConditionalGET">;
+
+// As they were when this was loaded: whoever replaced them since may say something else to each client.
+const { setHeader: set, getHeader: get } = OutgoingMessage.prototype;
 
 /** Whether `send` would tell everybody the same who asks like this, and nobody else has a say in it. */
-export function plain(stream: SendStream, { setHeader, type }: Pick<SendStream, "setHeader" | "type">): boolean {
+export function plain(stream: SendStream, { setHeader, type, isConditionalGET }: Own): boolean {
   const { req, res, options } = stream;
   if (res.headersSent || options.start !== undefined || options.end !== undefined) return false;
-  if (stream.setHeader !== setHeader || stream.type !== type || stream.listenerCount("headers") > 0) return false;
-  for (const name of ASKED) if (req.headers[name] !== undefined) return false;
+  if (res.setHeader !== set || res.getHeader !== get || stream.listenerCount("headers") > 0) return false;
+  if (stream.setHeader !== setHeader || stream.type !== type || stream.isConditionalGET !== isConditionalGET)
+    return false;
+  if (req.headers.range !== undefined || res.getHeader("Content-Type") !== undefined) return false;
+  for (const name of CONDITIONS) if (req.headers[name] !== undefined) return false;
   for (const name of SETTINGS) if (stream[name] === undefined) return false;
   for (const name of NAMES) if (res.getHeader(name) !== undefined) return false;
   return true;

@@ -24,7 +24,7 @@ export type RespondOptions = Omit<SendfileOptions, "header" | "trailer">;
 
 /** A response's options, checked. */
 export interface Answer extends Checked {
-  /** What the file's size was when the headers were made; a file of another size is refused. */
+  /** What the file's size was when the headers were made; a shorter file is refused. */
   readonly size?: number | undefined;
 }
 
@@ -158,8 +158,8 @@ function body(
   resolve: (sent: number) => void,
   reject: (error: Error) => void,
 ): void {
-  if (options.size !== undefined && options.size !== source.size) {
-    throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file's size has changed since its headers were made");
+  if (options.size !== undefined && source.size < options.size) {
+    throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file has got shorter since its headers were made");
   }
   const { statusCode } = res;
   const bare = statusCode === 204 || statusCode === 304;

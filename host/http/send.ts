@@ -5,7 +5,8 @@ import fs, { type ReadStream, type Stats } from "node:fs";
 import { argumentError } from "../errors.js";
 import type { Shared } from "../sendfile.js";
 import { describe, PathSource } from "../source.js";
-import { Memo, plain } from "./memo.js";
+import { unchanged } from "./files.js";
+import { CONDITIONS, Memo, type Own, plain } from "./memo.js";
 import { obstacle } from "./message.js";
 import { watch } from "./pipeline.js";
 import { answer, bodyOf } from "./respond.js";
@@ -13,6 +14,9 @@ import type { ReadOptions, Send, SendStream } from "./sendstream.js";
 
 /** What fs.createReadStream, which `send` hands its own options to, would do something else for. */
 const FOREIGN = ["fd", "fs", "encoding", "signal", "flags", "autoClose", "emitClose"];
+
+// Tests put clocks of their own in its place, which may stand still.
+const { setImmediate } = globalThis;
 
 const STATE = Symbol("sendoff.state");
 
@@ -38,7 +42,7 @@ function stateOf(stream: SendStream & { [STATE]?: State }): State {
 }
 
 /** `sendFile`, `send` and `stream` as they are to be called instead of those of `proto`. */
-export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream" | "setHeader" | "type">) {
+export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream"> & Own) {
   const { sendFile, send, stream } = proto;
   const { opener } = shared;
   const memo = new Memo();
@@ -75,7 +79,8 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       (shared.sys === null ||
         shared.auto === "copy" ||
         !(count > 0) ||
-        (self.listenerCount("stream") > 0 && self.listeners("stream").some((listener) => listener.length > 0)) ||
+        !unchanged() ||
+        (self.listenerCount("stream") > 0 && !self.listeners("stream").every(takesNothing)) ||
         FOREIGN.some((name) => options[name] !== undefined) ||
         // Behind others in its pipeline `send` would never close the file of a client that goes away.
         (res.socket !== null && obstacle(res) !== null));
@@ -101,8 +106,9 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       () => apart(() => self.emit("end")),
       (error) => {
         // A peer that has gone is no news; and there is nobody to tell what the header can't say any more.
+        const closed = (error as NodeJS.ErrnoException).code === "ERR_SENDFILE_CLOSED";
+        if (closed && (res.destroyed || !res.headersSent)) return;
         if (!res.headersSent) apart(() => self.onStatError(error));
-        else if (res.destroyed && (error as NodeJS.ErrnoException).code === "ERR_SENDFILE_CLOSED") return;
         else if (self.listenerCount("error") > 0) apart(() => self.onStatError(error));
       },
     );
@@ -110,16 +116,19 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
 
   const ours = {
     sendFile(this: SendStream, path: string): void {
-      const opened = shared.auto === "copy" || obstacle(this.res) !== null ? null : opener.open(path);
-      if (opened === null) return sendFile.call(this, path);
-      // Who listens is told later, as by fs.stat().
-      process.nextTick(() => {
-        const close = hold(this, path, opened.fd, false);
+      const able = shared.auto !== "copy" && unchanged() && obstacle(this.res) === null;
+      // What may well have no body is not opened, as `send` would not open it.
+      const opened = able && !bodiless(this.req) ? opener.open(path) : null;
+      const stat = opened?.stat ?? (able ? opener.stat(path) : null);
+      if (stat === null || !stat.isFile()) return sendFile.call(this, path);
+      // Who listens is told in a later turn, as by fs.stat().
+      setImmediate(() => {
+        const close = opened === null ? () => {} : hold(this, path, opened.fd, false);
         try {
-          this.emit("file", path, opened.stat);
-          this.send(path, opened.stat);
+          this.emit("file", path, stat);
+          this.send(path, stat);
         } finally {
-          close(); // HEAD, 304, 404, 412, 416
+          close(); // 404, 416
         }
       });
     },
@@ -127,23 +136,23 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
     send(this: SendStream, path: string, stat: Stats): void {
       const state = stateOf(this);
       state.size = stat.size;
-      if (stat.isFile()) opener.met(path);
-      const alike = plain(this, proto);
+      if (stat.isFile()) opener.met(path, stat);
+      const alike = this.stream === ours.stream && plain(this, proto);
       if (!alike || !memo.say(this, path, stat)) {
         state.stat = alike ? stat : null;
         return send.call(this, path, stat);
       }
-      const { req, res, options } = this;
-      if (req.method === "HEAD") res.end();
-      else if (this.stream === ours.stream) leave(this, path, options, 0, stat.size, stat);
-      else this.stream(path, { ...options, start: 0, end: Math.max(0, stat.size - 1) });
+      if (this.req.method === "HEAD") this.res.end();
+      else leave(this, path, this.options, 0, stat.size, stat);
     },
 
     stream(this: SendStream, path: string, options: ReadOptions): void {
       const state = stateOf(this);
       if (state.stat !== null) memo.keep(this, path, state.stat);
       state.stat = null;
-      leave(this, path, options, options.start, Number(this.res.getHeader("content-length")));
+      const count = Number(this.res.getHeader("content-length") ?? Number.NaN);
+      if (!Number.isInteger(count)) return stream.call(this, path, options); // somebody would not have it set
+      leave(this, path, options, options.start, count);
     },
 
     /** Has the body come from a file that is open already; returns how to close it where nothing became of that. */
@@ -151,6 +160,18 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
   };
   return ours;
 }
+
+/** Whether a request is answered by its headers alone, or may be. */
+function bodiless({ method, headers }: SendStream["req"]): boolean {
+  return method === "HEAD" || CONDITIONS.some((name) => headers[name] !== undefined);
+}
+
+/** Whether a listener can't see what it is called with: by its text, since rest parameters and `arguments` count as none. */
+function takesNothing(listener: (...args: never[]) => unknown): boolean {
+  const text = Function.prototype.toString.call(listener);
+  return listener.length === 0 && NOTHING.test(text) && !text.includes("arguments");
+}
+const NOTHING = /^(async\s+)?(function\b[^(]*|[\w$]+\s*)?\(\s*\)/;
 
 /** What a listener throws is uncaught, as that of any event: it is no failure of the transfer that it was told of. */
 function apart(tell: () => void): void {
@@ -177,7 +198,8 @@ function protoOf(send: Send): SendStream {
 export function accelerate(shared: Shared, send: Send): () => void {
   const proto = protoOf(send);
   const before = { sendFile: proto.sendFile, send: proto.send, stream: proto.stream };
-  const ours = bodies(shared, { ...before, setHeader: proto.setHeader, type: proto.type });
+  const { setHeader, type, isConditionalGET } = proto;
+  const ours = bodies(shared, { ...before, setHeader, type, isConditionalGET });
   const after = { sendFile: ours.sendFile, send: ours.send, stream: ours.stream };
   Object.assign(proto, after);
   return () => {

@@ -27,6 +27,8 @@ export interface SendStream extends EventEmitter {
   setHeader(path: string, stat: Stats): void;
   /** Sets Content-Type. */
   type(path: string): void;
+  /** Whether the request has a condition. */
+  isConditionalGET(): unknown;
   error(status: number, error?: Error): void;
   onStatError(error: Error): void;
 }

@@ -33,10 +33,12 @@ export interface Syscalls extends Imports {
     nowait: boolean;
   };
   /**
-   * Opens a file for reading where the kernel has all of its path at hand: it waits for no disk and no
-   * network. Returns -1 where it would have to, and for any other failure.
+   * Opens a file for reading where the kernel has all of its path at hand: to get there it waits for no disk and
+   * no network (what the file system itself does then is another matter). With `look` not even that is done
+   * (O_PATH): the fd can be asked what is there, and nothing else. Returns -1 where it would have to wait, and
+   * for any other failure.
    */
-  open(path: string): number;
+  open(path: string, look: boolean): number;
   /** One sendfile(2) as it is; `null` reads at the file's own position. Returns the count, or -1 and `errno`. */
   bare(out: number, file: number, offset: number | null, count: number): number;
 }
@@ -53,10 +55,12 @@ const TCP_NODELAY = 1;
 const AT_FDCWD = -100;
 const O_NONBLOCK = 0x800;
 const O_CLOEXEC = 0x80000;
+const O_PATH = 0x200000;
 const RESOLVE_CACHED = 0x20;
 const PATH_MAX = 4096;
 /** As io_uring opens a file before it gives the work to a thread. */
-const FLAGS = O_NONBLOCK | O_CLOEXEC;
+const READ = O_NONBLOCK | O_CLOEXEC;
+const LOOK = O_PATH | O_CLOEXEC;
 
 /*
  * The frame: arguments of one call at a time, in linear memory.
@@ -151,14 +155,14 @@ export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
       }
     },
 
-    open(path) {
+    open(path, look) {
       if (libc.openat2 === undefined) return -1;
       const room = Buffer.from(memory.buffer, frame - PATH_MAX, PATH_MAX);
       const length = room.write(path, "utf8");
       if (length >= PATH_MAX - 4) return -1; // it may have been cut
       room[length] = 0;
       frameWords();
-      put(HOW, FLAGS);
+      put(HOW, look ? LOOK : READ);
       put(HOW + 2, 0);
       put(HOW + 4, RESOLVE_CACHED);
       return libc.openat2(AT_FDCWD, frame - PATH_MAX, at(HOW), 24);
