@@ -8,6 +8,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Opener } from "../host/open.js";
 import { host } from "../host/process/node.js";
+import { until } from "./lib/command.js";
 import { descriptors, exchange, folder, parse, request, site, within } from "./lib/web.js";
 
 const { shared } = host();
@@ -23,11 +24,11 @@ const able = (() => {
 })();
 const row = able ? test : test.skip;
 
-/** One that has met these files, and knows the file systems that they are on. */
-async function opener(...names: string[]): Promise<Opener> {
+/** One that has met these files, of which the first is there, and knows the file system that they are on. */
+async function opener(first: string, ...names: string[]): Promise<Opener> {
   const o = new Opener(shared.sys);
-  for (const name of names) o.met(file(name), fs.statSync(root));
-  if (names.length > 0) await new Promise((resolve) => fs.statfs(root, resolve));
+  for (const name of [first, ...names]) o.met(file(name), fs.statSync(root));
+  await until("the file system to be known", () => o.stat(file(first)) !== null);
   return o;
 }
 
@@ -127,7 +128,9 @@ row("what is no regular file any more is left to the pool, and leaves no fd", as
 test("under the permission model nothing is opened past it", async () => {
   Object.defineProperty(process, "permission", { value: { has: () => false }, configurable: true });
   try {
-    const o = await opener("a.txt");
+    const o = new Opener(shared.sys);
+    o.met(file("a.txt"), fs.statSync(root));
+    await new Promise((resolve) => setTimeout(resolve, 20)); // longer than it takes to ask about the file system
     assert.is(o.open(file("a.txt")), null);
   } finally {
     delete (process as { permission?: unknown }).permission;
