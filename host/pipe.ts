@@ -14,6 +14,7 @@ import { Action } from "../assembly/abi.js";
 import { dash } from "./dash.js";
 import { known } from "./http/files.js";
 import { announces, giveBack, lengthOf, obstacle, type Response, renderHeader, takeHeader } from "./http/message.js";
+import { setImmediate } from "./immediate.js";
 import { type Queue, queueOf } from "./queue.js";
 import type { Shared } from "./sendfile.js";
 import type { Syscalls } from "./syscalls/linux.js";
@@ -39,8 +40,6 @@ const PAGE = 4096;
 const { push, read, emit } = Readable.prototype;
 const { open } = fs.ReadStream.prototype as unknown as Stream;
 const { open: fsOpen, close: fsClose, stat: fsStat } = fs;
-// Tests put clocks of their own in its place, which may stand still.
-const { setImmediate } = globalThis;
 const socketWrite = Socket.prototype.write;
 
 /** Patches fs.ReadStream and fs.stat for the whole process; `leave` hears why a pipe was left alone. Returns an undo. */

@@ -3,6 +3,7 @@
 
 import fs, { type ReadStream, type Stats } from "node:fs";
 import { argumentError } from "../errors.js";
+import { setImmediate } from "../immediate.js";
 import type { Shared } from "../sendfile.js";
 import { describe, PathSource } from "../source.js";
 import { unchanged } from "./files.js";
@@ -14,9 +15,6 @@ import type { ReadOptions, Send, SendStream } from "./sendstream.js";
 
 /** What fs.createReadStream, which `send` hands its own options to, would do something else for. */
 const FOREIGN = ["fd", "fs", "encoding", "signal", "flags", "autoClose", "emitClose"];
-
-// Tests put clocks of their own in its place, which may stand still.
-const { setImmediate } = globalThis;
 
 const STATE = Symbol("sendoff.state");
 

@@ -2,6 +2,7 @@
 
 import { sourceOf } from "../bun/file.js";
 import { fdOf, queueOf, type TCPSocket } from "../bun/socket.js";
+import { setImmediate } from "../immediate.js";
 import { type Adapter, createHost, type Host } from "../index.js";
 import { openBunFFI } from "../syscalls/bun.js";
 import { linux } from "../syscalls/linux.js";
@@ -10,9 +11,6 @@ import { modeOf } from "./mode.js";
 
 /** Calls into libc cross as 64-bit little-endian numbers; Bun is built for these. */
 const ARCHS = ["x64", "arm64"];
-
-// Tests put clocks of their own in its place, which may stand still.
-const { setImmediate } = globalThis;
 
 /** What Bun lends. Throws a TypeError where SENDOFF_MODE is none. */
 export function adapter(): Adapter {

@@ -1,11 +1,11 @@
 // The host of this Deno process: one for all its front doors.
 
 import process from "node:process";
-import { setImmediate } from "node:timers";
 import { queueOfConn } from "../deno/conn.js";
 import { type DenoLibc, type Descriptor, Descriptors } from "../deno/descriptors.js";
 import { FsFileSource } from "../deno/fsfile.js";
 import { type Conn, Deno, type FsFile } from "../deno/globals.js";
+import { setImmediate } from "../immediate.js";
 import { type Adapter, createHost, type Host } from "../index.js";
 import { openDeno } from "../syscalls/deno.js";
 import { linux } from "../syscalls/linux.js";

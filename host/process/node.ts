@@ -1,12 +1,10 @@
 // The host of this Node process: one for all its front doors.
 
+import { setImmediate } from "../immediate.js";
 import { type Adapter, createHost, type Host } from "../index.js";
 import { openSyscalls } from "../syscalls/index.js";
 import { wasm } from "../wasm.js";
 import { modeOf } from "./mode.js";
-
-// Tests put clocks of their own in its place, which may stand still.
-const { setImmediate } = globalThis;
 
 /** What Node lends. Throws a TypeError where SENDOFF_MODE is none. */
 export function adapter(): Adapter {
