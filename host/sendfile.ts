@@ -256,7 +256,7 @@ export class Transfer implements Job, Running {
   #watching = false;
   /** Stops listening to the AbortSignal. */
   #deaf: (() => void) | null = null;
-  /** Whose turn it was before may belong to another request: ours runs in the async context of its caller. */
+  /** What lets us go on may belong to another request, or to none: all that is sent, and its end, is in the async context of our caller. */
   readonly #scope = new AsyncResource("sendoff.Transfer");
 
   constructor(
@@ -314,10 +314,6 @@ export class Transfer implements Job, Running {
   // Job: what the queue calls.
 
   start(release: () => void): void {
-    this.#scope.runInAsyncScope(this.#start, this, release);
-  }
-
-  #start(release: () => void): void {
     this.#started = true;
     if (this.#over) return release();
     this.#release = release;
@@ -337,7 +333,7 @@ export class Transfer implements Job, Running {
   }
 
   readonly #onConnect = (): void => {
-    if (!this.#over && this.#opened) this.#scope.runInAsyncScope(this.#begin, this);
+    if (!this.#over && this.#opened) this.#begin();
   };
 
   readonly #onClose = (): void => {
@@ -400,7 +396,7 @@ export class Transfer implements Job, Running {
   /** What the caller lent may throw in here: a detached buffer, a source. Nothing of it may stop the queue. */
   readonly #pump = (): void => {
     try {
-      this.#loop();
+      this.#scope.runInAsyncScope(this.#loop, this);
     } catch (error) {
       this.#end(error ?? new Error(`${error} was thrown`));
     }

@@ -34,8 +34,7 @@ export type Difference =
   | "stdout is a stream"
   | "fd of a response"
   | "keep-alive of HTTP/1.0"
-  | "a loader that can be watched"
-  | "the async context of a response's end";
+  | "a loader that can be watched";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -49,8 +48,6 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "the order of a later write to a Deno.Conn": "a write to a Deno.Conn during a transfer goes out in the middle",
     "live imports of node:fs": "under Deno syncBuiltinESMExports() changes no import",
     "a Blob of a file is the file": "fs.openAsBlob() under Deno reads the file at once",
-    "the async context of a response's end":
-      "a response under Deno that a transfer ended emits 'finish' in no async context",
   },
   bun: {
     "progress of a write": "node:net under Bun tells of a write only once it is over",
