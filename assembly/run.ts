@@ -67,7 +67,7 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
 
     if (t.flags & Flag.Probe && !readMissing) {
       if (frozen(t, file, position, body)) return want(t, head + cold(position, body), Way.Cold);
-      const small = head + body <= SMALL && t.tail == 0;
+      const small = body <= SMALL && t.tail == 0;
       const after = header + <usize>head;
       const n = read(file, after, <f64>position, small ? <i32>body : 1);
       if (n == 0) {

@@ -302,7 +302,8 @@ class Pipe {
     this.#ringing = false;
     if (this.#stream.readableLength > 0) return this.#old();
     let started = false;
-    const move = AsyncResource.bind(this.#move); // whoever wrote before may belong to another request
+    const scope = new AsyncResource("sendoff.Pipe"); // whoever wrote before may belong to another request
+    const move = () => scope.runInAsyncScope(this.#move);
     this.#queue?.enter({
       start: (release) => {
         started = true;

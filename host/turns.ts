@@ -5,6 +5,15 @@
 import { AsyncResource } from "node:async_hooks";
 import type { Core } from "./core.js";
 
+class Waiting extends AsyncResource {
+  readonly run: () => void;
+
+  constructor(run: () => void) {
+    super("sendoff.Turn");
+    this.run = run;
+  }
+}
+
 export class Turns {
   readonly #core: Core;
   readonly #now: () => number;
@@ -15,7 +24,7 @@ export class Turns {
   #asked = false;
   /** When the running one was last looked at; NaN where none runs. */
   #since = Number.NaN;
-  #waiting: (() => void)[] = [];
+  #waiting: Waiting[] = [];
 
   /** `defer` calls its argument once, after the pending I/O of this turn: setImmediate. */
   constructor(core: Core, now: () => number, defer: (next: () => void) => void) {
@@ -38,23 +47,23 @@ export class Turns {
     const now = this.#now();
     if (this.#since <= now) this.#used += now - this.#since;
     this.#since = Number.NaN;
-    if (!this.#asked && this.#over(now, 2 * this.#used)) this.#ask();
+    if (!this.#asked && this.#over(2 * this.#used)) this.#ask();
   }
 
   /** Whether nothing is left of this turn's share. */
   spent(): boolean {
-    return this.#over(this.#now(), this.#used);
+    return this.#over(this.#used);
   }
 
   /** Whether a turn that has lasted `ms` is over. */
-  #over(now: number, ms: number): boolean {
-    this.#core.turn_begin(now - ms);
-    return this.#core.turn_spent(now) === 1;
+  #over(ms: number): boolean {
+    this.#core.turn_begin(-ms);
+    return this.#core.turn_spent(0) === 1;
   }
 
   /** Calls `run` in the next turn, after those that wait already, and in the async context of its caller, not in theirs. */
   wait(run: () => void): void {
-    this.#waiting.push(AsyncResource.bind(run));
+    this.#waiting.push(new Waiting(run));
     if (!this.#asked) this.#ask();
   }
 
@@ -70,7 +79,10 @@ export class Turns {
     let i = 0;
     // What a run puts back goes to the end of the same queue, so a lone transfer uses the whole share.
     try {
-      while (i < waiting.length && !this.spent()) waiting[i++]?.();
+      for (let one = waiting[0]; one !== undefined && !this.spent(); one = waiting[i]) {
+        i++;
+        one.runInAsyncScope(one.run);
+      }
     } finally {
       // One that throws, in a process that survives it, must not leave the others waiting for ever.
       this.#waiting = waiting.slice(i);

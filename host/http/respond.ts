@@ -83,32 +83,34 @@ export function answer(
     const argument = typeof code === "string" && code.startsWith("ERR_");
     reject(argument || error instanceof SendfileError ? (error as Error) : SendfileError.after(0, error));
   };
-  if (over(req, res)) return fail(gone());
-  if (options.signal?.aborted) return fail(aborted(options.signal, 0));
-  // Who says the length twice knows it: then the file isn't asked.
-  if (source.believe !== undefined && options.count === lengthOf(res)) {
-    source.believe(options.offset + options.count);
-    try {
-      return body(shared, req, res, source, options, resolve, reject);
-    } catch (error) {
-      return fail(error);
-    }
-  }
-  source.open((error) => {
-    if (error) return fail(error);
-    if (over(req, res)) return fail(gone());
-    if (options.signal?.aborted) return fail(aborted(options.signal, 0));
-    const start = (from: Source) => {
+  const refusal = (): SendfileError | null => {
+    if (over(req, res)) return gone();
+    return options.signal?.aborted ? aborted(options.signal, 0) : null;
+  };
+  const start = (from: Source): void =>
+    shared.turns.wait(() => {
       try {
+        const refused = refusal();
+        if (refused !== null) throw refused;
         body(shared, req, res, from, options, resolve, reject);
       } catch (error) {
         fail(error);
       }
-    };
+    });
+
+  const refused = refusal();
+  if (refused !== null) return fail(refused);
+  // Who says the length twice knows it: then the file isn't asked.
+  if (source.believe !== undefined && options.count === lengthOf(res)) {
+    source.believe(options.offset + options.count);
+    return start(source);
+  }
+  source.open((error) => {
+    const refused = error ?? refusal();
+    if (refused) return fail(refused);
     if (!source.early || !source.positioned) return start(source);
     whole(source, (error, bytes) => {
       if (error) return fail(error);
-      if (over(req, res)) return fail(gone());
       if (bytes === null) return start(source);
       source.close();
       start(sourceOf(bytes));
