@@ -18,6 +18,7 @@ import { setImmediate } from "./immediate.js";
 import { type Queue, queueOf } from "./queue.js";
 import type { Shared } from "./sendfile.js";
 import type { Syscalls } from "./syscalls/linux.js";
+import { Unsent } from "./unsent.js";
 
 /** What is used of a ReadStream; what is not documented is looked for. */
 interface Stream extends Omit<fs.ReadStream, "pending"> {
@@ -74,7 +75,9 @@ export function install(shared: Shared, leave: Leave): () => void {
   };
   proto._destroy = function (this: Stream, error, callback): void {
     const { fd } = this;
-    if (typeof fd !== "number" || runs.get(this)?.whole !== true || fs.close !== fsClose) {
+    const run = runs.get(this);
+    run?.release();
+    if (typeof fd !== "number" || run?.whole !== true || fs.close !== fsClose) {
       return _destroy.call(this, error, callback);
     }
     this.fd = null;
@@ -157,6 +160,7 @@ class Pipe {
   #target: unknown = null;
   #socket: Socket | null = null;
   #queue: Queue | null = null;
+  #unsent: Unsent | null = null;
   /** Bytes of the file that are to be sent in all. */
   #count = 0;
   #begun = false;
@@ -174,6 +178,11 @@ class Pipe {
     this.#stream = stream;
     this.#original = original;
     this.#leave = leave;
+  }
+
+  /** The socket is as it was. */
+  release(): void {
+    this.#unsent?.release();
   }
 
   /** The stream wants its next bytes, or the end: pushes later, as a read does. */
@@ -227,6 +236,7 @@ class Pipe {
     if (!socket.connecting && queue.fd() < 0) return "not a plain socket";
     this.#socket = socket;
     this.#queue = queue;
+    this.#unsent = new Unsent(this.#shared.sys, queue);
     return null;
   }
 
@@ -267,6 +277,7 @@ class Pipe {
     const queue = this.#queue as Queue;
     const header = this.#target === this.#socket ? "" : takeHeader(target);
     const file = stream.fd as number;
+    this.#unsent?.limit(out, left);
     const { action, moved, bell, unable, corked } = dash(
       this.#shared,
       queue,
@@ -338,6 +349,7 @@ class Pipe {
     const position = this.#position();
     const more = position <= (stream.end ?? Number.POSITIVE_INFINITY);
     if (more && sys?.read(stream.fd as number, core.scratch(), position, 1) !== 0) return this.#old();
+    this.release();
     this.#seek();
     stream.push(null);
   }
@@ -345,6 +357,7 @@ class Pipe {
   /** What _read always did, from where the kernel has come to. */
   #old(): void {
     const stream = this.#stream;
+    this.release();
     if (stream.destroyed) return;
     this.whole = false;
     this.#seek();

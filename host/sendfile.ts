@@ -17,6 +17,7 @@ import { describe, type File, type Source, sourceOf } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
 import type { Turns } from "./turns.js";
+import { Unsent } from "./unsent.js";
 
 /** What `onProgress` is told. All are bytes. */
 export interface Progress {
@@ -254,6 +255,7 @@ export class Transfer implements Job, Running {
   #progressSeen = -1;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #watching = false;
+  readonly #unsent: Unsent;
   /** Stops listening to the AbortSignal. */
   #deaf: (() => void) | null = null;
   /** What lets us go on may belong to another request, or to none: all that is sent, and its end, is in the async context of our caller. */
@@ -273,6 +275,7 @@ export class Transfer implements Job, Running {
     this.#source = source;
     this.#options = options;
     this.#activity = queue.activity();
+    this.#unsent = new Unsent(shared.sys, queue);
     this.#resolve = resolve;
     this.#reject = reject;
     const { core } = shared;
@@ -368,6 +371,7 @@ export class Transfer implements Job, Running {
     if (mode !== "copy" && this.#obstacle() === null) {
       flags |= Flag.Native | Flag.Probe;
       this.#native = true;
+      this.#unsent.limit(this.#queue.fd(), count);
     }
     core.transfer_extent(this.#handle, header.length, offset + (source.start ?? 0), count, trailer.length, flags);
     this.#pump();
@@ -638,6 +642,7 @@ export class Transfer implements Job, Running {
       const fd = this.#queue.fd();
       if (fd >= 0) sys.push(fd);
     }
+    this.#unsent.release();
     core.transfer_close(this.#handle);
     if (this.#options.seek && this.#begun) this.#source.seek(this.#options.offset + sent, sys?.seek ?? null);
     this.#source.close();

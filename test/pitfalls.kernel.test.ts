@@ -1,6 +1,7 @@
 // PITFALLS of the kernel: T1 to T3, T8, T12, T13, T15, T32. The system calls are real, on real sockets
 // and files, but for those that are made to fail.
 
+import * as fs from "node:fs";
 import type { Socket } from "node:net";
 import { capabilities, type Progress, type SendfileOptions } from "sendoff";
 import { test } from "uvu";
@@ -11,6 +12,7 @@ import { failure } from "./lib/failure.js";
 import { type Call, type Errno, type FaultyHost, faultyHost, type Verdict } from "./lib/faulty.js";
 import { openFd, position, tempFile } from "./lib/files.js";
 import { collect, connect, fdOf, still } from "./lib/line.js";
+import { lacks } from "./lib/runtime.js";
 import { row, Scene } from "./lib/scene.js";
 
 const MIB = 1024 * 1024;
@@ -355,6 +357,101 @@ function tcpInfo({ sys, memory, room }: FaultyHost, socket: Socket, field: numbe
   assert.is(sys.libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, room + 8, room), 0);
   return view.getUint32(room + 8 + field, true);
 }
+
+// What a slow client leaves in the kernel, by the same and by TCP_NOTSENT_LOWAT (tcp(7)).
+
+const TCP_NOTSENT_LOWAT = 25;
+const UNSENT = MIB;
+/** A segment is taken whole, and the doorbell comes on top. */
+const SEGMENT = 64 << 10;
+
+function lowat({ sys, memory, room }: FaultyHost, socket: Socket, value?: number): number {
+  const fd = fdOf(socket);
+  const view = new DataView(memory.buffer);
+  if (value !== undefined) {
+    view.setUint32(room, value, true);
+    assert.is(sys.libc.setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, room, 4), 0);
+  }
+  view.setUint32(room, 4, true);
+  assert.is(sys.libc.getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, room + 8, room), 0);
+  return view.getUint32(room + 8, true);
+}
+
+const everywhere = "/proc/sys/net/ipv4/tcp_notsent_lowat";
+const unlimited = off ?? lacks("a bound of what the kernel holds unsent") ?? administered();
+
+function administered(): string | null {
+  const value = fs.readFileSync(everywhere, "latin1").trim();
+  return value === "4294967295" ? null : `${everywhere} is ${value}`;
+}
+
+row(
+  "a stalled client has the kernel hold no more than one run moves, and its socket is as before at the end",
+  async (t) => {
+    const host = faultyHost();
+    const file = tempFile(t, pattern(16 * MIB));
+    for (const end of ["sent", "aborted"]) {
+      const { near, far } = await connect(t);
+      const aborter = new AbortController();
+      const sending = host.sendfile(near, file, { signal: aborter.signal });
+      sending.catch(() => {});
+      await still(() => near.bytesWritten);
+      assert.is(lowat(host, near), UNSENT);
+      const unsent = tcpInfo(host, near, NOTSENT_BYTES);
+      assert.ok(unsent <= UNSENT + SEGMENT, `${unsent} bytes are unsent`);
+      if (end === "sent") {
+        const bytes = collect(far);
+        assert.is(await sending, 16 * MIB);
+        assert.is(lowat(host, near), 0);
+        near.end();
+        assert.is((await bytes).length, 16 * MIB);
+      } else {
+        aborter.abort();
+        assert.is((await failure(sending)).code, "ERR_SENDFILE_ABORTED");
+        assert.is(lowat(host, near), 0);
+      }
+    }
+  },
+  unlimited,
+);
+
+row(
+  "a limit of the socket's own stays",
+  async (t) => {
+    const host = faultyHost();
+    const { near, far } = await connect(t);
+    const own = 3 * MIB;
+    lowat(host, near, own);
+    const bytes = collect(far);
+    assert.is(await host.sendfile(near, tempFile(t, pattern(4 * MIB))), 4 * MIB);
+    assert.is(lowat(host, near), own);
+    near.end();
+    assert.is((await bytes).length, 4 * MIB);
+  },
+  unlimited,
+);
+
+row(
+  "a short transfer asks the socket nothing",
+  async (t) => {
+    const host = faultyHost();
+    const asked: number[] = [];
+    const { limit } = host.sys;
+    host.sys.limit = (fd, bytes) => {
+      asked.push(bytes);
+      return limit?.(fd, bytes) ?? false;
+    };
+    for (const size of [MIB, MIB + 1]) {
+      const { near, far } = await connect(t);
+      const bytes = collect(far);
+      await host.sendfile(near, tempFile(t, pattern(size)));
+      near.end();
+      assert.is((await bytes).length, size);
+    }
+    assert.equal(asked, [UNSENT, 0]);
+  },
+  unlimited,
+);
 
 for (const mode of ["native", "copy"] as const) {
   row(

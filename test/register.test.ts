@@ -929,6 +929,40 @@ test("a clock that stands still stops nothing", async () => {
   await at.close();
 });
 
+test("a long pipe bounds what the kernel holds unsent, and its socket is as before at the end", async () => {
+  if (!bodies || lacks("a bound of what the kernel holds unsent") !== null) return;
+  const sys = shared.sys as NonNullable<typeof shared.sys>;
+  const { limit } = sys;
+  let set = new Map<number, number>();
+  sys.limit = (fd, bytes) => {
+    set.set(fd, bytes);
+    return limit?.(fd, bytes) ?? false;
+  };
+  const undo = install(shared, () => {});
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    for (const way of ["to the end", "destroyed"]) {
+      set = new Map();
+      const far = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
+      const [near] = (await once(server, "connection")) as [net.Socket];
+      const stream = createReadStream(file("big"));
+      stream.pipe(near, { end: false });
+      await begun(stream);
+      if (way === "destroyed") stream.destroy();
+      far.resume();
+      await within(once(stream, "close"), way);
+      assert.equal([...set.values()], [0], way);
+      near.destroy();
+      far.destroy();
+    }
+  } finally {
+    undo();
+    Object.assign(sys, { limit });
+    server.close();
+  }
+});
+
 test("a pipe ends in the async context of its request", async () => {
   const als = new AsyncLocalStorage<number>();
   const seen: string[] = [];

@@ -33,7 +33,7 @@ export function adapter(): Adapter {
         return `Deno.dlopen: ${(error as Error).message.split("\n")[0]}`;
       }
       descriptors = new Descriptors(libc, memory, frame);
-      return linux(libc, memory, frame);
+      return linux(libc, memory, frame, () => true); // to read what the system has might be to ask for permission
     },
     libc: () => libc?.version() ?? "none",
     auto: modeOf(env("SENDOFF_MODE")),

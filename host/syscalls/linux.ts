@@ -25,6 +25,12 @@ export interface Syscalls extends Imports {
   seek(fd: number, position: number): void;
   /** Sends what MSG_MORE held back: setting TCP_NODELAY does so; the option is left as it was. */
   push(fd: number): void;
+  /**
+   * Has a TCP socket take no more than `bytes` that it can't send yet (TCP_NOTSENT_LOWAT): so does write(2), and poll(2)
+   * says it is writable once half of that has gone. Not where it, or the system, has a limit already. 0 takes it back.
+   * Whether it was done; on some systems it can't be.
+   */
+  limit?(fd: number, bytes: number): boolean;
   /** Which calls this kernel has. */
   probe(): {
     /** sendfile(2). */
@@ -52,6 +58,7 @@ const SO_TYPE = 3;
 const SOCK_STREAM = 1;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const TCP_NOTSENT_LOWAT = 25;
 const AT_FDCWD = -100;
 const O_NONBLOCK = 0x800;
 const O_CLOEXEC = 0x80000;
@@ -76,8 +83,20 @@ const OPTLEN = 7;
 const HOW = 8;
 const FRAME_WORDS = 14;
 
-/** The system's calls by a Linux libc; `frame` is where the core's memory has 64 bytes for their arguments. */
-export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
+/** Whether the administrator has set TCP_NOTSENT_LOWAT for all sockets, which none of them tells. */
+function limited(): boolean {
+  try {
+    return fs.readFileSync("/proc/sys/net/ipv4/tcp_notsent_lowat", "latin1").trim() !== "4294967295";
+  } catch {
+    return true; // there is no such option, or nobody is to know
+  }
+}
+
+/**
+ * The system's calls by a Linux libc; `frame` is where the core's memory has 64 bytes for their arguments. Where
+ * `isLimited` says so no socket's TCP_NOTSENT_LOWAT is touched.
+ */
+export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () => boolean = limited): Syscalls {
   // Memory may grow when a transfer is opened: its old views are empty then.
   let words = new Uint32Array();
   const frameWords = () => (words.length > 0 ? words : (words = new Uint32Array(memory.buffer, frame, FRAME_WORDS)));
@@ -101,6 +120,8 @@ export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
     if (libc.getsockopt(fd, level, name, at(OPTVAL), at(OPTLEN)) < 0) return -1;
     return words[OPTVAL] as number;
   };
+
+  let untouched: boolean | null = null;
 
   const sys: Syscalls = {
     libc,
@@ -140,6 +161,12 @@ export function linux(libc: Libc, memory: Memory, frame: number): Syscalls {
       if (before !== 0) return;
       words[OPTVAL] = 0;
       libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, at(OPTVAL), 4);
+    },
+
+    limit(fd, bytes) {
+      if (bytes > 0 && ((untouched ??= isLimited()) || option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0)) return false;
+      frameWords()[OPTVAL] = bytes;
+      return libc.setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, at(OPTVAL), 4) === 0;
     },
 
     probe() {

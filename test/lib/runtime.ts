@@ -34,7 +34,8 @@ export type Difference =
   | "stdout is a stream"
   | "fd of a response"
   | "keep-alive of HTTP/1.0"
-  | "a loader that can be watched";
+  | "a loader that can be watched"
+  | "a bound of what the kernel holds unsent";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -48,6 +49,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "the order of a later write to a Deno.Conn": "a write to a Deno.Conn during a transfer goes out in the middle",
     "live imports of node:fs": "under Deno syncBuiltinESMExports() changes no import",
     "a Blob of a file is the file": "fs.openAsBlob() under Deno reads the file at once",
+    "a bound of what the kernel holds unsent": "Deno might ask for permission to read what the system has as one",
   },
   bun: {
     "progress of a write": "node:net under Bun tells of a write only once it is over",
