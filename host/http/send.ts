@@ -3,7 +3,6 @@
 
 import fs, { type ReadStream, type Stats } from "node:fs";
 import { argumentError } from "../errors.js";
-import { setImmediate } from "../immediate.js";
 import type { Shared } from "../sendfile.js";
 import { describe, PathSource } from "../source.js";
 import { unchanged } from "./files.js";
@@ -120,7 +119,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       const stat = opened?.stat ?? (able ? opener.stat(path) : null);
       if (stat === null || !stat.isFile()) return sendFile.call(this, path);
       // Who listens is told in a later turn, as by fs.stat().
-      setImmediate(() => {
+      shared.turns.wait(() => {
         const close = opened === null ? () => {} : hold(this, path, opened.fd, false);
         try {
           this.emit("file", path, stat);
