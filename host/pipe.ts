@@ -66,7 +66,7 @@ export function install(shared: Shared, leave: Leave): () => void {
     const own = this.flags === "r" && typeof this.fd !== "number" && this.open === open && usesFs(this);
     const opened = own && typeof this.path === "string" && fs.open === fsOpen ? shared.opener.open(this.path) : null;
     if (opened === null) return _construct.call(this, callback);
-    shared.turns.wait(() => {
+    shared.turns.later(() => {
       this.fd = opened.fd;
       callback();
       this.emit("open", opened.fd);
@@ -82,7 +82,7 @@ export function install(shared: Shared, leave: Leave): () => void {
     }
     this.fd = null;
     fs.closeSync(fd);
-    shared.turns.wait(() => callback(error));
+    shared.turns.later(() => callback(error));
   };
 
   // A server asks what a file is before it streams it: of one that was streamed before, without a thread as well.
@@ -91,7 +91,7 @@ export function install(shared: Shared, leave: Leave): () => void {
     const plain = typeof path === "string" && rest.length === 1 && typeof callback === "function";
     const found = plain ? shared.opener.stat(path) : null;
     if (found === null) return Reflect.apply(fsStat, fs, [path, ...rest]);
-    shared.turns.wait(() => (callback as (error: null, stat: fs.Stats) => void)(null, found));
+    shared.turns.later(() => (callback as (error: null, stat: fs.Stats) => void)(null, found));
   };
   fs.stat = stat as typeof fs.stat;
   known.add(stat);

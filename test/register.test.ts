@@ -1028,6 +1028,23 @@ test("fs.stat of a file that was piped before says the same, and in a later turn
   }
 });
 
+test("who asks fs.stat again and again leaves the event loop to others", async () => {
+  if (!bodies) return;
+  const undo = install(shared, () => {});
+  try {
+    await play({ native: "all", play: plain("page", 4096) });
+    let over = false;
+    const again = (): void => {
+      if (!over) fs.stat(file("page"), again);
+    };
+    again();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    over = true;
+  } finally {
+    undo();
+  }
+});
+
 test("SENDOFF_MODE=copy turns it off", async () => {
   assert.equal(await run("plain", { SENDOFF_MODE: "copy" }), { stdout: `${lengths(2)} read`, stderr: "" });
 });

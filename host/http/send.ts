@@ -119,7 +119,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       const stat = opened?.stat ?? (able ? opener.stat(path) : null);
       if (stat === null || !stat.isFile()) return sendFile.call(this, path);
       // Who listens is told in a later turn, as by fs.stat().
-      shared.turns.wait(() => {
+      shared.turns.later(() => {
         const close = opened === null ? () => {} : hold(this, path, opened.fd, false);
         try {
           this.emit("file", path, stat);
