@@ -53,6 +53,12 @@ export class Transfers {
     this.#running.add(transfer);
   }
 
+  /** `transfer` goes on with what `before`, which is running, has begun. */
+  follow(before: Running, transfer: Running): void {
+    this.#running.add(transfer);
+    this.leave(before);
+  }
+
   check(): void {
     if (this.#draining) throw ending();
   }

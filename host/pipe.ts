@@ -66,7 +66,7 @@ export function install(shared: Shared, leave: Leave): () => void {
     const own = this.flags === "r" && typeof this.fd !== "number" && this.open === open && usesFs(this);
     const opened = own && typeof this.path === "string" && fs.open === fsOpen ? shared.opener.open(this.path) : null;
     if (opened === null) return _construct.call(this, callback);
-    shared.turns.later(() => {
+    setImmediate(() => {
       this.fd = opened.fd;
       callback();
       this.emit("open", opened.fd);
@@ -82,7 +82,7 @@ export function install(shared: Shared, leave: Leave): () => void {
     }
     this.fd = null;
     fs.closeSync(fd);
-    shared.turns.later(() => callback(error));
+    setImmediate(callback, error);
   };
 
   // A server asks what a file is before it streams it: of one that was streamed before, without a thread as well.
@@ -91,7 +91,7 @@ export function install(shared: Shared, leave: Leave): () => void {
     const plain = typeof path === "string" && rest.length === 1 && typeof callback === "function";
     const found = plain ? shared.opener.stat(path) : null;
     if (found === null) return Reflect.apply(fsStat, fs, [path, ...rest]);
-    shared.turns.later(() => (callback as (error: null, stat: fs.Stats) => void)(null, found));
+    setImmediate(callback as (error: null, stat: fs.Stats) => void, null, found);
   };
   fs.stat = stat as typeof fs.stat;
   known.add(stat);
@@ -191,7 +191,7 @@ class Pipe {
     if (this.#left) this.#old();
     else if (this.#ringing) this.#listen();
     else if (this.#begun) this.#move();
-    // A read of the file would have come back in a later turn: what is said until then still counts.
+    // A read of the file would have come back in a later turn, too: what is said until then still counts.
     else this.#shared.turns.wait(this.#begin);
   }
 

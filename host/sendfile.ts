@@ -226,7 +226,10 @@ const GONE = new Set<string | undefined>([
 /** Timers take a 32-bit number of milliseconds. */
 const LONGEST = 0x7fffffff;
 
-/** One transfer, from its place in the queue to its end; it settles itself by `resolve` or `reject`. */
+/**
+ * One transfer, from its place in the queue to its end; it settles itself by `resolve` or `reject`. Where it goes on
+ * with what `before` has begun, its source is open.
+ */
 export class Transfer implements Job, Running {
   readonly #shared: Shared;
   readonly #queue: Queue;
@@ -268,7 +271,7 @@ export class Transfer implements Job, Running {
     options: Checked,
     resolve: (sent: number) => void,
     reject: (error: Error) => void,
-    opened = false,
+    before: Running | null = null,
   ) {
     this.#shared = shared;
     this.#queue = queue;
@@ -285,7 +288,8 @@ export class Transfer implements Job, Running {
       source.close();
       throw new SendfileError("ENOMEM", "too many transfers are open");
     }
-    shared.transfers.enter(this);
+    if (before === null) shared.transfers.enter(this);
+    else shared.transfers.follow(before, this);
     this.#deadline = options.deadline > 0 ? now + options.deadline : Number.POSITIVE_INFINITY;
     core.transfer_limit(this.#handle, options.timeout, this.#deadline, now);
     if (options.signal) this.#deaf = onAborted(options.signal, this.#onAbort);
@@ -297,7 +301,7 @@ export class Transfer implements Job, Running {
       if (refusal) this.#end(refusal);
       else if (this.#started && !queue.connecting) this.#begin();
     };
-    if (opened) ready(null);
+    if (before !== null) ready(null);
     else source.open(ready);
     if (this.#over) return;
     try {
@@ -331,7 +335,7 @@ export class Transfer implements Job, Running {
 
   drop(): boolean {
     if (this.#started) return false;
-    this.#end(this.#closed());
+    this.#stop(this.#closed());
     return true;
   }
 
@@ -341,16 +345,16 @@ export class Transfer implements Job, Running {
 
   readonly #onClose = (): void => {
     // A write under way on a handle calls back by itself; what waits for anything else is told here.
-    this.#end(this.#closed());
+    this.#stop(this.#closed());
   };
 
   readonly #onAbort = (): void => {
-    this.#end(aborted(this.#options.signal as AbortSignal, this.#sent()));
+    this.#stop(aborted(this.#options.signal as AbortSignal, this.#sent()));
   };
 
   /** The process is ending. */
   abort(error: SendfileError): void {
-    this.#end(error);
+    this.#stop(error);
   }
 
   /** It is our turn, and the source is open: says what is to be sent, and runs. */
@@ -579,7 +583,7 @@ export class Transfer implements Job, Running {
     const { core, now } = this.#shared;
     if (core.transfer_tick(this.#handle, now()) === 0) return this.#arm();
     const fault = core.transfer_fault(this.#handle);
-    this.#end(this.#failure(fault));
+    this.#stop(this.#failure(fault));
   };
 
   /** Progress is bytes leaving the process, not a chunk completing; while we wait for our turn, anybody's bytes. */
@@ -626,6 +630,11 @@ export class Transfer implements Job, Running {
     return new SendfileError(words[0], obstacle === null ? words[1] : `${words[1]}: ${obstacle}`, { sent });
   }
 
+  /** Somebody else ends it. */
+  #stop(error: SendfileError): void {
+    this.#scope.runInAsyncScope(this.#end, this, error);
+  }
+
   /** The only way out: gives everything back, then settles the promise. */
   #end(error: unknown): void {
     if (this.#over) return;
@@ -647,9 +656,9 @@ export class Transfer implements Job, Running {
     if (this.#options.seek && this.#begun) this.#source.seek(this.#options.offset + sent, sys?.seek ?? null);
     this.#source.close();
     this.#free();
+    transfers.leave(this);
     if (error === null) this.#resolve(sent);
     else this.#reject(error instanceof SendfileError && error.sent === sent ? error : SendfileError.after(sent, error));
-    transfers.leave(this);
   }
 
   /** Lets the queue go on, once nothing of ours is being written. */

@@ -1,11 +1,10 @@
 // Fairness: all transfers together get a share of each turn of the event loop, in rounds. The core
 // says how large the share is; here is what was used of it, and the queue of those that wait for the
-// next one. What is no transfer, and only has to come in a later turn, comes first.
+// next one.
 
 import { AsyncResource } from "node:async_hooks";
 import type { Core } from "./core.js";
 
-/** It runs in the async context of who put it there, not in that of whoever was before it. */
 class Waiting extends AsyncResource {
   readonly run: () => void;
 
@@ -26,7 +25,6 @@ export class Turns {
   /** When the running one was last looked at; NaN where none runs. */
   #since = Number.NaN;
   #waiting: Waiting[] = [];
-  #later: Waiting[] = [];
 
   /** `defer` calls its argument once, after the pending I/O of this turn: setImmediate. */
   constructor(core: Core, now: () => number, defer: (next: () => void) => void) {
@@ -63,15 +61,9 @@ export class Turns {
     return this.#core.turn_spent(0) === 1;
   }
 
-  /** Calls `run`, a transfer's, after those that wait already: in this turn yet where it is asked for in one, and something is left. */
+  /** Calls `run` in the next turn, after those that wait already, and in the async context of its caller, not in theirs. */
   wait(run: () => void): void {
     this.#waiting.push(new Waiting(run));
-    if (!this.#asked) this.#ask();
-  }
-
-  /** Calls `run` in the next turn, whatever is left: setImmediate, but for many at once. */
-  later(run: () => void): void {
-    this.#later.push(new Waiting(run));
     if (!this.#asked) this.#ask();
   }
 
@@ -83,26 +75,18 @@ export class Turns {
   readonly #next = (): void => {
     this.#used = 0;
     this.#asked = false;
-    const later = this.#later;
     const waiting = this.#waiting;
-    this.#later = [];
     let i = 0;
-    let j = 0;
+    // What a run puts back goes to the end of the same queue, so a lone transfer uses the whole share.
     try {
-      for (const one of later) {
+      for (let one = waiting[0]; one !== undefined && !this.spent(); one = waiting[i]) {
         i++;
-        one.runInAsyncScope(one.run);
-      }
-      // What a run puts back goes to the end of the same queue, so a lone transfer uses the whole share.
-      for (let one = waiting[0]; one !== undefined && !this.spent(); one = waiting[j]) {
-        j++;
         one.runInAsyncScope(one.run);
       }
     } finally {
       // One that throws, in a process that survives it, must not leave the others waiting for ever.
-      this.#later = later.slice(i).concat(this.#later);
-      this.#waiting = waiting.slice(j);
-      if (this.#later.length + this.#waiting.length > 0 && !this.#asked) this.#ask();
+      this.#waiting = waiting.slice(i);
+      if (this.#waiting.length > 0 && !this.#asked) this.#ask();
     }
   };
 }

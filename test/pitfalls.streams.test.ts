@@ -1,5 +1,6 @@
 // What can be sent besides files, and where to besides sockets. T24 to T26 for streams.
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { spawn } from "node:child_process";
 import * as dgram from "node:dgram";
 import { once } from "node:events";
@@ -502,6 +503,26 @@ row("one AbortSignal for many transfers warns of no leak", async (t) => {
   await new Promise((resolve) => setImmediate(resolve));
   process.removeListener("warning", onWarning);
   assert.equal(warnings, []);
+});
+
+row("whoever aborts, the source is told in the async context of the caller", async (t) => {
+  const als = new AsyncLocalStorage<string>();
+  const { near } = await connect(t, { over: "unix" });
+  const stop = new AbortController();
+  let seen: string | undefined;
+  const source = async function* () {
+    try {
+      for (;;) yield pattern(64 << 10);
+    } finally {
+      seen = als.getStore();
+    }
+  };
+  const sending = als.run("caller", () => failure(sendfile(near, source(), { signal: stop.signal })));
+  await still(() => near.bytesWritten);
+  als.run("aborter", () => stop.abort());
+  assert.is((await sending).code, "ERR_SENDFILE_ABORTED");
+  while (seen === undefined) await new Promise((resolve) => setImmediate(resolve));
+  assert.is(seen, "caller");
 });
 
 test.run();

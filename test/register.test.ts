@@ -1028,6 +1028,52 @@ test("fs.stat of a file that was piped before says the same, and in a later turn
   }
 });
 
+test("ticks and microtasks run between what several streams and fs.stat say", async () => {
+  if (!bodies) return;
+  const told = async (): Promise<string[]> => {
+    const log: string[] = [];
+    const say = (what: string) => () => {
+      log.push(what);
+      process.nextTick(() => log.push(`${what}, tick`));
+      queueMicrotask(() => log.push(`${what}, microtask`));
+    };
+    await Promise.all(
+      [1, 2, 3].map(
+        (i) =>
+          new Promise<void>((resolve) => {
+            fs.stat(file("page"), () => {
+              say(`stat ${i}`)();
+              resolve();
+            });
+          }),
+      ),
+    );
+    await Promise.all(
+      [1, 2, 3].map(async (i) => {
+        const stream = watched([], createReadStream(file("page")));
+        stream.on("open", say(`open ${i}`));
+        await once(stream, "ready");
+        stream.destroy();
+      }),
+    );
+    await closed();
+    return log;
+  };
+  const plainly = await told();
+  const undo = install(shared, () => {});
+  try {
+    await play({ native: "all", play: plain("page", 4096) });
+    assert.equal((await told()).sort(), [...plainly].sort());
+    const log = await told();
+    for (let i = 1; i < log.length; i += 3) {
+      const [what] = (log[i - 1] as string).split(",");
+      assert.equal([log[i], log[i + 1]], [`${what}, tick`, `${what}, microtask`], log.join("; "));
+    }
+  } finally {
+    undo();
+  }
+});
+
 test("who asks fs.stat again and again leaves the event loop to others", async () => {
   if (!bodies) return;
   const undo = install(shared, () => {});

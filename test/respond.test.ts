@@ -16,7 +16,10 @@ import { capabilities } from "sendoff";
 import { type RespondOptions, respond } from "sendoff/http";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { respond as respondBy } from "../host/http/respond.js";
+import { serveStatic as serve } from "../host/http/static.js";
 import { until } from "./lib/command.js";
+import { faultyHost } from "./lib/faulty.js";
 import { fdCount } from "./lib/files.js";
 import { lacks } from "./lib/runtime.js";
 import { exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
@@ -443,6 +446,79 @@ unless(lacks("live imports of node:fs"), "a length that is said twice is believe
   assert.is((failure as { code: string }).code, "ERR_SENDFILE_TRUNCATED");
   await at.close();
   await handle.close();
+});
+
+test("what its owner answers instead, in the same turn, arrives whole", async () => {
+  const fd = fs.openSync(file("page"), "r");
+  let failure: Promise<unknown> = Promise.resolve();
+  const at = await site((req, res) => {
+    failure = respond(req, res, fd).catch((error) => error);
+    res.end(Buffer.alloc(8 * MIB, "x"));
+  });
+  const { status, body } = parse(await within(exchange(at.port, request("/")), "the answer"));
+  assert.is(status, "HTTP/1.1 200 OK");
+  assert.is(body.length, 8 * MIB);
+  assert.is(((await failure) as { code: string }).code, "ERR_SENDFILE_CLOSED");
+  await at.close();
+  fs.closeSync(fd);
+});
+
+test("a socket that was destroyed in the same turn is closed, and not unfit", async () => {
+  const fd = fs.openSync(file("page"), "r");
+  let failure: Promise<unknown> = Promise.resolve();
+  const at = await site((req, res) => {
+    failure = respond(req, res, fd, { mode: "native" }).catch((error) => error);
+    req.socket.destroy();
+  });
+  await within(exchange(at.port, request("/")), "the end");
+  assert.is(((await failure) as { code: string }).code, "ERR_SENDFILE_CLOSED");
+  await at.close();
+  fs.closeSync(fd);
+});
+
+test("an end() that throws is told, with the bytes that have gone", async () => {
+  for (const name of ["page", "8m"]) {
+    let failure: Promise<unknown> = Promise.resolve();
+    const at = await site((req, res) => {
+      res.end = () => {
+        throw new Error("not mine");
+      };
+      failure = respond(req, res, file(name)).catch((error) => {
+        res.destroy();
+        return error;
+      });
+    });
+    await within(exchange(at.port, request("/")), name);
+    const { message, sent } = (await failure) as { message: string; sent: number };
+    assert.match(message, "not mine");
+    assert.is(sent, fs.statSync(file(name)).size);
+    await at.close();
+  }
+});
+
+test("at the end of the process a response that was asked for is finished, and the next refused before its header", async () => {
+  const { drain, shared } = faultyHost();
+  const fd = fs.openSync(file("8m"), "r");
+  const served = serve(shared, root);
+  let drained: Promise<void> | undefined;
+  const at = await site((req, res) => {
+    if (req.url === "/page") return served(req, res);
+    respondBy(shared, req, res, fd).catch(({ code }) => {
+      if (!res.headersSent) res.writeHead(503, { "Content-Length": code.length }).end(code);
+    });
+    drained ??= drain({ timeout: 20_000 });
+  });
+  const first = exchange(at.port, request("/"));
+  while (drained === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+  const next = parse(await within(exchange(at.port, request("/")), "the next"));
+  assert.is(next.status, "HTTP/1.1 503 Service Unavailable");
+  assert.is(next.body.toString(), "ERR_SENDFILE_ABORTED");
+  const other = parse(await within(exchange(at.port, request("/page")), "the static one"));
+  if (native) assert.is(other.status, "HTTP/1.1 503 Service Unavailable"); // else it is no transfer
+  assert.ok(parse(await within(first, "the first")).body.equals(bytes("8m")));
+  await within(drained, "the end of all");
+  await at.close();
+  fs.closeSync(fd);
 });
 
 test("a count of 0, or of an empty file, is a body of none", async () => {

@@ -3,6 +3,7 @@
 
 import type { Socket } from "node:net";
 import { dash } from "../dash.js";
+import type { Running } from "../drain.js";
 import { argumentError, SendfileError } from "../errors.js";
 import { type Queue, queueOf } from "../queue.js";
 import { aborted, type Checked, check, type Mode, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
@@ -75,24 +76,34 @@ export function answer(
   resolve: (sent: number) => void,
   reject: (error: Error) => void,
 ): void {
-  /** Before the header is rendered the response is still the caller's, to say 404 with. */
+  const called = options.deadline > 0 ? shared.now() : 0;
+  let settled = false;
+  /** Before the header is rendered the response is still the caller's, to say 404 with; and so is one that was ended. */
   const fail = (error: unknown): void => {
+    if (settled) return;
+    settled = true;
+    shared.transfers.leave(waiting);
     source.close();
-    if (res.headersSent) res.destroy();
+    if (res.headersSent && !res.writableEnded) res.destroy();
     const { code } = (error ?? {}) as NodeJS.ErrnoException;
     const argument = typeof code === "string" && code.startsWith("ERR_");
     reject(argument || error instanceof SendfileError ? (error as Error) : SendfileError.after(0, error));
   };
+  const waiting: Running = { abort: fail };
   const refusal = (): SendfileError | null => {
     if (over(req, res)) return gone();
     return options.signal?.aborted ? aborted(options.signal, 0) : null;
   };
   const start = (from: Source): void =>
     shared.turns.wait(() => {
+      if (settled) return;
       try {
         const refused = refusal();
         if (refused !== null) throw refused;
-        body(shared, req, res, from, options, resolve, reject);
+        // It runs from the call on.
+        const deadline = options.deadline && Math.max(Number.MIN_VALUE, options.deadline - (shared.now() - called));
+        body(shared, req, res, from, deadline ? { ...options, deadline } : options, waiting, resolve, reject);
+        shared.transfers.leave(waiting);
       } catch (error) {
         fail(error);
       }
@@ -100,6 +111,11 @@ export function answer(
 
   const refused = refusal();
   if (refused !== null) return fail(refused);
+  try {
+    shared.transfers.enter(waiting);
+  } catch (error) {
+    return fail(error);
+  }
   // Who says the length twice knows it: then the file isn't asked.
   if (source.believe !== undefined && options.count === lengthOf(res)) {
     source.believe(options.offset + options.count);
@@ -143,7 +159,7 @@ function plus(already: number, error: SendfileError): SendfileError {
 }
 
 function over(req: Request, res: Response): boolean {
-  return res.destroyed || res.writableEnded || res.closed || lost(req, res);
+  return res.destroyed || res.writableEnded || res.closed || res.socket?.destroyed === true || lost(req, res);
 }
 
 function gone(): SendfileError {
@@ -157,6 +173,7 @@ function body(
   res: Response,
   source: Source,
   options: Answer,
+  waiting: Running,
   resolve: (sent: number) => void,
   reject: (error: Error) => void,
 ): void {
@@ -178,10 +195,18 @@ function body(
       throw argumentError(RangeError, `Content-Length is ${length}, but ${count} bytes of the file would be sent`);
     }
   }
+  /** All of the body has gone. Whoever replaced end() may throw. */
+  const end = (sent: number): void => {
+    try {
+      res.end();
+    } catch (error) {
+      return reject(SendfileError.after(sent, error));
+    }
+    resolve(sent);
+  };
   if (bare || req.method === "HEAD" || count === 0) {
     source.close();
-    res.end();
-    return resolve(0);
+    return end(0);
   }
 
   const { sys } = shared;
@@ -216,8 +241,7 @@ function body(
     offset += already;
     if (already === count) {
       source.close();
-      res.end();
-      return resolve(already);
+      return end(already);
     }
   }
   let transfer: Transfer | null = null;
@@ -229,14 +253,13 @@ function body(
     { ...options, header: Buffer.from(header, "latin1"), offset, count: count - already },
     (sent) => {
       unwatch();
-      res.end();
-      resolve(already + sent);
+      end(already + sent);
     },
     (error) => {
       unwatch();
       res.destroy();
       reject(already === 0 ? error : plus(already, error as SendfileError));
     },
-    true,
+    waiting,
   );
 }

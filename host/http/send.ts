@@ -3,6 +3,7 @@
 
 import fs, { type ReadStream, type Stats } from "node:fs";
 import { argumentError } from "../errors.js";
+import { setImmediate } from "../immediate.js";
 import type { Shared } from "../sendfile.js";
 import { describe, PathSource } from "../source.js";
 import { unchanged } from "./files.js";
@@ -103,9 +104,11 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       () => apart(() => self.emit("end")),
       (error) => {
         // A peer that has gone is no news; and there is nobody to tell what the header can't say any more.
-        const closed = (error as NodeJS.ErrnoException).code === "ERR_SENDFILE_CLOSED";
-        if (closed && (res.destroyed || !res.headersSent)) return;
-        if (!res.headersSent) apart(() => self.onStatError(error));
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === "ERR_SENDFILE_CLOSED" && (res.destroyed || !res.headersSent)) return;
+        // The process is ending: another one may answer.
+        if (!res.headersSent && code === "ERR_SENDFILE_ABORTED") apart(() => self.error(503, error));
+        else if (!res.headersSent) apart(() => self.onStatError(error));
         else if (self.listenerCount("error") > 0) apart(() => self.onStatError(error));
       },
     );
@@ -119,7 +122,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       const stat = opened?.stat ?? (able ? opener.stat(path) : null);
       if (stat === null || !stat.isFile()) return sendFile.call(this, path);
       // Who listens is told in a later turn, as by fs.stat().
-      shared.turns.later(() => {
+      setImmediate(() => {
         const close = opened === null ? () => {} : hold(this, path, opened.fd, false);
         try {
           this.emit("file", path, stat);
