@@ -1029,7 +1029,7 @@ test("fs.stat of a file that was piped before says the same, and in a later turn
 });
 
 test("ticks and microtasks run between what several streams and fs.stat say", async () => {
-  if (!bodies) return;
+  if (!bodies || lacks("ticks between callbacks") !== null) return;
   const told = async (): Promise<string[]> => {
     const log: string[] = [];
     const say = (what: string) => () => {

@@ -35,7 +35,8 @@ export type Difference =
   | "fd of a response"
   | "keep-alive of HTTP/1.0"
   | "a loader that can be watched"
-  | "a bound of what the kernel holds unsent";
+  | "a bound of what the kernel holds unsent"
+  | "ticks between callbacks";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -49,6 +50,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "the order of a later write to a Deno.Conn": "a write to a Deno.Conn during a transfer goes out in the middle",
     "live imports of node:fs": "under Deno syncBuiltinESMExports() changes no import",
     "a Blob of a file is the file": "fs.openAsBlob() under Deno reads the file at once",
+    "ticks between callbacks": "under Deno several callbacks may run before the ticks of the first",
     "a bound of what the kernel holds unsent": "Deno might ask for permission to read what the system has as one",
   },
   bun: {
