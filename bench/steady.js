@@ -1,11 +1,13 @@
 // Whether the processors run at their full speed. A virtual machine shares them with its neighbours and need not be
 // told so: then the same work takes twice as long, for seconds, and no counter of the system shows it.
 
+import { createHash } from "node:crypto";
 import { cpus } from "node:os";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 
-/** As many additions as take a few ms: long enough to meet whom a processor is shared with. */
-const ADDITIONS = 20_000_000;
+/** As many digests as take some ms: long enough to meet whom a processor is shared with. Native code, which no compiler changes. */
+const DIGESTS = 150;
+const bytes = Buffer.alloc(64 << 10);
 /** Less than this of the best that was seen is a processor that somebody else has. */
 export const STEADY = 0.87;
 /** Between two looks, and at most so many of them. */
@@ -15,15 +17,15 @@ const LOOKS = 10;
 if (!isMainThread) {
   parentPort?.on("message", () => {
     const start = performance.now();
-    let sum = 0;
-    for (let i = 0; i < ADDITIONS; i++) sum = (sum + i) | 0;
-    parentPort?.postMessage({ ms: performance.now() - start, sum });
+    for (let i = 0; i < DIGESTS; i++) createHash("sha256").update(bytes).digest();
+    parentPort?.postMessage({ ms: performance.now() - start });
   });
 }
 
 export class Steady {
   #workers = cpus().map(() => new Worker(new URL(import.meta.url)));
-  #best = Number.POSITIVE_INFINITY;
+  /** The two shortest times. The second is what counts: one look can be an impossible one. */
+  #best = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
 
   constructor() {
     for (const worker of this.#workers) worker.unref();
@@ -40,8 +42,8 @@ export class Steady {
           }),
       ),
     );
-    this.#best = Math.min(this.#best, ...times);
-    return this.#best / Math.max(...times);
+    this.#best = [...this.#best, ...times].sort((a, b) => a - b).slice(0, 2);
+    return Math.min(1, this.#best[1] / Math.max(...times));
   }
 
   /** Waits until all processors are steady, or for some seconds; as `look`. */
