@@ -24,8 +24,7 @@ if (!isMainThread) {
 
 export class Steady {
   #workers = cpus().map(() => new Worker(new URL(import.meta.url)));
-  /** The two shortest times. The second is what counts: one look can be an impossible one. */
-  #best = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  #best = Number.POSITIVE_INFINITY;
 
   constructor() {
     for (const worker of this.#workers) worker.unref();
@@ -42,8 +41,8 @@ export class Steady {
           }),
       ),
     );
-    this.#best = [...this.#best, ...times].sort((a, b) => a - b).slice(0, 2);
-    return Math.min(1, this.#best[1] / Math.max(...times));
+    this.#best = Math.min(this.#best, ...times);
+    return this.#best / Math.max(...times);
   }
 
   /** Waits until all processors are steady, or for some seconds; as `look`. */

@@ -277,7 +277,7 @@ class Pipe {
     const queue = this.#queue as Queue;
     const header = this.#target === this.#socket ? "" : takeHeader(target);
     const file = stream.fd as number;
-    this.#unsent?.limit(out, left);
+    this.#unsent?.limit(left);
     const { action, moved, bell, unable, corked } = dash(
       this.#shared,
       queue,

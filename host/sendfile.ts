@@ -375,7 +375,7 @@ export class Transfer implements Job, Running {
     if (mode !== "copy" && this.#obstacle() === null) {
       flags |= Flag.Native | Flag.Probe;
       this.#native = true;
-      this.#unsent.limit(this.#queue.fd(), count);
+      this.#unsent.limit(count);
     }
     core.transfer_extent(this.#handle, header.length, offset + (source.start ?? 0), count, trailer.length, flags);
     this.#pump();

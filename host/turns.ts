@@ -61,7 +61,10 @@ export class Turns {
     return this.#core.turn_spent(0) === 1;
   }
 
-  /** Calls `run` in the next turn, after those that wait already, and in the async context of its caller, not in theirs. */
+  /**
+   * Calls `run` in the next turn, after those that wait already, and in the async context of its caller, not in theirs.
+   * Asked for within a run it may be called in this turn yet: so it is for what uses its share, by enter and leave.
+   */
   wait(run: () => void): void {
     this.#waiting.push(new Waiting(run));
     if (!this.#asked) this.#ask();

@@ -19,11 +19,11 @@ export class Unsent {
     this.#queue = queue;
   }
 
-  /** `left` bytes are still to go natively to the socket `fd`: where that is much, the kernel takes it bit by bit. */
-  limit(fd: number, left: number): void {
+  /** `left` bytes are still to go natively: where that is much, the kernel takes it bit by bit. */
+  limit(left: number): void {
     if (this.#asked || left <= UNSENT) return;
     this.#asked = true;
-    this.#set = this.#sys?.limit?.(fd, UNSENT) === true;
+    this.#set = this.#sys?.limit?.(this.#queue.fd(), UNSENT) === true;
   }
 
   /** The socket is as it was. */

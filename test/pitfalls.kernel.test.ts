@@ -349,13 +349,18 @@ const TCP_INFO = 11;
 const NOTSENT_BYTES = 144;
 const DATA_SEGS_OUT = 156;
 
-/** A u32 of the struct tcp_info of a socket. */
-function tcpInfo({ sys, memory, room }: FaultyHost, socket: Socket, field: number): number {
+/** A u32 of what getsockopt(2) says of a TCP option, of `length` bytes. */
+function option({ sys, memory, room }: FaultyHost, socket: Socket, name: number, length: number, field = 0): number {
   const fd = fdOf(socket);
   const view = new DataView(memory.buffer);
-  view.setUint32(room, 1024, true);
-  assert.is(sys.libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, room + 8, room), 0);
+  view.setUint32(room, length, true);
+  assert.is(sys.libc.getsockopt(fd, IPPROTO_TCP, name, room + 8, room), 0);
   return view.getUint32(room + 8 + field, true);
+}
+
+/** A u32 of the struct tcp_info of a socket. */
+function tcpInfo(host: FaultyHost, socket: Socket, field: number): number {
+  return option(host, socket, TCP_INFO, 1024, field);
 }
 
 // What a slow client leaves in the kernel, by the same and by TCP_NOTSENT_LOWAT (tcp(7)).
@@ -365,16 +370,13 @@ const UNSENT = MIB;
 /** A segment is taken whole, and the doorbell comes on top. */
 const SEGMENT = 64 << 10;
 
-function lowat({ sys, memory, room }: FaultyHost, socket: Socket, value?: number): number {
-  const fd = fdOf(socket);
-  const view = new DataView(memory.buffer);
-  if (value !== undefined) {
-    view.setUint32(room, value, true);
-    assert.is(sys.libc.setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, room, 4), 0);
-  }
-  view.setUint32(room, 4, true);
-  assert.is(sys.libc.getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, room + 8, room), 0);
-  return view.getUint32(room + 8, true);
+function lowat(host: FaultyHost, socket: Socket): number {
+  return option(host, socket, TCP_NOTSENT_LOWAT, 4);
+}
+
+function setLowat({ sys, memory, room }: FaultyHost, socket: Socket, value: number): void {
+  new DataView(memory.buffer).setUint32(room, value, true);
+  assert.is(sys.libc.setsockopt(fdOf(socket), IPPROTO_TCP, TCP_NOTSENT_LOWAT, room, 4), 0);
 }
 
 const everywhere = "/proc/sys/net/ipv4/tcp_notsent_lowat";
@@ -421,7 +423,7 @@ row(
     const host = faultyHost();
     const { near, far } = await connect(t);
     const own = 3 * MIB;
-    lowat(host, near, own);
+    setLowat(host, near, own);
     const bytes = collect(far);
     assert.is(await host.sendfile(near, tempFile(t, pattern(4 * MIB))), 4 * MIB);
     assert.is(lowat(host, near), own);

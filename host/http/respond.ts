@@ -122,8 +122,7 @@ export function answer(
     return start(source);
   }
   source.open((error) => {
-    const refused = error ?? refusal();
-    if (refused) return fail(refused);
+    if (error) return fail(error);
     if (!source.early || !source.positioned) return start(source);
     whole(source, (error, bytes) => {
       if (error) return fail(error);

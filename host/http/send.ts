@@ -106,10 +106,10 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
         // A peer that has gone is no news; and there is nobody to tell what the header can't say any more.
         const { code } = error as NodeJS.ErrnoException;
         if (code === "ERR_SENDFILE_CLOSED" && (res.destroyed || !res.headersSent)) return;
-        // The process is ending: another one may answer.
-        if (!res.headersSent && code === "ERR_SENDFILE_ABORTED") apart(() => self.error(503, error));
-        else if (!res.headersSent) apart(() => self.onStatError(error));
-        else if (self.listenerCount("error") > 0) apart(() => self.onStatError(error));
+        if (res.headersSent && self.listenerCount("error") === 0) return;
+        // Where the process is ending, another one may answer.
+        const ending = !res.headersSent && code === "ERR_SENDFILE_ABORTED";
+        apart(() => (ending ? self.error(503, error) : self.onStatError(error)));
       },
     );
   };

@@ -121,7 +121,8 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
     return words[OPTVAL] as number;
   };
 
-  let untouched: boolean | null = null;
+  /** What `isLimited` said; null where nobody had to ask. */
+  let everywhere: boolean | null = null;
 
   const sys: Syscalls = {
     libc,
@@ -164,7 +165,7 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
     },
 
     limit(fd, bytes) {
-      if (bytes > 0 && ((untouched ??= isLimited()) || option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0)) return false;
+      if (bytes > 0 && ((everywhere ??= isLimited()) || option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0)) return false;
       frameWords()[OPTVAL] = bytes;
       return libc.setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, at(OPTVAL), 4) === 0;
     },
