@@ -33,6 +33,8 @@ export function checkDrain(options: DrainOptions): void {
 }
 
 export interface Running {
+  /** Its place among those that run, -1 where it does not: for {@link Transfers} alone. */
+  place: number;
   abort(error: SendfileError): void;
 }
 
@@ -43,19 +45,24 @@ const LONGEST = 0x7fffffff;
 const IDLE_MS = 20;
 
 export class Transfers {
-  readonly #running = new Set<Running>();
+  /** Each knows its place: a Set would hash every response. */
+  readonly #running: Running[] = [];
   #draining = false;
   #done: () => void = () => {};
 
   /** @throws SendfileError where none may start any more. */
   enter(transfer: Running): void {
     this.check();
-    this.#running.add(transfer);
+    this.#add(transfer);
+  }
+
+  #add(transfer: Running): void {
+    transfer.place = this.#running.push(transfer) - 1;
   }
 
   /** `transfer` goes on with what `before`, which is running, has begun. */
   follow(before: Running, transfer: Running): void {
-    this.#running.add(transfer);
+    this.#add(transfer);
     this.leave(before);
   }
 
@@ -63,9 +70,17 @@ export class Transfers {
     if (this.#draining) throw ending();
   }
 
+  /** Nothing where it runs no more. */
   leave(transfer: Running): void {
-    this.#running.delete(transfer);
-    if (this.#running.size === 0) this.#done();
+    const { place } = transfer;
+    if (place < 0) return;
+    transfer.place = -1;
+    const last = this.#running.pop() as Running;
+    if (last !== transfer) {
+      this.#running[place] = last;
+      last.place = place;
+    }
+    if (this.#running.length === 0) this.#done();
   }
 
   /** Resolves once all is over; what is not by then is aborted. */
@@ -74,7 +89,7 @@ export class Transfers {
     const closed = servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));
     const settled = new Promise<void>((resolve) => {
       this.#done = resolve;
-      if (this.#running.size === 0) resolve();
+      if (this.#running.length === 0) resolve();
     });
     // A connection idles only once its response is over, so they are looked for again and again.
     const endIdle = () => {

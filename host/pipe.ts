@@ -18,6 +18,7 @@ import { setImmediate } from "./immediate.js";
 import { type Queue, queueOf } from "./queue.js";
 import type { Shared } from "./sendfile.js";
 import type { Syscalls } from "./syscalls/linux.js";
+import type { Waiting } from "./turns.js";
 import { Unsent } from "./unsent.js";
 
 /** What is used of a ReadStream; what is not documented is looked for. */
@@ -150,8 +151,8 @@ function look(fd: number): fs.Stats | null {
   }
 }
 
-/** One stream on its way to one destination. */
-class Pipe {
+/** One stream on its way to one destination. What lets it go on may belong to another request: it has its own context. */
+class Pipe extends AsyncResource implements Waiting {
   readonly #shared: Shared;
   readonly #stream: Stream;
   readonly #original: Stream["_read"];
@@ -174,6 +175,7 @@ class Pipe {
   #moved = false;
 
   constructor(shared: Shared, stream: Stream, original: Stream["_read"], leave: Leave) {
+    super("sendoff.Pipe");
     this.#shared = shared;
     this.#stream = stream;
     this.#original = original;
@@ -192,10 +194,14 @@ class Pipe {
     else if (this.#ringing) this.#listen();
     else if (this.#begun) this.#move();
     // A read of the file would have come back in a later turn, too: what is said until then still counts.
-    else this.#shared.turns.wait(this.#begin);
+    else this.#shared.turns.wait(this);
   }
 
-  readonly #begin = (): void => {
+  turn(): void {
+    this.runInAsyncScope(this.#begun ? this.#move : this.#begin, this);
+  }
+
+  #begin(): void {
     if (this.#stream.destroyed) return;
     const refusal = watched(this.#stream) ?? this.#fit();
     if (refusal === null) {
@@ -205,7 +211,7 @@ class Pipe {
     this.#leave(refusal);
     this.#left = true;
     this.#old();
-  };
+  }
 
   /** Looks at file and destination; null where the kernel can serve them. Renders the header last. */
   #fit(): string | null {
@@ -265,14 +271,14 @@ class Pipe {
   }
 
   /** Moves what can be moved now, then ends, waits for the next turn, or reads one chunk in the old way. */
-  readonly #move = (): void => {
+  #move(): void {
     const stream = this.#stream;
     const out = stream.destroyed ? -1 : this.#clear();
     if (out < 0) return this.#old();
     const left = this.#count - stream.bytesRead;
     if (left === 0) return this.#end();
     const { turns } = this.#shared;
-    if (turns.spent()) return turns.wait(this.#move);
+    if (turns.spent()) return turns.wait(this);
     const target = this.#target as Response;
     const queue = this.#queue as Queue;
     const header = this.#target === this.#socket ? "" : takeHeader(target);
@@ -290,13 +296,13 @@ class Pipe {
     this.#advance(Math.max(0, moved - header.length));
     if (moved === 0 && header !== "") giveBack(target);
     else if (moved < header.length) (this.#socket as Socket).write(header.slice(moved), "latin1");
-    if (action === Action.Yield) return turns.wait(this.#move);
+    if (action === Action.Yield) return turns.wait(this);
     if (action === Action.Done) return this.#end();
     if (corked) this.#shared.sys?.push(queue.fd());
     if (unable) this.#left = true;
     if (bell > 0) this.#ring(bell);
     else this.#old();
-  };
+  }
 
   /** The socket is full: a few bytes go as ever, and once they have left it is our turn again. */
   #ring(bytes: number): void {
@@ -313,8 +319,7 @@ class Pipe {
     this.#ringing = false;
     if (this.#stream.readableLength > 0) return this.#old();
     let started = false;
-    const scope = new AsyncResource("sendoff.Pipe"); // whoever wrote before may belong to another request
-    const move = () => scope.runInAsyncScope(this.#move);
+    const move = () => this.turn();
     this.#queue?.enter({
       start: (release) => {
         started = true;

@@ -16,7 +16,7 @@ import type { Scratch } from "./scratch.js";
 import { describe, type File, type Source, sourceOf } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
-import type { Turns } from "./turns.js";
+import type { Turns, Waiting } from "./turns.js";
 import { Unsent } from "./unsent.js";
 
 /** What `onProgress` is told. All are bytes. */
@@ -228,9 +228,11 @@ const LONGEST = 0x7fffffff;
 
 /**
  * One transfer, from its place in the queue to its end; it settles itself by `resolve` or `reject`. Where it goes on
- * with what `before` has begun, its source is open.
+ * with what `before` has begun, its source is open. What lets it go on may belong to another request, or to none: all
+ * that is sent, and its end, is in the async context of its caller.
  */
-export class Transfer implements Job, Running {
+export class Transfer extends AsyncResource implements Job, Running, Waiting {
+  place = -1;
   readonly #shared: Shared;
   readonly #queue: Queue;
   readonly #source: Source;
@@ -261,8 +263,6 @@ export class Transfer implements Job, Running {
   readonly #unsent: Unsent;
   /** Stops listening to the AbortSignal. */
   #deaf: (() => void) | null = null;
-  /** What lets us go on may belong to another request, or to none: all that is sent, and its end, is in the async context of our caller. */
-  readonly #scope = new AsyncResource("sendoff.Transfer");
 
   constructor(
     shared: Shared,
@@ -273,6 +273,7 @@ export class Transfer implements Job, Running {
     reject: (error: Error) => void,
     before: Running | null = null,
   ) {
+    super("sendoff.Transfer");
     this.#shared = shared;
     this.#queue = queue;
     this.#source = source;
@@ -401,15 +402,19 @@ export class Transfer implements Job, Running {
     return null;
   }
 
+  turn(): void {
+    this.#pump();
+  }
+
   /** What the caller lent may throw in here: a detached buffer, a source. Nothing of it may stop the queue. */
-  readonly #pump = (): void => {
+  #pump(): void {
     try {
-      this.#scope.runInAsyncScope(this.#loop, this);
+      this.runInAsyncScope(this.#loop, this);
     } catch (error) {
       this.#end(error ?? new Error(`${error} was thrown`));
     }
     this.#shared.turns.leave();
-  };
+  }
 
   /** The loop: run, act, run again. */
   #loop(): void {
@@ -426,7 +431,7 @@ export class Transfer implements Job, Running {
         case Action.Fail:
           return this.#end(this.#failure(core.transfer_fault(this.#handle)));
         case Action.Yield:
-          return turns.wait(this.#pump);
+          return turns.wait(this);
         case Action.Copy:
           if (!this.#copy()) return;
       }
@@ -632,7 +637,7 @@ export class Transfer implements Job, Running {
 
   /** Somebody else ends it. */
   #stop(error: SendfileError): void {
-    this.#scope.runInAsyncScope(this.#end, this, error);
+    this.runInAsyncScope(this.#end, this, error);
   }
 
   /** The only way out: gives everything back, then settles the promise. */

@@ -2,16 +2,12 @@
 // says how large the share is; here is what was used of it, and the queue of those that wait for the
 // next one.
 
-import { AsyncResource } from "node:async_hooks";
 import type { Core } from "./core.js";
 
-class Waiting extends AsyncResource {
-  readonly run: () => void;
-
-  constructor(run: () => void) {
-    super("sendoff.Turn");
-    this.run = run;
-  }
+/** What goes on in a later turn. */
+export interface Waiting {
+  /** It is called in anybody's async context, and has to see to its own. */
+  turn(): void;
 }
 
 export class Turns {
@@ -62,11 +58,11 @@ export class Turns {
   }
 
   /**
-   * Calls `run` in the next turn, after those that wait already, and in the async context of its caller, not in theirs.
-   * Asked for within a run it may be called in this turn yet: so it is for what uses its share, by enter and leave.
+   * Has `one` go on in the next turn, after those that wait already. Asked for within a run it may be in this turn
+   * yet: so it is for what uses its share, by enter and leave.
    */
-  wait(run: () => void): void {
-    this.#waiting.push(new Waiting(run));
+  wait(one: Waiting): void {
+    this.#waiting.push(one);
     if (!this.#asked) this.#ask();
   }
 
@@ -84,7 +80,7 @@ export class Turns {
     try {
       for (let one = waiting[0]; one !== undefined && !this.spent(); one = waiting[i]) {
         i++;
-        one.runInAsyncScope(one.run);
+        one.turn();
       }
     } finally {
       // One that throws, in a process that survives it, must not leave the others waiting for ever.

@@ -14,15 +14,18 @@ for (const build of BUILDS) {
       () => 0,
       (next) => deferred.push(next),
     );
-    turns.wait(() => log.push("a"));
-    turns.wait(() => {
-      throw new Error("b");
+    const logs = (name: string) => ({ turn: () => void log.push(name) });
+    turns.wait(logs("a"));
+    turns.wait({
+      turn() {
+        throw new Error("b");
+      },
     });
-    turns.wait(() => log.push("c"));
+    turns.wait(logs("c"));
     assert.throws(() => deferred.shift()?.(), /^b$/);
     assert.equal(log, ["a"]);
     deferred.shift()?.();
-    turns.wait(() => log.push("d"));
+    turns.wait(logs("d"));
     deferred.shift()?.();
     assert.equal(log, ["a", "c", "d"]);
     assert.is(deferred.length, 0);

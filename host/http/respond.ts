@@ -1,6 +1,7 @@
 // respond(): the body of a response by a transfer. The header is the caller's; that its length is
 // kept, or the connection ended, is ours.
 
+import { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
 import { dash } from "../dash.js";
 import type { Running } from "../drain.js";
@@ -8,6 +9,7 @@ import { argumentError, SendfileError } from "../errors.js";
 import { type Queue, queueOf } from "../queue.js";
 import { aborted, type Checked, check, type Mode, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
 import { describe, type File, type Source, sourceOf } from "../source.js";
+import type { Waiting } from "../turns.js";
 import {
   announces,
   isResponse,
@@ -23,8 +25,8 @@ import { lost, watch } from "./pipeline.js";
 /** As for `sendfile`; header and trailer are the response's own. */
 export type RespondOptions = Omit<SendfileOptions, "header" | "trailer">;
 
-/** A response's options, checked. */
-export interface Answer extends Checked {
+/** What is to be sent, checked. */
+export interface Range extends Checked {
   /** What the file's size was when the headers were made; a shorter file is refused. */
   readonly size?: number | undefined;
 }
@@ -32,7 +34,7 @@ export interface Answer extends Checked {
 const EMPTY = new Uint8Array(0);
 
 /** The options of a body that somebody else has worked out; `size` is what it took the file's to be. */
-export function bodyOf(offset: number, count: number, mode: Mode, size: number | undefined): Answer {
+export function rangeOf(offset: number, count: number, mode: Mode, size: number | undefined): Range {
   return {
     offset,
     count,
@@ -62,75 +64,227 @@ export function respond(
     }
     if (!isResponse(res)) throw argumentError(TypeError, `res must be a response (got ${describe(res)})`);
     const source = sourceOf(file);
-    answer(shared, req, res, source, check(options, shared.auto, true), resolve, reject);
+    new Body(shared, req, res, source, check(options, shared.auto, true), resolve, reject).ask();
   });
 }
 
-/** The same for a source and checked options; `source` is closed on every way out. */
-export function answer(
-  shared: Shared,
-  req: Request,
-  res: Response,
-  source: Source,
-  options: Answer,
-  resolve: (sent: number) => void,
-  reject: (error: Error) => void,
-): void {
-  const called = options.deadline > 0 ? shared.now() : 0;
-  let settled = false;
+/**
+ * The body of one response, from the call on; its source is closed on every way out. It begins in the next turn of the
+ * event loop, one response after the other, in the async context of its caller.
+ */
+export class Body extends AsyncResource implements Running, Waiting {
+  place = -1;
+  readonly #shared: Shared;
+  readonly #req: Request;
+  readonly #res: Response;
+  #source: Source;
+  readonly #range: Range;
+  readonly #resolve: (sent: number) => void;
+  readonly #reject: (error: Error) => void;
+  /** When its deadline began to run. */
+  readonly #called: number;
+  #settled = false;
+
+  constructor(
+    shared: Shared,
+    req: Request,
+    res: Response,
+    source: Source,
+    range: Range,
+    resolve: (sent: number) => void,
+    reject: (error: Error) => void,
+  ) {
+    super("sendoff.Body");
+    this.#shared = shared;
+    this.#req = req;
+    this.#res = res;
+    this.#source = source;
+    this.#range = range;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#called = range.deadline > 0 ? shared.now() : 0;
+  }
+
+  /** To be called once. */
+  ask(): void {
+    const { transfers, turns } = this.#shared;
+    const source = this.#source;
+    const range = this.#range;
+    try {
+      this.#check();
+      transfers.enter(this);
+    } catch (error) {
+      return this.abort(error);
+    }
+    // Who says the length twice knows it: then the file isn't asked.
+    if (source.believe !== undefined && range.count === lengthOf(this.#res)) {
+      source.believe(range.offset + range.count);
+      turns.wait(this);
+    } else this.#open();
+  }
+
+  #open(): void {
+    const source = this.#source;
+    const { turns } = this.#shared;
+    source.open((error) => {
+      if (error) return this.abort(error);
+      if (!source.early || !source.positioned) return turns.wait(this);
+      whole(source, (error, bytes) => {
+        if (error) return this.abort(error);
+        if (bytes !== null) {
+          source.close();
+          this.#source = sourceOf(bytes);
+        }
+        turns.wait(this);
+      });
+    });
+  }
+
+  /** Whether there is still somebody to answer. */
+  #check(): void {
+    const { signal } = this.#range;
+    if (over(this.#req, this.#res)) throw gone();
+    if (signal?.aborted) throw aborted(signal, 0);
+  }
+
   /** Before the header is rendered the response is still the caller's, to say 404 with; and so is one that was ended. */
-  const fail = (error: unknown): void => {
-    if (settled) return;
-    settled = true;
-    shared.transfers.leave(waiting);
-    source.close();
+  abort(error: unknown): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    const res = this.#res;
+    this.#shared.transfers.leave(this);
+    this.#source.close();
     if (res.headersSent && !res.writableEnded) res.destroy();
     const { code } = (error ?? {}) as NodeJS.ErrnoException;
     const argument = typeof code === "string" && code.startsWith("ERR_");
-    reject(argument || error instanceof SendfileError ? (error as Error) : SendfileError.after(0, error));
-  };
-  const waiting: Running = { abort: fail };
-  const refusal = (): SendfileError | null => {
-    if (over(req, res)) return gone();
-    return options.signal?.aborted ? aborted(options.signal, 0) : null;
-  };
-  const start = (from: Source): void =>
-    shared.turns.wait(() => {
-      if (settled) return;
-      try {
-        const refused = refusal();
-        if (refused !== null) throw refused;
-        // It runs from the call on.
-        const deadline = options.deadline && Math.max(Number.MIN_VALUE, options.deadline - (shared.now() - called));
-        body(shared, req, res, from, deadline ? { ...options, deadline } : options, waiting, resolve, reject);
-        shared.transfers.leave(waiting);
-      } catch (error) {
-        fail(error);
-      }
-    });
+    this.#reject(argument || error instanceof SendfileError ? (error as Error) : SendfileError.after(0, error));
+  }
 
-  const refused = refusal();
-  if (refused !== null) return fail(refused);
-  try {
-    shared.transfers.enter(waiting);
-  } catch (error) {
-    return fail(error);
+  turn(): void {
+    if (!this.#settled) this.runInAsyncScope(this.#begin, this);
   }
-  // Who says the length twice knows it: then the file isn't asked.
-  if (source.believe !== undefined && options.count === lengthOf(res)) {
-    source.believe(options.offset + options.count);
-    return start(source);
+
+  #begin(): void {
+    try {
+      this.#check();
+      this.#send();
+      this.#shared.transfers.leave(this);
+    } catch (error) {
+      this.abort(error);
+    }
   }
-  source.open((error) => {
-    if (error) return fail(error);
-    if (!source.early || !source.positioned) return start(source);
-    whole(source, (error, bytes) => {
-      if (error) return fail(error);
-      if (bytes === null) return start(source);
+
+  /** All of the body has gone. Whoever replaced end() may throw. */
+  #end(sent: number): void {
+    try {
+      this.#res.end();
+    } catch (error) {
+      return this.#reject(SendfileError.after(sent, error));
+    }
+    this.#resolve(sent);
+  }
+
+  /** The source is open: says how long it is, and sends it. */
+  #send(): void {
+    const req = this.#req;
+    const res = this.#res;
+    const source = this.#source;
+    const range = this.#range;
+    const shared = this.#shared;
+    const { sys } = shared;
+    if (range.size !== undefined && source.size < range.size) {
+      throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file has got shorter since its headers were made");
+    }
+    const { statusCode } = res;
+    const bare = statusCode === 204 || statusCode === 304;
+    // Where only the end will tell the length, `count` is no more than a bound.
+    const sure = !source.early;
+    const count = sure ? Math.min(Math.max(0, source.size - range.offset), range.count) : range.count;
+
+    if (!bare && sure) {
+      if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
+        res.setHeader("Content-Length", count);
+      }
+      const length = lengthOf(res);
+      if (length !== null && length !== count) {
+        throw argumentError(RangeError, `Content-Length is ${length}, but ${count} bytes of the file would be sent`);
+      }
+    }
+    if (bare || req.method === "HEAD" || count === 0) {
       source.close();
-      start(sourceOf(bytes));
-    });
-  });
+      return this.#end(0);
+    }
+
+    let queue: Queue | null = null;
+    let out = -1;
+    let reason = range.mode === "copy" ? "mode: 'copy'" : sure && source.native ? obstacle(res) : "no regular file";
+    if (reason === null) {
+      renderHeader(res);
+      if (!announces(res, count)) reason = "the header announces something else";
+      else if (sys === null) reason = "no native calls";
+      else {
+        queue = queueOf(res.socket as Socket, shared.fdOf);
+        out = queue.native(sys.isStream);
+        if (out < 0 && queue.fd() < 0) {
+          queue = null;
+          reason = "not a plain socket";
+        }
+      }
+    }
+    if (queue === null && range.mode === "native") {
+      throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${reason}`);
+    }
+
+    let header = queue === null ? "" : takeHeader(res);
+    let already = 0;
+    // What goes at once needs no place in the socket's queue, and most does.
+    if (queue?.idle && out >= 0 && range.onProgress === undefined) {
+      const { moved } = dash(shared, queue, out, source.fd(), header, range.offset + (source.start ?? 0), count);
+      already = Math.max(0, moved - header.length);
+      header = header.slice(moved);
+      if (already === count) {
+        source.close();
+        return this.#end(already);
+      }
+    }
+    this.#wait(queue ?? queueOf(res), header, already, count);
+  }
+
+  /** What is left after the first `already` of `count` bytes has to wait for the socket, or is copied. */
+  #wait(queue: Queue, header: string, already: number, count: number): void {
+    const res = this.#res;
+    const range = this.#range;
+    let transfer: Transfer | null = null;
+    const unwatch = watch(this.#req, res, () => transfer?.abort(gone()));
+    transfer = new Transfer(
+      this.#shared,
+      queue,
+      this.#source,
+      {
+        ...range,
+        header: Buffer.from(header, "latin1"),
+        offset: range.offset + already,
+        count: count - already,
+        deadline: this.#deadline(),
+      },
+      (sent) => {
+        unwatch();
+        this.#end(already + sent);
+      },
+      (error) => {
+        unwatch();
+        res.destroy();
+        this.#reject(already === 0 ? error : plus(already, error as SendfileError));
+      },
+      this,
+    );
+  }
+
+  /** What is left of it, in ms; never 0, which means none. */
+  #deadline(): number {
+    const { deadline } = this.#range;
+    return deadline && Math.max(Number.MIN_VALUE, deadline - (this.#shared.now() - this.#called));
+  }
 }
 
 /** How much of a file without a true size is read to learn it. */
@@ -163,102 +317,4 @@ function over(req: Request, res: Response): boolean {
 
 function gone(): SendfileError {
   return new SendfileError("ERR_SENDFILE_CLOSED", "the response is closed or ended");
-}
-
-/** The source is open: says how long it is, and sends it. */
-function body(
-  shared: Shared,
-  req: Request,
-  res: Response,
-  source: Source,
-  options: Answer,
-  waiting: Running,
-  resolve: (sent: number) => void,
-  reject: (error: Error) => void,
-): void {
-  if (options.size !== undefined && source.size < options.size) {
-    throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file has got shorter since its headers were made");
-  }
-  const { statusCode } = res;
-  const bare = statusCode === 204 || statusCode === 304;
-  // Where only the end will tell the length, `count` is no more than a bound.
-  const sure = !source.early;
-  const count = sure ? Math.min(Math.max(0, source.size - options.offset), options.count) : options.count;
-
-  if (!bare && sure) {
-    if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
-      res.setHeader("Content-Length", count);
-    }
-    const length = lengthOf(res);
-    if (length !== null && length !== count) {
-      throw argumentError(RangeError, `Content-Length is ${length}, but ${count} bytes of the file would be sent`);
-    }
-  }
-  /** All of the body has gone. Whoever replaced end() may throw. */
-  const end = (sent: number): void => {
-    try {
-      res.end();
-    } catch (error) {
-      return reject(SendfileError.after(sent, error));
-    }
-    resolve(sent);
-  };
-  if (bare || req.method === "HEAD" || count === 0) {
-    source.close();
-    return end(0);
-  }
-
-  const { sys } = shared;
-  let queue: Queue | null = null;
-  let out = -1;
-  let reason = options.mode === "copy" ? "mode: 'copy'" : sure && source.native ? obstacle(res) : "no regular file";
-  if (reason === null) {
-    renderHeader(res);
-    if (!announces(res, count)) reason = "the header announces something else";
-    else if (sys === null) reason = "no native calls";
-    else {
-      queue = queueOf(res.socket as Socket, shared.fdOf);
-      out = queue.native(sys.isStream);
-      if (out < 0 && queue.fd() < 0) {
-        queue = null;
-        reason = "not a plain socket";
-      }
-    }
-  }
-  if (queue === null && options.mode === "native") {
-    throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${reason}`);
-  }
-
-  let header = queue === null ? "" : takeHeader(res);
-  let { offset } = options;
-  let already = 0;
-  // What goes at once needs no place in the socket's queue, and most does.
-  if (queue?.idle && out >= 0 && options.onProgress === undefined) {
-    const { moved } = dash(shared, queue, out, source.fd(), header, offset + (source.start ?? 0), count);
-    already = Math.max(0, moved - header.length);
-    header = header.slice(moved);
-    offset += already;
-    if (already === count) {
-      source.close();
-      return end(already);
-    }
-  }
-  let transfer: Transfer | null = null;
-  const unwatch = watch(req, res, () => transfer?.abort(gone()));
-  transfer = new Transfer(
-    shared,
-    queue ?? queueOf(res),
-    source,
-    { ...options, header: Buffer.from(header, "latin1"), offset, count: count - already },
-    (sent) => {
-      unwatch();
-      end(already + sent);
-    },
-    (error) => {
-      unwatch();
-      res.destroy();
-      reject(already === 0 ? error : plus(already, error as SendfileError));
-    },
-    waiting,
-  );
 }

@@ -10,7 +10,7 @@ import { unchanged } from "./files.js";
 import { CONDITIONS, Memo, type Own, plain } from "./memo.js";
 import { obstacle } from "./message.js";
 import { watch } from "./pipeline.js";
-import { answer, bodyOf } from "./respond.js";
+import { Body, rangeOf } from "./respond.js";
 import type { ReadOptions, Send, SendStream } from "./sendstream.js";
 
 /** What fs.createReadStream, which `send` hands its own options to, would do something else for. */
@@ -95,12 +95,12 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
     // Express listens, to know that a body has begun: it asks for no stream, and there is none.
     self.emit("stream");
     if (file !== null) state.held = null;
-    answer(
+    new Body(
       shared,
       req,
       res,
       new PathSource(path, file === null ? {} : { fd: file.fd, stat }),
-      bodyOf(start, count, shared.auto, state.size),
+      rangeOf(start, count, shared.auto, state.size),
       () => apart(() => self.emit("end")),
       (error) => {
         // A peer that has gone is no news; and there is nobody to tell what the header can't say any more.
@@ -111,7 +111,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
         const ending = !res.headersSent && code === "ERR_SENDFILE_ABORTED";
         apart(() => (ending ? self.error(503, error) : self.onStatError(error)));
       },
-    );
+    ).ask();
   };
 
   const ours = {
