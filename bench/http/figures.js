@@ -20,6 +20,7 @@ export const SIZES = [4, 16, 64, 256, 16 * KIB];
  * @property {number[]} ratios a round each; none where it was not measured
  * @property {number[]} cpu the same, of requests per second of the server's CPU time; none for a latency
  * @property {boolean} limited by the load generator, which the first of the two kept busy all the time
+ * @property {number[]} bare the same ratios of the server in C, which does as little as one can
  * @property {number} bound
  * @property {boolean} atMost the bound is the most, and not the least, that it may be
  */
@@ -53,11 +54,12 @@ export function figures(majors, find, slow) {
     ) => {
       const under = find(reference, node) ?? find(reference);
       const work = `${called(name)}, ${bytes(kib * KIB)}, over ${called(reference)}, Node ${node}`;
-      const [a, b] = [find(name, node), under].map((row) => row?.results.get(kib * KIB) ?? []);
+      const [a, b, bare] = [find(name, node), under, find("bare")].map((row) => row?.results.get(kib * KIB) ?? []);
       all.push({
         work,
         ratios: ratios(a, b, rate),
         cpu: ratios(a, b, perCpu),
+        bare: name === "respond" ? ratios(bare, b, rate) : [],
         limited: a.length > 0 && median(a.map(({ loader }) => loader)) >= BUSY,
         bound,
         atMost: false,
@@ -75,6 +77,7 @@ export function figures(majors, find, slow) {
       work: `respond, 64 KiB, p99 with 500 slow clients over without, Node ${node}`,
       ratios: slow(node).map((pair) => pair.with.p99 / pair.without.p99),
       cpu: [],
+      bare: [],
       limited: false,
       bound: 1.5,
       atMost: true,

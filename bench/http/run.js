@@ -127,7 +127,7 @@ const respond = (/** @type {string} */ node) =>
 const all = figures(majors, find, respond);
 console.log("\n## Figures to reach\n");
 table(
-  ["ratio", "median", "quartiles", "bound", "", "limit", "by CPU"],
+  ["ratio", "median", "quartiles", "bound", "", "limit", "by CPU", "bare C"],
   all.map((figure) => {
     const reached = met(figure);
     return [
@@ -137,6 +137,7 @@ table(
       reached === null ? "not measured" : reached ? "met" : "NOT MET",
       figure.limited ? loader : "",
       spread(figure.cpu)[0],
+      spread(figure.bare)[0],
     ];
   }),
 );

@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { bare } from "./servers/bare.js";
 import { nginx } from "./servers/nginx.js";
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
@@ -12,14 +13,14 @@ const REGISTER = new URL("../../build/host/register.js", import.meta.url).href;
 export const PIPES = ["send", "express.static", "serve-static", "sirv", "koa-send", "@fastify/static"];
 /** Those that `register` would not change: sendoff moves their bytes already. */
 const OURS = ["respond", "serveStatic", "accelerate"];
-const OTHERS = ["nginx", "bun", "deno"];
+const OTHERS = ["nginx", "bun", "deno", "bare"];
 
 export const registered = (/** @type {string} */ name) => `${name}+register`;
 export const NAMES = [...OURS, ...OTHERS, ...PIPES.flatMap((name) => [name, registered(name)])];
 
 /** Where the name is not what a reader would call it. @param {string} name */
 export function called(name) {
-  return { bun: "Bun.serve", deno: "Deno.serve", accelerate: "accelerate(send)" }[name] ?? name;
+  return { bun: "Bun.serve", deno: "Deno.serve", bare: "bare C", accelerate: "accelerate(send)" }[name] ?? name;
 }
 
 /**
@@ -34,8 +35,9 @@ export function called(name) {
  * @property {string} label
  * @property {string[]} argv the folder of files is appended
  * @property {NodeJS.ProcessEnv} [env] on top of ours
- * @property {(folder: string, root: string) => Promise<{ port: number, argv: string[] }>} [configure]
- *   writes a configuration into the folder first: the port, and what to append instead
+ * @property {(folder: string, root: string) => Promise<{ port?: number, argv: string[] }>} [configure]
+ *   puts a configuration, or the server itself, into the folder first: what to append instead, and the port where the
+ *   server will not say it
  */
 
 /** The Nodes at hand: this process's own, by koffi, and the one of this folder's package.json, by node:ffi. @returns {Runtime[]} */
@@ -67,6 +69,7 @@ export const tools = {
   nginx: version(["nginx", "/usr/sbin/nginx"], "-v"),
   bun: version([here("node_modules/.bin/bun")]),
   deno: version([here("node_modules/.bin/deno")]),
+  bare: version(["cc"]),
 };
 
 /**
@@ -99,6 +102,7 @@ export function choose(names, runtimes) {
 function other(name) {
   const { command } = /** @type {{ command: string }} */ (tools[name]);
   if (name === "nginx") return { name, label: called(name), argv: [command], configure: nginx };
+  if (name === "bare") return { name, label: called(name), argv: [], configure: bare };
   if (name === "bun") return { name, label: called(name), argv: [command, here("servers/bun.js")] };
   return {
     name,
