@@ -5,8 +5,14 @@
 import type { Queue } from "./queue.js";
 import type { Syscalls } from "./syscalls/linux.js";
 
-/** Bytes: what one run moves at most. At 10 Gbit/s half of it lasts 0.4 ms, until the next run has to come. */
-const UNSENT = 1 << 20;
+/** Bytes. Up to here a transfer is left alone: one run moves as much. */
+const LONG = 1 << 20;
+
+/**
+ * Bytes. The kernel asks for more once half is left, which at 1 Gbit/s lasts 2 ms: a loop whose turns are longer leaves
+ * such a line idle, as any writer's does.
+ */
+const UNSENT = 512 << 10;
 
 export class Unsent {
   readonly #sys: Syscalls | null;
@@ -21,7 +27,7 @@ export class Unsent {
 
   /** `left` bytes are still to go natively: where that is much, the kernel takes it bit by bit. */
   limit(left: number): void {
-    if (this.#asked || left <= UNSENT) return;
+    if (this.#asked || left <= LONG) return;
     this.#asked = true;
     this.#set = this.#sys?.limit?.(this.#queue.fd(), UNSENT) === true;
   }
