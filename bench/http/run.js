@@ -112,10 +112,11 @@ if (scenarios.includes("speed")) {
   }
 }
 
+const slowly = scenarios.includes("slow") && tools.bare !== null;
+if (scenarios.includes("slow") && !slowly)
+  console.log("\nno C compiler: the measurement beside slow clients is left out");
 const victims = servers.filter(({ competitor }) => SLOW.includes(competitor.name));
-const pairs = scenarios.includes("slow")
-  ? await slow(rig, victims, { runs, seconds: seconds * SLOW_SECONDS })
-  : new Map();
+const pairs = slowly ? await slow(rig, victims, { runs, seconds: seconds * SLOW_SECONDS }) : new Map();
 if (pairs.size > 0) printSlow(pairs);
 
 const find = (/** @type {string} */ name, /** @type {string} */ node) => {

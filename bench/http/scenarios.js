@@ -1,6 +1,6 @@
 // What is measured: every server at every size; and the fast clients' latency beside slow ones.
 
-import { fileURLToPath } from "node:url";
+import { compiled } from "./cc.js";
 import { bytes } from "./table.js";
 
 /**
@@ -61,6 +61,7 @@ export async function speed(rig, servers, size, { runs, seconds }) {
  * @returns {Promise<Map<Server, import("./figures.js").Pair[]>>}
  */
 export async function slow(rig, servers, { runs, seconds }) {
+  const clients = compiled(new URL("slow.c", import.meta.url), rig.folder);
   for (const server of servers) await rig.prepare(server, SHORT, WARM_S);
   /** @type {Map<Server, import("./figures.js").Pair[]>} */
   const results = new Map(servers.map((server) => [server, []]));
@@ -70,7 +71,7 @@ export async function slow(rig, servers, { runs, seconds }) {
       const alone = () => rig.measure(server, SHORT, seconds);
       // In turns, so that neither of the two is always the one after.
       const before = round % 2 ? undefined : await alone();
-      const beside = await besideSlow(rig, server, seconds);
+      const beside = await besideSlow(rig, clients, server, seconds);
       results.get(server)?.push({ without: before ?? (await alone()), with: beside });
     }
   }
@@ -78,11 +79,10 @@ export async function slow(rig, servers, { runs, seconds }) {
   return results;
 }
 
-/** @param {Rig} rig @param {Server} server @param {number} seconds */
-async function besideSlow(rig, server, seconds) {
-  const script = fileURLToPath(new URL("slow.js", import.meta.url));
+/** @param {Rig} rig @param {string} slowly the clients' program @param {Server} server @param {number} seconds */
+async function besideSlow(rig, slowly, server, seconds) {
   return rig.awake(server, async () => {
-    const clients = rig.spawn([process.execPath, script, `${server.origin}/${LONG}.bin`, `${SLOW_CLIENTS}`]);
+    const clients = rig.spawn([slowly, new URL(server.origin).port, `/${LONG}.bin`, `${SLOW_CLIENTS}`]);
     const read = async () => {
       clients.child.stdin.write("\n");
       return { bytes: (await clients.next()).bytes, at: performance.now() };

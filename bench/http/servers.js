@@ -69,6 +69,7 @@ export const tools = {
   nginx: version(["nginx", "/usr/sbin/nginx"], "-v"),
   bun: version([here("node_modules/.bin/bun")]),
   deno: version([here("node_modules/.bin/deno")]),
+  /** The compiler of it, and of the slow clients. */
   bare: version(["cc"]),
 };
 

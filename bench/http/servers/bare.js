@@ -1,8 +1,6 @@
-// The server in C, compiled by the machine's own compiler.
+// The server in C.
 
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { compiled } from "../cc.js";
 
 /**
  * Compiles it into `folder`; it serves the files in `root`.
@@ -12,8 +10,5 @@ import { fileURLToPath } from "node:url";
  * @returns {Promise<{ argv: string[] }>}
  */
 export async function bare(folder, root) {
-  const binary = join(folder, "bare");
-  const source = fileURLToPath(new URL("bare.c", import.meta.url));
-  execFileSync("cc", ["-O2", "-o", binary, source], { stdio: "inherit" });
-  return { argv: [binary, root] };
+  return { argv: [compiled(new URL("bare.c", import.meta.url), folder), root] };
 }
