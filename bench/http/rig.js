@@ -34,6 +34,11 @@ import { STEADY, Steady } from "../steady.js";
 /** From here on a second holds so few requests that they are counted by their bytes. */
 const LARGE = 1 << 20;
 const START_MS = 20_000;
+/**
+ * Unmeasured at the beginning of each turn, in s. V8 takes a process that was stopped for long for an idle one, makes the
+ * space for its young objects small, and needs 1.5 s of load until it is as large as before.
+ */
+const AGAIN_S = 2;
 /** Of a core: as long as others take no more, a measurement is a quiet one. */
 const QUIET = 0.05;
 /** Of the kernel's clock in /proc/PID/stat. */
@@ -175,13 +180,19 @@ export class Rig {
         const words = [...server.words].join("\n");
         throw new Error(`${server.competitor.label}: status ${status}, or other bytes, for ${size} bytes\n${words}`);
       }
-      await this.generator.run(`${server.origin}/${size}.bin`, seconds);
+      await this.warm(server, size, seconds);
     });
+  }
+
+  /** Load, unmeasured. @param {Server} server @param {number} size @param {number} [seconds] */
+  async warm({ origin }, size, seconds = AGAIN_S) {
+    await this.generator.run(`${origin}/${size}.bin`, seconds);
   }
 
   /** One measurement, the quietest of as many as were tried, in a turn of its own. @param {Server} server @param {number} size @param {number} seconds */
   async measure(server, size, seconds) {
     return this.awake(server, async () => {
+      await this.warm(server, size);
       let best = await this.load(server, size, seconds);
       for (let tried = 1; tried < this.tries && disturbed(best) > QUIET; tried++) {
         await this.#steady.wait();

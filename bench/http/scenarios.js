@@ -89,6 +89,7 @@ async function besideSlow(rig, slowly, server, seconds) {
     };
     await clients.next();
     await sleep(SETTLE_MS);
+    await rig.warm(server, SHORT);
     const from = await read();
     const result = await rig.load(server, SHORT, seconds);
     const to = await read();
