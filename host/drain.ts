@@ -104,7 +104,16 @@ export class Transfers {
     await Promise.race([Promise.all([settled, ...closed]), late]);
     clearInterval(idle);
     clearTimeout(timer);
-    for (const transfer of [...this.#running]) transfer.abort(ending());
+    // What one of them runs into on its way, somebody's own destroy(), must not keep the others.
+    const thrown: unknown[] = [];
+    for (const transfer of [...this.#running]) {
+      try {
+        transfer.abort(ending());
+      } catch (error) {
+        thrown.push(error);
+      }
+    }
+    if (thrown.length > 0) throw thrown[0];
   }
 }
 

@@ -102,15 +102,14 @@ export function sendfile(
     const source = shared.source(file) ?? sourceOf(file as File);
     const checked = check(options, shared.auto);
     const queue = own ?? queueOf(socket as Writable, shared.fdOf);
-    if (queue.closed || queue.ended) {
+    try {
+      if (queue.closed || queue.ended) throw new SendfileError("ERR_SENDFILE_CLOSED", "the socket is closed or ended");
+      if (checked.signal?.aborted) throw aborted(checked.signal, 0);
+      shared.transfers.check();
+    } catch (refusal) {
       source.close();
-      throw new SendfileError("ERR_SENDFILE_CLOSED", "the socket is closed or ended");
+      throw refusal;
     }
-    if (checked.signal?.aborted) {
-      source.close();
-      throw aborted(checked.signal, 0);
-    }
-    shared.transfers.check();
     new Transfer(shared, queue, source, checked, resolve, reject);
   });
 }
@@ -411,7 +410,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     try {
       this.runInAsyncScope(this.#loop, this);
     } catch (error) {
-      this.#end(error ?? new Error(`${error} was thrown`));
+      this.#stop(error ?? new Error(`${error} was thrown`));
     }
     this.#shared.turns.leave();
   }
@@ -635,8 +634,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     return new SendfileError(words[0], obstacle === null ? words[1] : `${words[1]}: ${obstacle}`, { sent });
   }
 
-  /** Somebody else ends it. */
-  #stop(error: SendfileError): void {
+  /** Ends it from outside of its own context. */
+  #stop(error: unknown): void {
     this.runInAsyncScope(this.#end, this, error);
   }
 

@@ -185,6 +185,7 @@ export abstract class FdSource implements Source {
   }
 
   read(position: number, length: number, reuse: boolean, ahead: number, done: Read): void {
+    if (this.#closing) return done(closedFile(), NOTHING);
     const known = this.#ahead;
     this.#ahead = null;
     if (known !== null && known.position === position && this.positioned) {

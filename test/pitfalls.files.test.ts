@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { capabilities, type Mode, type Progress, type SendfileOptions, sendfile } from "sendoff";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { sourceOf } from "../host/source.js";
 import { pattern, random, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { faultyHost } from "./lib/faulty.js";
@@ -420,6 +421,21 @@ row("a paused receiver gets all of it in the end", async (t) => {
   assert.is(await sending, data.length);
   near.end();
   same(Buffer.concat([first, await rest]), data);
+});
+
+row("a file that is closed while it is read is read no more", async (t) => {
+  const path = tempFile(t, pattern(100));
+  for (const file of [path, openFd(t, path)]) {
+    const source = sourceOf(file);
+    const next = await new Promise<{ code?: string }>((resolve, reject) =>
+      source.open((error) => {
+        if (error) return reject(error);
+        source.read(0, 10, false, 0, () => source.read(10, 10, false, 0, (error) => resolve(error as object)));
+        source.close(); // while the first read is under way
+      }),
+    );
+    assert.is(next.code, "EBADF");
+  }
 });
 
 test.run();

@@ -1,9 +1,10 @@
 // respond(): every answer as the stream way gives it, and the connection never out of step.
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
@@ -494,6 +495,75 @@ test("an end() that throws is told, with the bytes that have gone", async () => 
     assert.is(sent, fs.statSync(file(name)).size);
     await at.close();
   }
+});
+
+test("what a file throws in a later turn is told in the async context of the caller", async () => {
+  const als = new AsyncLocalStorage<string>();
+  const told = new Map<string, string | undefined>();
+  const { shared } = faultyHost({ judge: ({ name }) => (name === "sendfile" ? { atMost: 4096 } : null) }); // so each run yields
+  const fd = fs.openSync(file("8m"), "r");
+  const urls = ["/a", "/b", "/c", "/d"];
+  const answers: (() => void)[] = [];
+  const at = await site((req, res) => {
+    const url = req.url as string;
+    let gone = false;
+    const handle = {
+      get fd() {
+        if (gone) throw new Error("not mine");
+        return fd;
+      },
+      read() {},
+      stat() {},
+    } as unknown as FileHandle;
+    const { destroy } = res;
+    res.destroy = (error) => {
+      if (!told.has(url)) told.set(url, als.getStore());
+      return destroy.call(res, error);
+    };
+    const onProgress = () => {
+      gone = true;
+    };
+    answers.push(() => als.run(url, () => respondBy(shared, req, res, handle, { onProgress }).catch(() => {})));
+    // All at once: they share their turns, which the first of them asks for.
+    if (answers.length === urls.length) for (const answer of answers) answer();
+  });
+  await within(Promise.all(urls.map((url) => exchange(at.port, request(url)))), "the end of all");
+  if (native) assert.equal(Object.fromEntries(told), Object.fromEntries(urls.map((url) => [url, url])));
+  await at.close();
+  fs.closeSync(fd);
+});
+
+test("at the end of the process a destroy() that throws keeps nobody from being told, and no stream open", async () => {
+  const { drain, shared, sendfile } = faultyHost();
+  const codes: string[] = [];
+  fs.writeFileSync(file("hole"), "");
+  fs.truncateSync(file("hole"), 2 ** 30); // no queue holds it
+  const at = await site((req, res) => {
+    res.destroy = () => {
+      req.socket.destroy();
+      throw new Error(req.url);
+    };
+    respondBy(shared, req, res, file("hole")).catch(({ code }) => codes.push(code));
+  });
+  const clients = ["/a", "/b"].map((url) => {
+    const client = net.connect(at.port, "127.0.0.1").on("error", () => {});
+    client.write(request(url));
+    return client;
+  });
+  for (const client of clients) await once(client, "readable"); // and read no more
+  const error = await within(
+    drain({ timeout: 0 }).catch((error) => error),
+    "the end of all",
+  );
+  assert.match(error.message, /^\/[ab]$/);
+  assert.equal(codes, ["ERR_SENDFILE_ABORTED", "ERR_SENDFILE_ABORTED"]);
+
+  const late = fs.createReadStream(file("8m"));
+  const failure = await sendfile(clients[0] as net.Socket, late).catch((error) => error);
+  assert.is(failure.code, "ERR_SENDFILE_ABORTED");
+  assert.is(late.destroyed, true);
+  for (const client of clients) client.destroy();
+  await at.close();
 });
 
 test("at the end of the process a response that was asked for is finished, and the next refused before its header", async () => {

@@ -154,10 +154,20 @@ export class Body extends AsyncResource implements Running, Waiting {
     const res = this.#res;
     this.#shared.transfers.leave(this);
     this.#source.close();
-    if (res.headersSent && !res.writableEnded) res.destroy();
     const { code } = (error ?? {}) as NodeJS.ErrnoException;
-    const argument = typeof code === "string" && code.startsWith("ERR_");
-    this.#reject(argument || error instanceof SendfileError ? (error as Error) : SendfileError.after(0, error));
+    const told = error instanceof SendfileError || (typeof code === "string" && code.startsWith("ERR_"));
+    const failure = told ? (error as Error) : SendfileError.after(0, error);
+    if (res.headersSent && !res.writableEnded) this.#fail(failure);
+    else this.#reject(failure);
+  }
+
+  /** The connection can't be kept. Whoever replaced destroy() may throw. */
+  #fail(error: Error): void {
+    try {
+      this.#res.destroy();
+    } finally {
+      this.#reject(error);
+    }
   }
 
   turn(): void {
@@ -273,8 +283,7 @@ export class Body extends AsyncResource implements Running, Waiting {
       },
       (error) => {
         unwatch();
-        res.destroy();
-        this.#reject(already === 0 ? error : plus(already, error as SendfileError));
+        this.#fail(already === 0 ? error : plus(already, error as SendfileError));
       },
       this,
     );
