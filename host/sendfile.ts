@@ -378,7 +378,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
       this.#unsent.limit(count);
     }
     core.transfer_extent(this.#handle, header.length, offset + (source.start ?? 0), count, trailer.length, flags);
-    this.#pump();
+    this.turn();
   }
 
   /** A regular file of size 0 is empty, or one of /proc, which the kernel won't send: only a read tells. */
@@ -401,12 +401,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     return null;
   }
 
+  /** Goes on. What the caller lent may throw in here: a detached buffer, a source. Nothing of it may stop the queue. */
   turn(): void {
-    this.#pump();
-  }
-
-  /** What the caller lent may throw in here: a detached buffer, a source. Nothing of it may stop the queue. */
-  #pump(): void {
     try {
       this.runInAsyncScope(this.#loop, this);
     } catch (error) {
@@ -489,7 +485,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
         if (core.transfer_fault(handle) !== Fault.None) return this.#end(this.#failure(core.transfer_fault(handle)));
         this.#total = bodyAt;
         again = true;
-        if (!inside) this.#pump();
+        if (!inside) this.turn();
         return;
       }
       const chunks = [head, bytes, bytes.length === body ? tail : EMPTY].filter((chunk) => chunk.length > 0);
@@ -505,7 +501,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
         this.#flight = 0;
         core.transfer_copied(handle, left, this.#shared.now());
         again = true;
-        if (!inside) this.#pump();
+        if (!inside) this.turn();
       };
       try {
         this.#queue.write(chunks, written);
