@@ -2,12 +2,14 @@
 // medians. npm run bench:wasi [-- RUNS] [--json FILE]
 
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { cpus, release, tmpdir } from "node:os";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { median } from "./lib/numbers.js";
+import { machine, write } from "./lib/rig.js";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const MiB = 1 << 20;
@@ -36,12 +38,6 @@ function wall({ line, bytes }) {
   return ms;
 }
 
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
 try {
   const fd = openSync(file, "w");
   const piece = Buffer.alloc(MiB, "sendoff\n");
@@ -64,10 +60,7 @@ try {
     `wall over cat: ${(command / cat).toFixed(2)}; without the start: ${((command - start) / cat).toFixed(2)}`,
   );
   if (values.json !== undefined) {
-    const machine = { cpu: `${cpus().length} x ${cpus()[0]?.model.trim()}`, kernel: release(), node: process.version };
-    const commandLine = ["node bench/wasi.js", ...process.argv.slice(2)].join(" ");
-    const record = { date: new Date().toISOString(), command: commandLine, machine, runs: RUNS, size: SIZE, ms: times };
-    writeFileSync(values.json, `${JSON.stringify(record, null, 2)}\n`);
+    write(values.json, "bench/wasi.js", { machine: machine(), runs: RUNS, size: SIZE, ms: times });
   }
 } finally {
   rmSync(folder, { recursive: true });

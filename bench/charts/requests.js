@@ -8,7 +8,7 @@ export const bench = "http";
 /** @param {any} data what bench/http/run.js writes @param {string} [major] the Node's version; default: the first */
 export function values({ speed }, major) {
   const node = major ?? speed.find((/** @type {any} */ row) => row.node !== null)?.node;
-  const shown = speed.filter((/** @type {any} */ row) => row.node === null || row.node === node);
+  const shown = speed.filter((/** @type {any} */ row) => !row.former && (row.node === null || row.node === node));
   if (shown.length === 0) throw new RangeError(`nothing was measured on Node ${node}`);
   return shown.flatMap((/** @type {any} */ { label, name, results }) =>
     Object.entries(results).map(([size, all]) => ({

@@ -3,12 +3,13 @@
 //   node bench/exit-compare/run.js [--only PACKAGE,…] [--json FILE]
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, release, tmpdir } from "node:os";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { machine, write } from "../lib/rig.js";
 import { names } from "./packages.mjs";
 import { rows, sleep } from "./rows.mjs";
 
@@ -102,17 +103,7 @@ console.log(`| row | ${chosen.join(" | ")} |\n|${" --- |".repeat(chosen.length +
 console.log(table.join("\n"));
 console.log(`\n${failures.join("\n")}`);
 if (values.json !== undefined) {
-  const machine = { cpu: `${cpus().length} x ${cpus()[0]?.model.trim()}`, kernel: release(), node: process.version };
   const { dependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
-  const command = ["node bench/exit-compare/run.js", ...process.argv.slice(2)].join(" ");
-  const record = {
-    date: new Date().toISOString(),
-    command,
-    machine,
-    dependencies,
-    packages: chosen,
-    results,
-    failures,
-  };
-  writeFileSync(values.json, `${JSON.stringify(record, null, 2)}\n`);
+  const record = { machine: machine(), dependencies, packages: chosen, results, failures };
+  write(values.json, "bench/exit-compare/run.js", record);
 }

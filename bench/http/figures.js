@@ -1,7 +1,7 @@
 // The figures to reach: each a ratio of two servers, round by round, and its bound.
 
+import { bytes, median } from "../lib/numbers.js";
 import { called, PIPES, registered } from "./servers.js";
-import { bytes, median, quantile } from "./table.js";
 
 const KIB = 1024;
 /** Of a core: a load generator of one thread that takes so much can't ask for more. */
@@ -90,11 +90,4 @@ export function figures(majors, find, slow) {
 export function met({ ratios, bound, atMost }) {
   if (ratios.length === 0) return null;
   return atMost ? median(ratios) <= bound : median(ratios) >= bound;
-}
-
-/** Median, and quartiles. @param {number[]} ratios */
-export function spread(ratios) {
-  if (ratios.length === 0) return ["", ""];
-  const [low, middle, high] = [0.25, 0.5, 0.75].map((p) => quantile(ratios, p).toFixed(2));
-  return [middle, `${low}-${high}`];
 }

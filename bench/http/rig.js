@@ -1,15 +1,15 @@
 // The rig: files, servers that are stopped while others are measured, and one measurement. All of it lives
 // in a temp folder and is gone afterwards.
 
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { connect } from "node:net";
-import { cpus, loadavg, release, tmpdir } from "node:os";
+import { loadavg } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { STEADY, Steady } from "../steady.js";
+import { kill, machine, Rig } from "../lib/rig.js";
+import { STEADY, Steady } from "../lib/steady.js";
 
 /**
  * @typedef {object} Result of one measurement
@@ -67,26 +67,17 @@ function machineSeconds() {
   return user + nice + system + irq + softirq + steal;
 }
 
-export class Rig {
-  folder = mkdtempSync(join(tmpdir(), "sendoff-bench-"));
+export class HttpRig extends Rig {
   root = join(this.folder, "files");
   /** @type {Map<number, string>} SHA-256 of each file */
   #digests = new Map();
-  /** @type {Set<number>} */
-  #pids = new Set();
   #steady = new Steady();
 
   /** @param {import("./load.js").Generator} generator @param {number[]} sizes @param {number} tries of a measurement that is not a quiet one */
   constructor(generator, sizes, tries) {
+    super();
     this.generator = generator;
     this.tries = tries;
-    process.on("exit", () => {
-      // SIGKILL also ends what is stopped.
-      for (const pid of this.#pids) kill(pid, "SIGKILL");
-      rmSync(this.folder, { recursive: true, force: true });
-    });
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
-
     mkdirSync(this.root);
     for (const size of sizes) {
       const bytes = randomBytes(size);
@@ -97,46 +88,10 @@ export class Rig {
 
   machine() {
     return {
-      cpu: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
-      kernel: release(),
+      ...machine(),
       load: loadavg()
         .map((load) => load.toFixed(2))
         .join(" "),
-    };
-  }
-
-  /**
-   * A child that is killed with us and talks in lines of JSON.
-   *
-   * @param {string[]} argv
-   * @param {NodeJS.ProcessEnv} [env]
-   */
-  spawn([command, ...args], env = {}) {
-    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
-    const pid = /** @type {number} */ (child.pid);
-    this.#pids.add(pid);
-    /** @type {Set<string>} */
-    const words = new Set();
-    createInterface({ input: child.stderr }).on("line", (line) => words.size < 100 && words.add(line));
-    const over = new Promise((resolve) => {
-      child.on("close", (code, signal) => {
-        this.#pids.delete(pid);
-        resolve(code ?? signal);
-      });
-    });
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    return {
-      child,
-      words,
-      over,
-      /** The next line, parsed. */
-      async next() {
-        const timer = setTimeout(() => child.kill("SIGKILL"), START_MS);
-        const { value, done } = await lines.next();
-        clearTimeout(timer);
-        if (!done) return JSON.parse(value);
-        throw new Error(`${command} ${args.join(" ")}: ${await over}\n${[...words].join("\n")}`);
-      },
     };
   }
 
@@ -145,7 +100,7 @@ export class Rig {
     const { label, argv, env, configure } = competitor;
     const own = configure && (await configure(mkdtempSync(join(this.folder, "server-")), this.root));
     const { child, next, words } = this.spawn([...argv, ...(own?.argv ?? [this.root])], env);
-    const port = own?.port ?? (await next()).port;
+    const port = own?.port ?? (await next(START_MS)).port;
     child.on("exit", (code, signal) => {
       console.error(`${label} ended: ${signal ?? code}\n${[...words].join("\n")}`);
       process.exit(1);
@@ -155,7 +110,7 @@ export class Rig {
     if (competitor.name === "nginx") {
       // The master waits; its only child serves, and would outlive it.
       pid = await onlyChild(pid);
-      this.#pids.add(pid);
+      this.pids.add(pid);
     }
     kill(pid, "SIGSTOP");
     return { competitor, origin: `http://127.0.0.1:${port}`, pid, words };
@@ -241,12 +196,6 @@ export class Rig {
 /** How much of a core was somebody else's, inside of this machine or outside. @param {Result} result */
 function disturbed({ others, speed }) {
   return others + (1 - Math.min(1, speed / STEADY));
-}
-
-function kill(/** @type {number} */ pid, /** @type {NodeJS.Signals} */ signal) {
-  try {
-    process.kill(pid, signal);
-  } catch {} // it has ended
 }
 
 /** @param {number} pid */

@@ -2,19 +2,22 @@
 //
 //   node bench/http/run.js [--only NAME,…] [--node 20,26] [--scenario speed,slow] [--sizes KIB,…]
 //                          [--runs N] [--seconds S] [--tries N] [--load wrk|autocannon]
-//                          [--json FILE] [--chart FILE.svg]
+//                          [--against CHECKOUT] [--json FILE] [--chart FILE.svg]
 //   node bench/http/run.js --from FILE --chart FILE.svg
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { figures, met, perCpu, rate, ratios, SIZES, spread } from "./figures.js";
+import { bytes, interval, median, quantile, spread, table } from "../lib/numbers.js";
+import { dated, write } from "../lib/rig.js";
+import { figures, met, perCpu, rate, ratios, SIZES } from "./figures.js";
 import { generators } from "./load.js";
-import { Rig } from "./rig.js";
+import { HttpRig } from "./rig.js";
 import { LONG, SHORT, slow, speed } from "./scenarios.js";
 import { choose, NAMES, nodes, tools, version } from "./servers.js";
-import { bytes, median, quantile, table } from "./table.js";
 
+const SCRIPT = "bench/http/run.js";
 const SCENARIOS = ["speed", "slow"];
 /** Those that the slow clients are let loose on. */
 const SLOW = ["respond", "nginx", "send"];
@@ -36,13 +39,14 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "1" },
     tries: { type: "string", default: "1" },
     load: { type: "string" },
+    against: { type: "string" },
     json: { type: "string" },
     from: { type: "string" },
     chart: { type: "string" },
   },
 });
 
-/** @param {"only" | "node" | "scenario" | "sizes"} option @param {string[]} known */
+/** @param {"only" | "node" | "scenario"} option @param {string[]} known */
 function list(option, known) {
   const chosen = values[option].split(",");
   const stranger = chosen.find((item) => !known.includes(item));
@@ -63,7 +67,10 @@ const majors = list(
   nodes().map(({ major }) => major),
 );
 const scenarios = list("scenario", SCENARIOS);
-const sizes = list("sizes", SIZES.map(String)).map((kib) => Number(kib) * 1024);
+const sizes = values.sizes.split(",").map((kib) => {
+  if (/^[1-9][0-9]{0,5}$/.test(kib)) return Number(kib) * 1024;
+  throw new RangeError(`--sizes must be whole numbers of KiB, 1 to 999999 (got '${kib}')`);
+});
 const runs = whole("runs", 1000);
 const seconds = whole("seconds", 600);
 const tries = whole("tries", 100);
@@ -81,8 +88,8 @@ if (values.from !== undefined) {
 if (!existsSync(new URL("../../build/core.wasm", import.meta.url))) throw new Error("npm run build comes first");
 
 const runtimes = nodes().filter(({ major }) => majors.includes(major));
-const { competitors, missing } = choose(only, runtimes);
-const rig = new Rig(generator, [...new Set([...sizes, SHORT, LONG])], tries);
+const { competitors, missing } = choose(only, runtimes, values.against && resolve(values.against));
+const rig = new HttpRig(generator, [...new Set([...sizes, SHORT, LONG])], tries);
 const machine = {
   ...rig.machine(),
   load_generator: generator.version,
@@ -119,10 +126,29 @@ const victims = servers.filter(({ competitor }) => SLOW.includes(competitor.name
 const pairs = slowly ? await slow(rig, victims, { runs, seconds: seconds * SLOW_SECONDS }) : new Map();
 if (pairs.size > 0) printSlow(pairs);
 
-const find = (/** @type {string} */ name, /** @type {string} */ node) => {
-  const server = servers.find(({ competitor }) => competitor.name === name && competitor.node === node);
+/** @param {string} name @param {string} [node] @param {boolean} [former] */
+const find = (name, node, former) => {
+  const server = servers.find(
+    ({ competitor: one }) => one.name === name && one.node === node && (one.former ?? false) === (former ?? false),
+  );
   return server && rows.get(server);
 };
+const changes = servers.filter(({ competitor }) => competitor.former).flatMap(changed);
+if (changes.length > 0) {
+  console.log(`\n## Over ${values.against}, round by round\n`);
+  table(
+    ["requests per second", "median", "95 %", "by CPU", "95 %"],
+    changes.map(({ label, size, requests, cpu }) => {
+      const said = (/** @type {number[]} */ all) => [
+        median(all).toFixed(3),
+        interval(all)
+          .map((bound) => bound.toFixed(3))
+          .join("-"),
+      ];
+      return [`${label}, ${bytes(size)}`, ...said(requests), ...said(cpu)];
+    }),
+  );
+}
 const respond = (/** @type {string} */ node) =>
   [...pairs].find(([{ competitor }]) => competitor.name === "respond" && competitor.node === node)?.[1] ?? [];
 const all = figures(majors, find, respond);
@@ -168,8 +194,6 @@ if (failed > 0) {
 }
 
 const record = {
-  date: new Date().toISOString(),
-  command: ["node bench/http/run.js", ...process.argv.slice(2)].join(" "),
   machine,
   runs,
   seconds,
@@ -179,12 +203,14 @@ const record = {
     label,
     name: competitor.name,
     node: competitor.node ?? null,
+    former: competitor.former ?? false,
     results: Object.fromEntries(results),
   })),
+  changes,
   slow: [...pairs].map(([{ competitor }, of]) => ({ label: competitor.label, results: of })),
 };
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(record, null, 2)}\n`);
-if (values.chart !== undefined) await drawn(record, values.chart);
+if (values.json !== undefined) write(values.json, SCRIPT, record);
+if (values.chart !== undefined) await drawn(dated(SCRIPT, record), values.chart);
 process.exit();
 
 /** Loaded only now: the plotting library is large. @param {typeof record} data @param {string} file */
@@ -194,6 +220,20 @@ async function drawn(data, file) {
     import("../charts/requests.js"),
   ]);
   writeFileSync(file, await draw(record(data, (all) => values(all, majors[0]))));
+}
+
+/** A former server and ours: the ratios at each size. @param {import("./rig.js").Server} former */
+function changed({ competitor }) {
+  const [now, before] = [false, true].map((former) => find(competitor.name, competitor.node, former));
+  return [...(now?.results ?? [])].map(([size, results]) => {
+    const of = before?.results.get(size) ?? [];
+    return {
+      label: /** @type {string} */ (now?.label),
+      size,
+      requests: ratios(results, of, rate),
+      cpu: ratios(results, of, perCpu),
+    };
+  });
 }
 
 /** The versions that were measured. */

@@ -1,10 +1,10 @@
 // What is measured: every server at every size; and the fast clients' latency beside slow ones.
 
-import { compiled } from "./cc.js";
-import { bytes } from "./table.js";
+import { compiled } from "../lib/cc.js";
+import { bytes } from "../lib/numbers.js";
 
 /**
- * @typedef {import("./rig.js").Rig} Rig
+ * @typedef {import("./rig.js").HttpRig} Rig
  * @typedef {import("./rig.js").Server} Server
  * @typedef {import("./rig.js").Result} Result
  * @typedef {{ runs: number, seconds: number }} Options

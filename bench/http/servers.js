@@ -3,14 +3,14 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { entry } from "../lib/ours.js";
 import { bare } from "./servers/bare.js";
 import { nginx } from "./servers/nginx.js";
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
-const REGISTER = new URL("../../build/host/register.js", import.meta.url).href;
 
 /** Those that are measured with `register`, too. */
-export const PIPES = ["send", "express.static", "serve-static", "sirv", "koa-send", "@fastify/static"];
+export const PIPES = ["pipe", "send", "express.static", "serve-static", "sirv", "koa-send", "@fastify/static"];
 /** Those that `register` would not change: sendoff moves their bytes already. */
 const OURS = ["respond", "serveStatic", "accelerate"];
 const OTHERS = ["nginx", "bun", "deno", "bare"];
@@ -20,7 +20,8 @@ export const NAMES = [...OURS, ...OTHERS, ...PIPES.flatMap((name) => [name, regi
 
 /** Where the name is not what a reader would call it. @param {string} name */
 export function called(name) {
-  return { bun: "Bun.serve", deno: "Deno.serve", bare: "bare C", accelerate: "accelerate(send)" }[name] ?? name;
+  const names = { bun: "Bun.serve", deno: "Deno.serve", bare: "bare C", accelerate: "accelerate(send)" };
+  return names[name] ?? name;
 }
 
 /**
@@ -32,6 +33,7 @@ export function called(name) {
  * @typedef {object} Competitor
  * @property {string} name
  * @property {string} [node] the major version of the Node that runs it
+ * @property {boolean} [former] sendoff is that of the other checkout
  * @property {string} label
  * @property {string[]} argv the folder of files is appended
  * @property {NodeJS.ProcessEnv} [env] on top of ours
@@ -78,15 +80,20 @@ export const tools = {
  *
  * @param {string[]} names
  * @param {Runtime[]} runtimes
+ * @param {string} [former] another checkout, whose sendoff is measured beside ours
  * @returns {{ competitors: Competitor[], missing: string[] }}
  */
-export function choose(names, runtimes) {
+export function choose(names, runtimes, former) {
   const wanted = (/** @type {string} */ name) => names.includes(name);
   const missing = OTHERS.filter((name) => wanted(name) && tools[name] === null);
   const others = OTHERS.filter((name) => wanted(name) && tools[name] !== null).map(other);
   const [first, ...rest] = runtimes;
   const list = (/** @type {Runtime} */ runtime, /** @type {string[]} */ which) =>
-    which.filter(wanted).map((name) => onNode(name, runtime));
+    which.filter(wanted).flatMap((name) => {
+      const changes = OURS.includes(name) || name.includes("+");
+      const ours = onNode(name, runtime);
+      return former !== undefined && changes ? [ours, onNode(name, runtime, former)] : [ours];
+    });
   const files = ["serveStatic", "accelerate", ...PIPES.flatMap((name) => [name, registered(name)])];
   return {
     competitors: [
@@ -112,14 +119,19 @@ function other(name) {
   };
 }
 
-/** @param {string} name @param {Runtime} runtime @returns {Competitor} */
-function onNode(name, { major, binary, ffi }) {
+/** @param {string} name @param {Runtime} runtime @param {string} [former] @returns {Competitor} */
+function onNode(name, { major, binary, ffi }, former) {
   const [server, register] = name.split("+");
+  const script = here("servers/node.js");
+  const imports = register ? ["--import", entry("sendoff/register", former)] : [];
   return {
     name,
     node: major,
-    label: `${called(name)}, Node ${major}`,
-    argv: [binary, "--no-warnings", ...(register ? ["--import", REGISTER] : []), here("servers/node.js"), server],
+    former: former !== undefined,
+    label: `${called(name)}, Node ${major}${former === undefined ? "" : ", former"}`,
+    argv: [binary, "--no-warnings", ...imports, script, server],
+    // The folder of files comes before the checkout.
+    ...(former === undefined ? {} : { configure: async (_folder, root) => ({ argv: [root, former] }) }),
     env: { NODE_ENV: "production", SENDOFF_FFI: ffi, SENDOFF_DEBUG: "1" },
   };
 }

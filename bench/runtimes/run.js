@@ -4,13 +4,15 @@
 //   node bench/runtimes/run.js [--only node,deno,bun] [--runs N] [--tries N] [--size BYTES] [--json FILE]
 
 import { execFileSync } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { Rig } from "../transfer/rig.js";
+import { median, table } from "../lib/numbers.js";
+import { write } from "../lib/rig.js";
+import { TransferRig } from "../transfer/rig.js";
 import { nodes, others, pipe, sendoff } from "../transfer/senders.js";
-import { cpu, median, medians, middle, table, verdict, verdicts, wall } from "../transfer/table.js";
+import { cpu, medians, middle, verdict, verdicts, wall } from "../transfer/table.js";
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 const installed = (/** @type {string} */ name) => here(`../../test/runtimes/node_modules/.bin/${name}`);
@@ -72,7 +74,7 @@ if (!(size >= 2 ** 20 && size <= 2 ** 34)) throw new RangeError(`--size must be 
 if (only.some((name) => !KNOWN.includes(name))) throw new RangeError(`--only knows ${KNOWN.join(", ")}`);
 if (!existsSync(here("../../build/core.wasm"))) throw new Error("npm run build comes first");
 
-const rig = new Rig({ tries });
+const rig = new TransferRig({ tries });
 const file = rig.file(size);
 const asked = only.filter((name) => name !== "node");
 const chosen = asked.filter((name) => existsSync(RUNTIMES[name].path));
@@ -123,9 +125,7 @@ verdicts(
   ),
 );
 if (values.json !== undefined) {
-  const date = new Date().toISOString();
-  const command = ["node bench/runtimes/run.js", ...process.argv.slice(2)].join(" ");
-  const record = { date, command, machine, runs, size, results: Object.fromEntries(results) };
-  writeFileSync(values.json, `${JSON.stringify(record, null, 2)}\n`);
+  const record = { machine, runs, size, results: Object.fromEntries(results) };
+  write(values.json, "bench/runtimes/run.js", record);
 }
 process.exit();

@@ -1,24 +1,14 @@
 // The rig: compiled helpers, files and one trial of one sender. All of it lives in a temp folder and is
 // gone afterwards; every process started here ends by itself or is killed.
 
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { randomFillSync } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  ftruncateSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
-import { cpus, release, tmpdir } from "node:os";
+import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { STEADY, Steady } from "../steady.js";
+import { compiled } from "../lib/cc.js";
+import { machine, output, Rig } from "../lib/rig.js";
+import { STEADY, Steady } from "../lib/steady.js";
 
 /**
  * @typedef {object} Sender
@@ -40,17 +30,7 @@ import { STEADY, Steady } from "../steady.js";
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 const TRIAL_MS = 300_000;
 
-/** @param {string} command @param {string[]} args */
-function output(command, args) {
-  try {
-    return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
-  } catch {
-    return null;
-  }
-}
-
-export class Rig {
-  folder = mkdtempSync(join(tmpdir(), "sendoff-bench-"));
+export class TransferRig extends Rig {
   node20 = process.execPath;
   /** Another Node with node:ffi; null where it is not installed. */
   node26 =
@@ -59,27 +39,24 @@ export class Rig {
       .find((binary) => existsSync(binary)) ?? null;
   python = output("python3", ["--version"]);
   cc = output("cc", ["--version"])?.split("\n")[0] ?? null;
-  /** @type {Set<import("node:child_process").ChildProcess>} */
-  #children = new Set();
   #block = Buffer.alloc(1 << 20);
   #tries;
   #steady = new Steady();
 
   /** @param {{ tries?: number }} [options] how often a trial is made again at the most, while a processor is not at its best */
   constructor({ tries = 1 } = {}) {
+    super();
     this.#tries = tries;
-    process.on("exit", () => {
-      for (const child of this.#children) child.kill("SIGKILL");
-      rmSync(this.folder, { recursive: true, force: true });
-    });
-    for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+  }
+
+  /** @override @param {string[]} argv @param {NodeJS.ProcessEnv} [env] */
+  spawn(argv, env) {
+    return super.spawn(argv, env, TRIAL_MS);
   }
 
   machine() {
     return {
-      cpu: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
-      kernel: release(),
-      node: process.version,
+      ...machine(),
       node26: this.node26 && output(this.node26, ["--version"]),
       python: this.python,
       cc: this.cc,
@@ -88,10 +65,7 @@ export class Rig {
 
   /** Compiles one of the C files here; null where there is no compiler. @param {string} source */
   compile(source) {
-    if (this.cc === null) return null;
-    const binary = join(this.folder, source.replace(/.*\/|\.c$/g, ""));
-    if (!existsSync(binary)) execFileSync("cc", ["-O2", "-o", binary, here(source)], { stdio: "inherit" });
-    return binary;
+    return this.cc === null ? null : compiled(new URL(source, import.meta.url), this.folder);
   }
 
   /** A file of random bytes, in the page cache. @param {number} size */
@@ -142,42 +116,6 @@ export class Rig {
     const own = Number(output("sh", ["-c", "ulimit -n"])); // NaN: unlimited
     if (!(own < count)) return true;
     return output("prlimit", [`--nofile=${count}:${count}`, "--pid", `${process.pid}`]) !== null;
-  }
-
-  /**
-   * A child that is killed with us; it talks in lines of JSON.
-   *
-   * @param {string[]} argv
-   * @param {NodeJS.ProcessEnv} [env]
-   */
-  spawn([command, ...args], env = {}) {
-    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "pipe"] });
-    this.#children.add(child);
-    let words = "";
-    child.stderr.on("data", (chunk) => (words = (words + chunk).slice(-4000)));
-    const timer = setTimeout(() => child.kill("SIGKILL"), TRIAL_MS);
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const over = new Promise((resolve) =>
-      child.on("close", (code, signal) => {
-        clearTimeout(timer);
-        this.#children.delete(child);
-        resolve(code ?? signal);
-      }),
-    );
-    return {
-      child,
-      over,
-      /** The next line, parsed. */
-      async next() {
-        const { value, done } = await lines.next();
-        if (!done) return JSON.parse(value);
-        throw new Error(`${command} ${args.join(" ")}: ${await over}\n${words}`);
-      },
-      async end() {
-        child.stdin.end();
-        return over;
-      },
-    };
   }
 
   /**

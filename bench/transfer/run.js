@@ -1,10 +1,14 @@
 // npm run bench:transfer: runs the scenarios one after the other, and says which figures were reached.
 //
-//   node bench/transfer/run.js [--only 1,5] [--runs N] [--tries N] [--size BYTES] [--transfers N] [--json FILE]
+//   node bench/transfer/run.js [--only 1,5] [--runs N] [--tries N] [--size BYTES] [--transfers N]
+//                               [--against CHECKOUT] [--json FILE]
 
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { Rig } from "./rig.js";
+import { table } from "../lib/numbers.js";
+import { write } from "../lib/rig.js";
+import { TransferRig } from "./rig.js";
 import * as call from "./scenarios/call.js";
 import * as chunk from "./scenarios/chunk.js";
 import * as cold from "./scenarios/cold.js";
@@ -15,12 +19,13 @@ import * as sizes from "./scenarios/sizes.js";
 import * as stalled from "./scenarios/stalled.js";
 import * as threshold from "./scenarios/threshold.js";
 import * as warm from "./scenarios/warm.js";
-import { table, verdicts } from "./table.js";
+import { verdicts } from "./table.js";
 
 /**
  * @typedef {object} Options
  * @property {number} runs rounds of every comparison
  * @property {number} size bytes of the large transfers
+ * @property {string | undefined} against another checkout, whose sendoff is measured beside ours by the first scenario
  * @property {number} transfers small ones of each measurement in the scenarios that grow
  */
 
@@ -33,6 +38,7 @@ const { values } = parseArgs({
     size: { type: "string", default: String(2 ** 30) },
     transfers: { type: "string", default: "4000" },
     tries: { type: "string", default: "1" },
+    against: { type: "string" },
     json: { type: "string" },
   },
 });
@@ -48,7 +54,8 @@ if (!(transfers >= 100 && transfers <= 1e6)) throw new RangeError(`--transfers m
 if (only.some((n) => SCENARIOS[n - 1] === undefined)) throw new RangeError(`--only knows 1 to ${SCENARIOS.length}`);
 if (!existsSync(new URL("../../build/core.wasm", import.meta.url))) throw new Error("npm run build comes first");
 
-const rig = new Rig({ tries });
+const against = values.against && resolve(values.against);
+const rig = new TransferRig({ tries });
 const machine = rig.machine();
 table(
   ["machine", ""],
@@ -63,7 +70,7 @@ for (const n of only) {
   const scenario = SCENARIOS[n - 1];
   console.log(`\n## ${n}. ${scenario.title}\n`);
   try {
-    const { results, verdicts: reached } = await scenario.run(rig, { runs, size, transfers });
+    const { results, verdicts: reached } = await scenario.run(rig, { runs, size, transfers, against });
     raw[n] = results instanceof Map ? Object.fromEntries(results) : results;
     if (reached.length > 0) {
       console.log("");
@@ -76,9 +83,7 @@ for (const n of only) {
   }
 }
 if (values.json !== undefined) {
-  const date = new Date().toISOString();
-  const command = ["node bench/transfer/run.js", ...process.argv.slice(2)].join(" ");
-  const record = { date, command, machine, runs, size, transfers, verdicts: all, results: raw };
-  writeFileSync(values.json, `${JSON.stringify(record, null, 2)}\n`);
+  const record = { machine, runs, size, transfers, verdicts: all, results: raw };
+  write(values.json, "bench/transfer/run.js", record);
 }
 process.exit();

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 const KIB = 1024;
 
-/** The two Nodes, each with the binding that it is measured with. @param {import("./rig.js").Rig} rig */
+/** The two Nodes, each with the binding that it is measured with. @param {import("./rig.js").TransferRig} rig */
 export function nodes(rig) {
   const found = [{ node: rig.node20, label: `Node ${major(process.version)}`, ffi: "koffi" }];
   if (rig.node26 !== null) found.push({ node: rig.node26, label: "Node 26", ffi: "node" });
@@ -45,7 +45,7 @@ export function pipe({ node, label }, file, clients, kib, more = {}) {
   };
 }
 
-/** One client only; none where the tool is not at hand. @param {import("./rig.js").Rig} rig @param {string} file @returns {import("./rig.js").Sender[]} */
+/** One client only; none where the tool is not at hand. @param {import("./rig.js").TransferRig} rig @param {string} file @returns {import("./rig.js").Sender[]} */
 export function others(rig, file) {
   const found = [];
   if (rig.python !== null) {

@@ -1,11 +1,6 @@
-// Medians, targets and tables.
+// What a scenario says of its senders: medians, and figures with their targets.
 
-/** @param {number[]} values */
-export function median(values) {
-  const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-}
+import { median, table } from "../lib/numbers.js";
 
 /** The median over a sender's runs of what `pick` takes from each. @param {Map<string, import("./rig.js").Result[]>} results @param {string} name @param {(result: import("./rig.js").Result) => number} pick */
 export function middle(results, name, pick) {
@@ -19,17 +14,6 @@ export const worst = (/** @type {import("./rig.js").Result} */ { lag }) => lag?.
 
 export const netP99 = (/** @type {import("./rig.js").Result} */ { net }) => net?.p99 ?? Number.NaN;
 export const netWorst = (/** @type {import("./rig.js").Result} */ { net }) => net?.max ?? Number.NaN;
-
-/** Columns as wide as they have to be; numbers to the right. @param {string[]} head @param {(string | number)[][]} rows */
-export function table(head, rows) {
-  const cells = [head, ...rows.map((row) => row.map(String))];
-  const widths = head.map((_, i) => Math.max(...cells.map((row) => row[i].length)));
-  const line = (/** @type {string[]} */ row) =>
-    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ");
-  console.log(
-    [line(cells[0]), widths.map((width) => "-".repeat(width)).join("  "), ...cells.slice(1).map(line)].join("\n"),
-  );
-}
 
 /** The medians of every sender, in the order in which they ran. @param {Map<string, import("./rig.js").Result[]>} results */
 export function medians(results) {

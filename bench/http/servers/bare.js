@@ -1,6 +1,6 @@
 // The server in C.
 
-import { compiled } from "../cc.js";
+import { compiled } from "../../lib/cc.js";
 
 /**
  * Compiles it into `folder`; it serves the files in `root`.

@@ -1,23 +1,23 @@
 // The servers that run on Node, each as its own README has it: a name, and a handler over one folder.
 //
-//   [node --import sendoff/register] node.js NAME FOLDER
+//   [node --import sendoff/register] node.js NAME FOLDER [CHECKOUT of sendoff]
 //
 // Prints {"port"} and serves until it is killed.
 
-import { readdirSync } from "node:fs";
+import { createReadStream, readdirSync, stat } from "node:fs";
 import { open } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { entry } from "../../lib/ours.js";
 
-const [name, root] = process.argv.slice(2);
-const OURS = "../../../build/host/";
+const [name, root, checkout] = process.argv.slice(2);
 const type = "application/octet-stream";
 
 /** @type {Record<string, () => Promise<import("node:http").Server>>} */
 const servers = {
   // As docs/http.md says: "The fastest way is a FileHandle that you keep open, with its length said twice".
   async respond() {
-    const { respond } = await import(`${OURS}http.js`);
+    const { respond } = await import(entry("sendoff/http", checkout));
     const files = new Map();
     for (const file of readdirSync(root)) {
       const handle = await open(join(root, file));
@@ -31,8 +31,20 @@ const servers = {
   },
 
   async serveStatic() {
-    const { serveStatic } = await import(`${OURS}http.js`);
+    const { serveStatic } = await import(entry("sendoff/http", checkout));
     return createServer(serveStatic(root));
+  },
+
+  // What every tutorial has, with the length said.
+  async pipe() {
+    return createServer((req, res) => {
+      const path = join(root, /** @type {string} */ (req.url));
+      stat(path, (error, stats) => {
+        if (error) return res.writeHead(404).end();
+        res.writeHead(200, { "Content-Type": type, "Content-Length": stats.size });
+        createReadStream(path).on("error", gone).pipe(res);
+      });
+    });
   },
 
   async send() {
@@ -42,7 +54,7 @@ const servers = {
 
   async accelerate() {
     const { default: send } = await import("send");
-    const { accelerate } = await import(`${OURS}http.js`);
+    const { accelerate } = await import(entry("sendoff/http", checkout));
     accelerate(send);
     return servers.send();
   },
@@ -92,7 +104,7 @@ function gone(/** @type {NodeJS.ErrnoException} */ error) {
 
 // Where the kernel's way can't be had there is nothing to measure.
 if (["respond", "serveStatic", "accelerate"].includes(name) || process.execArgv.includes("--import")) {
-  const { capabilities } = await import(`${OURS}node.js`);
+  const { capabilities } = await import(entry("sendoff", checkout));
   const { native, reason } = capabilities();
   if (!native) throw new Error(`not native: ${reason}`);
 }

@@ -2,14 +2,15 @@
 // least that a call can cost, so that what the core and the FFI add stands out.
 
 import { fileURLToPath } from "node:url";
+import { median, table } from "../../lib/numbers.js";
 import { nodes } from "../senders.js";
-import { median, table, verdict } from "../table.js";
+import { verdict } from "../table.js";
 
 export const title = "core and FFI, per native call of 1 byte";
 
 const SENDER = fileURLToPath(new URL("../senders/call.js", import.meta.url));
 
-/** @param {import("../rig.js").Rig} rig @param {import("../run.js").Options} options */
+/** @param {import("../rig.js").TransferRig} rig @param {import("../run.js").Options} options */
 export async function run(rig, { runs }) {
   const file = rig.file(1 << 20);
   const ffis = nodes(rig).flatMap(({ node, label, ffi }) =>

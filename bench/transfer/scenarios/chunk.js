@@ -8,7 +8,7 @@ export const title = "COPY, the copy path's chunk, 1 GiB warm";
 
 const KIB = [64, 128, 256, 512, 1024, 2048];
 
-/** @param {import("../rig.js").Rig} rig @param {import("../run.js").Options} options */
+/** @param {import("../rig.js").TransferRig} rig @param {import("../run.js").Options} options */
 export async function run(rig, { runs, size }) {
   const file = rig.file(size);
   const cores = KIB.map((kib) => ({ kib, core: coreWith(rig.folder, "COPY", kib << 10) }));

@@ -1,7 +1,7 @@
 // What a transfer costs as there are more of them at once, from 1 to 10,000: CPU where all clients read, CPU of
 // sixteen who read beside so many who don't, and the memory of each of those who don't.
 
-import { median, table } from "../table.js";
+import { median, table } from "../../lib/numbers.js";
 import { trial, ways } from "./grow.js";
 
 export const title = "cost per transfer, 1 to 10,000 at once";
@@ -13,7 +13,7 @@ const CLIENTS = [1, 10, 100, 1000, 10_000];
 /** The files are held open, as a server would, so a client costs no more than its socket. */
 const descriptors = (/** @type {number} */ clients) => clients + 1000;
 
-/** @param {import("../rig.js").Rig} rig @param {import("../run.js").Options} options */
+/** @param {import("../rig.js").TransferRig} rig @param {import("../run.js").Options} options */
 export async function run(rig, { runs, transfers }) {
   if (rig.cc === null) {
     console.log("left out: needs cc, for a receiver in JavaScript costs more than what is measured");

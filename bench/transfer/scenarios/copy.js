@@ -5,7 +5,7 @@ import { medians, middle, verdict, wall } from "../table.js";
 
 export const title = "copy path, 1 GiB warm";
 
-/** @param {import("../rig.js").Rig} rig @param {import("../run.js").Options} options */
+/** @param {import("../rig.js").TransferRig} rig @param {import("../run.js").Options} options */
 export async function run(rig, { runs, size }) {
   const file = rig.file(size);
   const clients = 1;

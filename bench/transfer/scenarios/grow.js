@@ -19,7 +19,7 @@ const SENDER = fileURLToPath(new URL("../senders/grow.js", import.meta.url));
  * @typedef {{ name: string, way: "sendoff" | "pipe()", node: string, sender: (load: Load) => import("../rig.js").Sender }} Way
  */
 
-/** pipe() with the 64 KiB that createReadStream has without being asked. @param {import("../rig.js").Rig} rig @returns {Way[]} */
+/** pipe() with the 64 KiB that createReadStream has without being asked. @param {import("../rig.js").TransferRig} rig @returns {Way[]} */
 export function ways(rig) {
   return nodes(rig).flatMap((runtime) => {
     const sender = (/** @type {number | undefined} */ highWaterMark) => (/** @type {Load} */ load) => {
@@ -37,7 +37,7 @@ export function ways(rig) {
 /**
  * One trial, in three processes: the stalled clients are one, the active ones another.
  *
- * @param {import("../rig.js").Rig} rig
+ * @param {import("../rig.js").TransferRig} rig
  * @param {import("../rig.js").Sender} sender
  * @param {Load} load
  */

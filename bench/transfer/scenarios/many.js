@@ -5,7 +5,7 @@ import { cpu, medians, middle, netP99, netWorst, p99, verdict, worst } from "../
 
 export const title = "64 clients x 16 MiB warm";
 
-/** @param {import("../rig.js").Rig} rig @param {import("../run.js").Options} options */
+/** @param {import("../rig.js").TransferRig} rig @param {import("../run.js").Options} options */
 export async function run(rig, { runs, size: total }) {
   const clients = 64;
   const size = Math.floor(total / clients);

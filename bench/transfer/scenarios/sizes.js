@@ -1,7 +1,7 @@
 // What a transfer costs as the file grows, from 1 byte to 4 GiB, warm: one after the other to one client.
 
 import { rmSync } from "node:fs";
-import { median, table } from "../table.js";
+import { median, table } from "../../lib/numbers.js";
 import { trial, ways } from "./grow.js";
 
 export const title = "cost per transfer, 1 B to 4 GiB";
@@ -11,7 +11,7 @@ const SIZES = Array.from({ length: 9 }, (_, i) => 16 ** i);
 /** A measurement sends as much as that, and `transfers` files at most. */
 const BYTES = 64 << 20;
 
-/** @param {import("../rig.js").Rig} rig @param {import("../run.js").Options} options */
+/** @param {import("../rig.js").TransferRig} rig @param {import("../run.js").Options} options */
 export async function run(rig, { runs, transfers }) {
   const all = ways(rig);
   /** @type {object[]} */

@@ -1,8 +1,9 @@
 // 1,000 transfers of 16 MiB to clients that never read: the memory of each, beyond its idle connection.
 
 import { fileURLToPath } from "node:url";
+import { median, table } from "../../lib/numbers.js";
 import { nodes, pipe, sendoff } from "../senders.js";
-import { median, table, verdict } from "../table.js";
+import { verdict } from "../table.js";
 
 export const title = "1,000 stalled clients x 16 MiB";
 
@@ -10,7 +11,7 @@ const CLIENTS = 1000;
 const SENDER = fileURLToPath(new URL("../senders/stalled.js", import.meta.url));
 const PARTS = /** @type {const} */ (["rss", "anon", "heapTotal", "heapUsed", "external", "arrayBuffers"]);
 
-/** @param {import("../rig.js").Rig} rig @param {import("../run.js").Options} options */
+/** @param {import("../rig.js").TransferRig} rig @param {import("../run.js").Options} options */
 export async function run(rig, { runs }) {
   const file = rig.file(16 << 20);
   const options = { file, clients: CLIENTS };
@@ -44,7 +45,7 @@ function argv(node, options) {
   return [node, "--expose-gc", "--no-warnings", SENDER, JSON.stringify(options)];
 }
 
-/** @param {import("../rig.js").Rig} rig @param {import("../rig.js").Sender} sender */
+/** @param {import("../rig.js").TransferRig} rig @param {import("../rig.js").Sender} sender */
 async function trial(rig, sender) {
   const from = rig.spawn(sender.argv, sender.env);
   const { port } = await from.next();

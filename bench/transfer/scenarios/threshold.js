@@ -1,9 +1,9 @@
 // Up to which size a file is cheaper as read + send than as probe + sendfile: SMALL in assembly/chunk.ts.
 
 import { fileURLToPath } from "node:url";
+import { median, table } from "../../lib/numbers.js";
 import { coreWith } from "../core.js";
 import { nodes } from "../senders.js";
-import { median, table } from "../table.js";
 
 export const title = "SMALL: read + send against probe + sendfile, us per transfer";
 
@@ -12,7 +12,7 @@ const SIZES = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128].map((kib) => kib << 
 const HEADERS = [0, 200];
 const ROUNDS = 100;
 
-/** @param {import("../rig.js").Rig} rig @param {import("../run.js").Options} options */
+/** @param {import("../rig.js").TransferRig} rig @param {import("../run.js").Options} options */
 export async function run(rig, { runs }) {
   const file = rig.file(1 << 20);
   const small = coreWith(rig.folder, "SMALL", 256 << 10);

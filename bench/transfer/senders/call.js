@@ -8,7 +8,7 @@ import { Action, Flag } from "../../../build/assembly/abi.js";
 import { boot } from "../../../build/host/core.js";
 import { openLibc } from "../../../build/host/syscalls/index.js";
 import { linux } from "../../../build/host/syscalls/linux.js";
-import { median } from "../table.js";
+import { median } from "../../lib/numbers.js";
 
 const BATCHES = 21;
 const CALLS = 10_000;

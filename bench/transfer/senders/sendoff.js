@@ -1,21 +1,22 @@
 // sendfile(socket, path), by the package's front door; or, for what the front door has no option for,
 // by a host of our own over the same parts.
 //
-//   sendoff.js '{"file":PATH,"clients":N,"mode":MODE,"ways":BOOL,"probe":BOOL,"core":PATH,"queueing":BOOL}'
+//   sendoff.js '{"file":PATH,"clients":N,"mode":MODE,"ways":BOOL,"probe":BOOL,"core":PATH,"queueing":BOOL,"checkout":PATH}'
 //
 // ways: also say how the bytes went, which costs an onProgress per step.
-// probe: false for a kernel without RWF_NOWAIT. core: another core.wasm.
+// probe: false for a kernel without RWF_NOWAIT. core: another core.wasm. checkout: whose sendoff. Default: this one's.
 
 import { readFileSync } from "node:fs";
 import { Fault } from "../../../build/assembly/abi.js";
 import { createHost } from "../../../build/host/index.js";
-import * as front from "../../../build/host/node.js";
 import { openLibc } from "../../../build/host/syscalls/index.js";
 import { linux } from "../../../build/host/syscalls/linux.js";
+import { entry } from "../../lib/ours.js";
 import { serve } from "./serve.js";
 
-const { file, clients, mode, ways, probe, core, queueing } = JSON.parse(process.argv[2]);
-const { sendfile, capabilities } = probe === false || core !== undefined ? own() : front;
+const { file, clients, mode, ways, probe, core, queueing, checkout } = JSON.parse(process.argv[2]);
+const { sendfile, capabilities } =
+  probe === false || core !== undefined ? own() : await import(entry("sendoff", checkout));
 const { native, reason } = capabilities(); // loads koffi before the clock starts
 if (!native && mode !== "copy") throw new Error(`not native: ${reason}`);
 

@@ -10,7 +10,7 @@ import { Action, Fault, Flag } from "../../../build/assembly/abi.js";
 import { boot } from "../../../build/host/core.js";
 import { openLibc } from "../../../build/host/syscalls/index.js";
 import { linux } from "../../../build/host/syscalls/linux.js";
-import { median } from "../table.js";
+import { median } from "../../lib/numbers.js";
 
 /** The receiver answers one byte for so many, so each batch is filled up to it. */
 const BATCH = 512 << 10;
