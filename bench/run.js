@@ -2,6 +2,7 @@
 // What is not installed is left out, and said; one that fails does not keep the others from running.
 //
 //   node bench/run.js [--only NAME,…] [--quick] [--out DIR] [--charts DIR]
+//   node bench/run.js NAME [OPTION]...     one alone, with its own options; nothing is kept
 //
 //   --quick   a round or two each: for a look, not for figures
 //   --out     default: build/bench
@@ -13,6 +14,7 @@ import { loadavg } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { install } from "../install.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const MIB = 1 << 20;
@@ -40,7 +42,7 @@ const BENCHES = {
     quick: ["--only", "2,3,9,10", "--runs", "1", "--size", `${256 * MIB}`, "--transfers", "500"],
   },
   http: {
-    packages: ["bench/http"],
+    packages: ["bench/http", "bench/charts"],
     script: ["bench/http/run.js"],
     full: ["--node", `${process.versions.node.split(".")[0]}`, "--runs", "5"],
     quick: [
@@ -57,21 +59,6 @@ const BENCHES = {
   wasi: { packages: [], script: ["bench/wasi.js"], full: [], quick: ["1"] },
 };
 
-const { values } = parseArgs({
-  options: {
-    only: { type: "string", default: Object.keys(BENCHES).join() },
-    quick: { type: "boolean", default: false },
-    out: { type: "string", default: join(ROOT, "build/bench") },
-    charts: { type: "string" },
-  },
-});
-const only = values.only.split(",");
-const stranger = only.find((name) => BENCHES[name] === undefined);
-if (stranger !== undefined) throw new RangeError(`--only knows ${Object.keys(BENCHES).join(", ")} (got '${stranger}')`);
-const out = resolve(values.out);
-const charts = resolve(values.charts ?? join(out, "charts"));
-mkdirSync(out, { recursive: true });
-
 /** @type {import("node:child_process").ChildProcess | undefined} */
 let running;
 for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
@@ -81,17 +68,26 @@ for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
   });
 }
 
-/** Runs it from the root of the project. Returns how it ended: 0, another status or a signal. @param {string} command @param {string[]} args @returns {Promise<number | string>} */
-function run(command, ...args) {
-  return new Promise((resolve) => {
-    running = spawn(command, args, { cwd: ROOT, stdio: "inherit" });
-    running.on("error", ({ message }) => resolve(message));
-    running.on("exit", (code, signal) => resolve(code ?? /** @type {string} */ (signal)));
-  });
+const [name = "", ...own] = process.argv.slice(2);
+if (!name.startsWith("-") && name !== "") {
+  known([name], "npm run bench --");
+  process.exit(await alone(name, own));
 }
 
-/** @param {string} folder */
-const install = (folder) => run("npm", "ci", "--prefix", folder);
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", default: Object.keys(BENCHES).join() },
+    quick: { type: "boolean", default: false },
+    out: { type: "string", default: join(ROOT, "build/bench") },
+    charts: { type: "string" },
+  },
+});
+const only = values.only.split(",");
+known(only, "--only");
+const out = resolve(values.out);
+const charts = resolve(values.charts ?? join(out, "charts"));
+mkdirSync(out, { recursive: true });
+
 const seconds = (/** @type {number} */ since) => Math.round((performance.now() - since) / 1e3);
 const time = (/** @type {number} */ s) => `${Math.floor(s / 60)} min ${s % 60} s`;
 
@@ -105,18 +101,14 @@ for (const name of only) {
   console.log(`\n# ${name}: ${command}\n`);
   rmSync(json, { force: true }); // or an older result would pass for this run's
   const start = performance.now();
-  let status = /** @type {number | string} */ (0);
-  for (const folder of packages) {
-    status = await install(folder);
-    if (status !== 0) console.log(`npm ci --prefix ${folder}: ${status}; what it would bring is left out`);
-  }
-  status = await run(process.execPath, ...args, "--json", json);
+  await packed(packages);
+  const status = await run(...args, "--json", json);
   benches.push({ name, command, status, seconds: seconds(start), load: loadavg()[0] });
 }
 
 console.log("\n# charts\n");
-let drawn = await install("bench/charts");
-if (drawn === 0) drawn = await run(process.execPath, "bench/charts/draw.js", "--from", out, "--to", charts);
+const missing = await install("bench/charts");
+const drawn = missing ?? (await run("bench/charts/draw.js", "--from", out, "--to", charts));
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const record = { date: new Date().toISOString(), version, commit: commit(), quick: values.quick, benches };
@@ -128,6 +120,38 @@ for (const { name, status, seconds } of benches) {
 if (drawn !== 0) console.log(`charts: FAILED (${drawn})`);
 console.log(`${time(seconds(begin))} in all; results in ${out}`);
 process.exitCode = drawn === 0 && benches.every(({ status }) => status === 0) ? 0 : 1;
+
+/** @param {string[]} names @param {string} who */
+function known(names, who) {
+  const stranger = names.find((name) => BENCHES[name] === undefined);
+  if (stranger !== undefined)
+    throw new RangeError(`${who} knows ${Object.keys(BENCHES).join(", ")} (got '${stranger}')`);
+}
+
+/** @param {string[]} folders */
+async function packed(folders) {
+  for (const folder of folders) {
+    const missing = await install(folder);
+    if (missing !== null) console.log(`${missing}; what it would bring is left out`);
+  }
+}
+
+/** Runs a script from the root of the project. Returns how it ended: 0, another status or a signal. @param {string[]} args @returns {Promise<number | string>} */
+function run(...args) {
+  return new Promise((resolve) => {
+    running = spawn(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
+    running.on("error", ({ message }) => resolve(message));
+    running.on("exit", (code, signal) => resolve(code ?? /** @type {string} */ (signal)));
+  });
+}
+
+/** @param {string} name @param {string[]} options */
+async function alone(name, options) {
+  const { packages, script } = BENCHES[name];
+  await packed(packages);
+  const status = await run(...script, ...options);
+  return typeof status === "number" ? status : 1;
+}
 
 /** null outside of a clone. */
 function commit() {

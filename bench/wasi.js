@@ -1,5 +1,5 @@
 // The WASI command against `cat`: 1 GiB, warm, through a pipe to the same reader, by turns. Prints ratios of
-// medians. npm run bench:wasi [-- RUNS] [--json FILE]
+// medians. npm run bench -- wasi [-- RUNS] [--json FILE]
 
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";

@@ -5,12 +5,11 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Capabilities } from "sendoff";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { pattern } from "./lib/bytes.js";
 import { type ChildOptions, type Outcome, runNode } from "./lib/child.js";
 import { tempFile, tempFolder } from "./lib/files.js";
-import { row } from "./lib/scene.js";
+import { row, test } from "./lib/scene.js";
 
 const conformance = fileURLToPath(new URL("conformance.test.js", import.meta.url));
 const build = fileURLToPath(new URL("..", import.meta.url));

@@ -1,13 +1,13 @@
-// npm run test:http: Chromium in a folder that `sendoff serve` serves. Without Chromium it is skipped.
+// npm test -- http: Chromium in a folder that `sendoff serve` serves. Without Chromium it is skipped.
 
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Chromium, findChromium, type Page } from "./lib/chromium.js";
 import { until } from "./lib/command.js";
+import { suite } from "./lib/scene.js";
 import { type Serving, serving } from "./lib/serving.js";
 
 const test = suite("browser");

@@ -2,7 +2,6 @@
 // Linux's calls. sendfile(2) of both tells its progress beside an error: every byte has to be counted, once.
 
 import * as fs from "node:fs";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { SendfileError } from "../host/errors.js";
 import type { Progress, SendfileOptions } from "../host/sendfile.js";
@@ -12,7 +11,7 @@ import { pattern, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { openFd, position, tempFile } from "./lib/files.js";
 import { collect, connect, type LineOptions } from "./lib/line.js";
-import { row, type Scene } from "./lib/scene.js";
+import { row, type Scene, test } from "./lib/scene.js";
 
 const SIZE = 3_000_001;
 const DATA = pattern(SIZE);

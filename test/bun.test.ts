@@ -7,7 +7,6 @@ import * as net from "node:net";
 import * as tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { capabilities, type Progress, SendfileError, type SendfileOptions } from "sendoff";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { TCPSocket } from "../host/bun/socket.js";
 import { pattern, same } from "./lib/bytes.js";
@@ -16,7 +15,7 @@ import { failure } from "./lib/failure.js";
 import { fdCount, openFd, position, tempFile, tempFolder } from "./lib/files.js";
 import { collect, keep, listen, take } from "./lib/line.js";
 import { runtime } from "./lib/runtime.js";
-import { row, type Scene } from "./lib/scene.js";
+import { row, type Scene, test } from "./lib/scene.js";
 
 /** What is used of Bun's own socket, beside what the package needs. */
 interface BunSocket extends TCPSocket {

@@ -1,9 +1,9 @@
 // The hash that lags behind: the same digest as of the bytes in one piece, however they come.
 
 import { createHash } from "node:crypto";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Backlog } from "../cli/backlog.js";
+import { test } from "./lib/scene.js";
 
 /** Numbers from a seed (mulberry32). */
 function random(seed: number): (below: number) => number {

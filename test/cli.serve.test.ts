@@ -10,10 +10,10 @@ import net from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { brotliCompressSync } from "node:zlib";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { certificate } from "./lib/certificate.js";
 import { childrenOf, inFolder, run, runs, start, until } from "./lib/command.js";
+import { suite } from "./lib/scene.js";
 import { type Serving, serving } from "./lib/serving.js";
 import { exchange, header, parse, request, within } from "./lib/web.js";
 

@@ -6,10 +6,10 @@ import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type ListenOptions, type Socket } from "node:net";
 import { join } from "node:path";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { COMMAND, childrenOf, inFolder, run, runs, start, until } from "./lib/command.js";
 import { place } from "./lib/line.js";
+import { test } from "./lib/scene.js";
 
 const linux = process.platform === "linux";
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");

@@ -10,7 +10,6 @@ import { constants } from "node:os";
 import { Readable } from "node:stream";
 import * as front from "sendoff";
 import { capabilities, type File, type Mode, type SendfileError, type SendfileOptions, sendfileSync } from "sendoff";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { pattern, same } from "./lib/bytes.js";
 import { outOf } from "./lib/conn.js";
@@ -18,7 +17,7 @@ import { failure } from "./lib/failure.js";
 import { openFd, openHandle, position, tempFile } from "./lib/files.js";
 import { collect, collectTls, connect as connectBy, type LineOptions, still, take } from "./lib/line.js";
 import { KINDS, lacks } from "./lib/runtime.js";
-import { row, type Scene } from "./lib/scene.js";
+import { row, type Scene, test } from "./lib/scene.js";
 
 const FILESIZE = 10 * 1024 * 1024;
 const DATA = pattern(FILESIZE);

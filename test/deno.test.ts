@@ -5,7 +5,6 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { capabilities, type File, type Progress, type SendfileOptions, sendfile } from "sendoff";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { pattern, same } from "./lib/bytes.js";
@@ -15,7 +14,7 @@ import { failure } from "./lib/failure.js";
 import { fdCount, tempFile, tempFolder } from "./lib/files.js";
 import { collect, connect as connectBy, type LineOptions, still, take } from "./lib/line.js";
 import { runtime } from "./lib/runtime.js";
-import { row as declare, Scene } from "./lib/scene.js";
+import { row as declare, Scene, test } from "./lib/scene.js";
 
 const elsewhere = runtime === "deno" ? null : "for Deno";
 const row = (name: string, body: (t: Scene) => Promise<void>) => declare(name, body, elsewhere);

@@ -22,10 +22,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { buffer } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { pattern } from "./lib/bytes.js";
 import { type Block, links, pages, ROOT } from "./lib/pages.js";
+import { test } from "./lib/scene.js";
 import { complaints } from "./lib/shell.js";
 
 const PRELOAD = pathToFileURL(path.join(ROOT, "test/fixtures/docs/any-port.mjs")).href;

@@ -1,9 +1,9 @@
 // drainOnExit(): a server with a download under way gets SIGTERM.
 
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { kill, run } from "./lib/ending.js";
 import { lacks } from "./lib/runtime.js";
+import { suite } from "./lib/scene.js";
 
 const test = suite("drainOnExit");
 

@@ -1,4 +1,4 @@
-// npm run test:http: each program of examples/, as its own process, asked by real clients.
+// npm test -- http: each program of examples/, as its own process, asked by real clients.
 
 import { execFile, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -9,11 +9,11 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { capabilities } from "sendoff";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { same } from "./lib/bytes.js";
 import { until } from "./lib/command.js";
 import { type Example, filesOpen, library, missing, start } from "./lib/example.js";
+import { suite } from "./lib/scene.js";
 import { folder, within } from "./lib/web.js";
 
 /** More than the buffers of both ends of a connection take: a reader that stops holds the server up. */

@@ -2,10 +2,10 @@
 // properties over seeded random programs, against a model in a few lines.
 
 import { readFileSync } from "node:fs";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Begun, Next, Reason, Status } from "../assembly/abi.js";
 import { boot, type Core } from "../host/core.js";
+import { suite } from "./lib/scene.js";
 
 const TERM = 15;
 const INT = 2;

@@ -2,9 +2,9 @@
 // SENDOFF_WRITE=1 the column of this runtime is written instead.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type Child, type Ended, kill, pool, RUNTIME, run } from "./lib/ending.js";
+import { suite } from "./lib/scene.js";
 
 const DOC = new URL("../../docs/exit.md", import.meta.url);
 const COLUMNS = ["node", "deno", "bun"];

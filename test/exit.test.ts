@@ -6,9 +6,9 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { burst, type Child, COMMAND, type Ended, fixture, kill, pool, RUNTIME, run, type Start } from "./lib/ending.js";
+import { suite } from "./lib/scene.js";
 
 const DENO = RUNTIME === "deno";
 const BUN = RUNTIME === "bun";

@@ -21,11 +21,11 @@ import {
   sendfileSync,
 } from "sendoff";
 import { accelerate, respond, type Send, serveStatic } from "sendoff/http";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { census } from "./lib/census.js";
 import { fdCount } from "./lib/files.js";
+import { suite } from "./lib/scene.js";
 import { BITE, check, type Lazy, lazy, mostly, options, strange, values } from "./lib/strange.js";
 import { exchange, request, site, within } from "./lib/web.js";
 

@@ -2,7 +2,6 @@
 
 import { existsSync } from "node:fs";
 import fc from "fast-check";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { UsageError } from "../cli/arguments.js";
 import * as info from "../cli/info.js";
@@ -11,6 +10,7 @@ import * as send from "../cli/send.js";
 import * as serve from "../cli/serve.js";
 import { run } from "./lib/command.js";
 import { fdCount } from "./lib/files.js";
+import { suite } from "./lib/scene.js";
 import { check } from "./lib/strange.js";
 import { within } from "./lib/web.js";
 

@@ -7,11 +7,11 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import fc from "fast-check";
 import { accelerate, type Send, serveStatic } from "sendoff/http";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { install } from "../host/pipe.js";
 import { census } from "./lib/census.js";
+import { suite } from "./lib/scene.js";
 import { check } from "./lib/strange.js";
 import { exchange, folder, site, undated, within } from "./lib/web.js";
 

@@ -3,8 +3,8 @@
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { test } from "./lib/scene.js";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -195,6 +195,14 @@ test("cli/ imports itself and host/", () => {
   assert.equal(
     forbidden(cli, (to) => to.startsWith("cli/") || to.startsWith("host/")),
     [],
+  );
+});
+
+test("test/: every file has its tests from lib/scene.ts, where they are watched", () => {
+  const users = read("test").filter(({ code }) => /\bfrom "uvu"/.test(code));
+  assert.equal(
+    users.map(({ path }) => path),
+    ["test/lib/scene.ts"],
   );
 });
 

@@ -1,4 +1,4 @@
-// npm run test:http: 10,000 requests of which a tenth abort, for each way to serve. Descriptors and
+// npm test -- http: 10,000 requests of which a tenth abort, for each way to serve. Descriptors and
 // memory have to come back to where they were.
 
 import { createReadStream } from "node:fs";
@@ -10,10 +10,10 @@ import path from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { accelerate, respond, type Send, serveStatic } from "sendoff/http";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { install } from "../host/pipe.js";
+import { suite } from "./lib/scene.js";
 import { descriptors, folder, request, site, within } from "./lib/web.js";
 
 const test = suite("http, 10,000 requests");

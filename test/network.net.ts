@@ -1,4 +1,4 @@
-// npm run test:network: transfers over networks that are slow, lose, reorder, and end, and to receivers that stall
+// npm test -- network: transfers over networks that are slow, lose, reorder, and end, and to receivers that stall
 // and vanish. Sender and receiver are processes of their own, each in a network namespace of its own.
 
 import { type ChildProcess, spawn } from "node:child_process";
@@ -8,11 +8,10 @@ import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { capabilities, type Mode, type SendfileOptions } from "sendoff";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { pattern } from "./lib/bytes.js";
 import { tempFolder } from "./lib/files.js";
-import { row, type Scene } from "./lib/scene.js";
+import { row, type Scene, test } from "./lib/scene.js";
 import { lacks, noWire, Wire } from "./lib/wire.js";
 
 const MODES: Mode[] = capabilities().native ? ["native", "copy"] : ["copy"];

@@ -4,11 +4,11 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { serveStatic } from "sendoff/http";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Opener } from "../host/open.js";
 import { host } from "../host/process/node.js";
 import { until } from "./lib/command.js";
+import { test } from "./lib/scene.js";
 import { descriptors, exchange, folder, parse, request, site, within } from "./lib/web.js";
 
 const { shared } = host();

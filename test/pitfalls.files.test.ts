@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { capabilities, type Mode, type Progress, type SendfileOptions, sendfile } from "sendoff";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { sourceOf } from "../host/source.js";
 import { pattern, random, same } from "./lib/bytes.js";
@@ -14,7 +13,7 @@ import { failure } from "./lib/failure.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount, openFd, openHandle, position, tempFile, tempFolder } from "./lib/files.js";
 import { collect, connect, still, take, until } from "./lib/line.js";
-import { row, type Scene } from "./lib/scene.js";
+import { row, type Scene, test } from "./lib/scene.js";
 
 const MIB = 1024 * 1024;
 const { native, reason, binding } = capabilities();

@@ -4,7 +4,6 @@
 import * as fs from "node:fs";
 import type { Socket } from "node:net";
 import { capabilities, type Progress, type SendfileOptions } from "sendoff";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { nameOf } from "../host/syscalls/errno.js";
 import { pattern, random, same } from "./lib/bytes.js";
@@ -13,7 +12,7 @@ import { type Call, type Errno, type FaultyHost, faultyHost, type Verdict } from
 import { openFd, position, tempFile } from "./lib/files.js";
 import { collect, connect, fdOf, still } from "./lib/line.js";
 import { lacks } from "./lib/runtime.js";
-import { row, Scene } from "./lib/scene.js";
+import { row, Scene, test } from "./lib/scene.js";
 
 const MIB = 1024 * 1024;
 const { native, reason } = capabilities();

@@ -4,7 +4,6 @@ import { getEventListeners, once } from "node:events";
 import * as fs from "node:fs";
 import * as net from "node:net";
 import { capabilities, type Mode, type Progress, sendfile } from "sendoff";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { pattern, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
@@ -12,7 +11,7 @@ import { faultyHost } from "./lib/faulty.js";
 import { fdCount, openFd, openHandle, position, tempFile } from "./lib/files.js";
 import { collect, connect, fdOf, keep, type LineOptions, listen, type Over, still, take, until } from "./lib/line.js";
 import { lacks } from "./lib/runtime.js";
-import { row } from "./lib/scene.js";
+import { row, test } from "./lib/scene.js";
 
 const MIB = 1024 * 1024;
 const DATA = pattern(8 * MIB);

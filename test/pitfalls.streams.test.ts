@@ -11,14 +11,13 @@ import { PassThrough, Readable, Transform, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { createGzip, gunzipSync } from "node:zlib";
 import { type File, sendfile } from "sendoff";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { pattern, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { openFd, tempFile } from "./lib/files.js";
 import { collect, connect, listen, still, take } from "./lib/line.js";
 import { lacks, RUN } from "./lib/runtime.js";
-import { row, type Scene } from "./lib/scene.js";
+import { row, type Scene, test } from "./lib/scene.js";
 
 const DATA = pattern(1_500_007);
 const TEXT = "grüße, 世界";

@@ -9,14 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Adapter, createHost, type Host, type Progress, type SendfileOptions } from "sendoff/host";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { pattern, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { openFd, tempFile } from "./lib/files.js";
 import { collect, connect, type LineOptions, take } from "./lib/line.js";
 import { runtime } from "./lib/runtime.js";
-import { row, type Scene } from "./lib/scene.js";
+import { row, type Scene, test } from "./lib/scene.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MOST_LINES = 60;

@@ -14,7 +14,6 @@ import path from "node:path";
 import { PassThrough, pipeline, Transform, type Writable } from "node:stream";
 import { pipeline as pipelinePromise } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { Fault } from "../assembly/abi.js";
@@ -22,6 +21,7 @@ import { copies } from "../host/http/loads.js";
 import { install } from "../host/pipe.js";
 import { counting } from "./lib/counting.js";
 import { IMPORT, lacks, RUN } from "./lib/runtime.js";
+import { suite } from "./lib/scene.js";
 import { descriptors, exchange, folder, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("register");

@@ -15,7 +15,6 @@ import tls from "node:tls";
 import zlib from "node:zlib";
 import { capabilities } from "sendoff";
 import { type RespondOptions, respond } from "sendoff/http";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { respond as respondBy } from "../host/http/respond.js";
 import { serveStatic as serve } from "../host/http/static.js";
@@ -23,6 +22,7 @@ import { until } from "./lib/command.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount } from "./lib/files.js";
 import { lacks } from "./lib/runtime.js";
+import { suite } from "./lib/scene.js";
 import { exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("respond");

@@ -1,9 +1,9 @@
 // Ten thousand lives of the core, by chance, and every short one of a small alphabet: docs/trust.md.
-// SEED=n begins elsewhere; `npm run simulate` plays more of them.
+// SEED=n begins elsewhere; `node build/test/simulation/run.js` plays more of them.
 
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BUILDS, type Build } from "./lib/core.js";
+import { test } from "./lib/scene.js";
 import { play as playRow } from "./lib/script.js";
 import { exhaustive, LETTERS } from "./simulation/exhaustive.js";
 import { type Schedule, schedule } from "./simulation/schedule.js";
@@ -17,7 +17,7 @@ const [debug, release] = BUILDS as [Build, Build];
 /** Schedules by their names. */
 function* seeds(count: number): Generator<[string, Schedule]> {
   for (let seed = SEED; seed < SEED + count; seed++) {
-    yield [`npm run simulate -- --schedules 1 --seed ${seed}`, schedule(seed)];
+    yield [`node build/test/simulation/run.js --schedules 1 --seed ${seed}`, schedule(seed)];
   }
 }
 
@@ -33,12 +33,12 @@ test(`${SCHEDULES} schedules, on the release build`, () => check(release, seeds(
 
 test("500 of them on the debug build", () => check(debug, seeds(500)));
 
-test("every order of the exhaustive alphabet to depth 4; depth 6 by npm run simulate -- --exhaustive", () => {
+test("every order of the exhaustive alphabet to depth 4; depth 6 by node build/test/simulation/run.js --exhaustive", () => {
   const all = [...exhaustive(4)];
   assert.is(all.length, Object.keys(LETTERS).length ** 4);
   check(
     release,
-    all.map((each) => ["npm run simulate -- --exhaustive", each]),
+    all.map((each) => ["node build/test/simulation/run.js --exhaustive", each]),
   );
 });
 

@@ -9,12 +9,12 @@ import net from "node:net";
 import path from "node:path";
 import zlib from "node:zlib";
 import { accelerate, respond, type Send, type StaticOptions, serveStatic } from "sendoff/http";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { negotiate } from "../host/http/negotiate.js";
 import { counting } from "./lib/counting.js";
 import { lacks } from "./lib/runtime.js";
+import { suite } from "./lib/scene.js";
 import { descriptors, exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("static");

@@ -4,13 +4,12 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Capabilities } from "sendoff";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { load } from "../host/syscalls/libc.js";
 import { type System, systemOf } from "../host/syscalls/system.js";
 import { runNode } from "./lib/child.js";
 import { tempFolder } from "./lib/files.js";
-import { row } from "./lib/scene.js";
+import { row, test } from "./lib/scene.js";
 
 const ROOT = new URL("../../", import.meta.url);
 

@@ -1,9 +1,9 @@
 // The queue of transfers that wait for the next turn of the event loop.
 
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Turns } from "../host/turns.js";
 import { BUILDS } from "./lib/core.js";
+import { test } from "./lib/scene.js";
 
 for (const build of BUILDS) {
   test(`${build.name}: one that throws leaves the others in their order, and the queue alive`, () => {

@@ -1,14 +1,13 @@
-// npm run test:wasi: the WASI command on every host that is installed, and the table of docs/wasi.md, which is made
+// npm test -- wasi: the WASI command on every host that is installed, and the table of docs/wasi.md, which is made
 // here. With SENDOFF_TABLE=write it is written, else it is compared.
 
 import { createHash, randomBytes } from "node:crypto";
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { tempFolder } from "./lib/files.js";
 import { HOSTS, type Host, NODE, type Outcome, send, type Way, type Wish } from "./lib/hosts.js";
-import { row, type Scene } from "./lib/scene.js";
+import { row, type Scene, test } from "./lib/scene.js";
 
 const MiB = 1 << 20;
 const BYTES = randomBytes(8 * MiB + 7);

@@ -5,11 +5,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { closeSync, ftruncateSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { WASI } from "node:wasi";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { tempFolder } from "./lib/files.js";
 import { NODE, type Out, type Outcome, send, type Way, type Wish } from "./lib/hosts.js";
-import { row as declare, type Scene } from "./lib/scene.js";
+import { row as declare, type Scene, test } from "./lib/scene.js";
 
 const MiB = 1 << 20;
 const BYTES = randomBytes(4 * MiB + 7);

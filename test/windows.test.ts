@@ -3,14 +3,13 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { target } from "../cli/arguments.js";
 import { pattern } from "./lib/bytes.js";
 import { runNode } from "./lib/child.js";
 import { COMMAND } from "./lib/command.js";
 import { tempFile, tempFolder } from "./lib/files.js";
-import { row } from "./lib/scene.js";
+import { row, test } from "./lib/scene.js";
 
 const ROOT = new URL("../../", import.meta.url);
 const PRELOAD = fileURLToPath(new URL("test/fixtures/windows.cjs", ROOT));

@@ -21,7 +21,7 @@ enum Exit {
 
 const LARGEST: i64 = <i64>f64.MAX_SAFE_INTEGER;
 
-/** What one read asks for, in bytes: a pipe's capacity. More is slower, by `npm run bench:wasi`. */
+/** What one read asks for, in bytes: a pipe's capacity. More is slower, by `npm run bench -- wasi`. */
 const CAPACITY: i32 = 64 << 10;
 const BUFFER: usize = memory.data(CAPACITY, 16);
 

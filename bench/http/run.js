@@ -1,4 +1,4 @@
-// npm run bench:http: requests per second and CPU per request of every server, and which figures were reached.
+// npm run bench -- http: requests per second and CPU per request of every server, and which figures were reached.
 //
 //   node bench/http/run.js [--only NAME,…] [--node 20,26] [--scenario speed,slow] [--sizes KIB,…]
 //                          [--runs N] [--seconds S] [--tries N] [--load wrk|autocannon]

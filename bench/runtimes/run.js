@@ -1,4 +1,4 @@
-// npm run bench:runtimes: 1 GiB from the page cache to one client, on each runtime against its own best way
+// npm run bench -- runtimes: 1 GiB from the page cache to one client, on each runtime against its own best way
 // and against a C loop and CPython. The rig is bench/transfer's.
 //
 //   node bench/runtimes/run.js [--only node,deno,bun] [--runs N] [--tries N] [--size BYTES] [--json FILE]

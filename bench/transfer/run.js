@@ -1,4 +1,4 @@
-// npm run bench:transfer: runs the scenarios one after the other, and says which figures were reached.
+// npm run bench -- transfer: runs the scenarios one after the other, and says which figures were reached.
 //
 //   node bench/transfer/run.js [--only 1,5] [--runs N] [--tries N] [--size BYTES] [--transfers N]
 //                               [--against CHECKOUT] [--json FILE]

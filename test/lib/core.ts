@@ -2,8 +2,8 @@
 // is tested on the other too.
 
 import { readFileSync } from "node:fs";
-import { suite, type Test } from "uvu";
 import { boot, type Core, type Imports } from "../../host/core.js";
+import { type Suite, suite } from "./scene.js";
 
 export interface Build {
   readonly name: "debug" | "release";
@@ -30,7 +30,7 @@ function build(name: Build["name"], file: string): Build {
 export const BUILDS: readonly Build[] = [build("debug", "core.debug.wasm"), build("release", "core.wasm")];
 
 /** Writes a suite once and runs it for each of debug, release. */
-export function each(name: string, write: (test: Test, build: Build) => void): void {
+export function each(name: string, write: (test: Suite, build: Build) => void): void {
   for (const build of BUILDS) {
     const test = suite(`${name}, ${build.name}`);
     write(test, build);

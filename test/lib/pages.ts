@@ -58,9 +58,9 @@ export function links(prose: string): string[] {
   return [...prose.matchAll(/\]\(([^()\s]+)\)/g)].map(([, target = ""]) => target);
 }
 
-/** The README, the guide, and those of the examples and benches. */
+/** The README, the guide, CONTRIBUTING.md, and those of the examples and benches. */
 export function pages(): Page[] {
   const guide = fs.readdirSync(path.join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
-  const others = ["examples/README.md", "bench/http/README.md", "bench/transfer/README.md"];
-  return ["README.md", ...guide.sort().map((name) => `docs/${name}`), ...others].map(page);
+  const others = ["examples/README.md", "bench/README.md", "bench/http/README.md", "bench/transfer/README.md"];
+  return ["README.md", "CONTRIBUTING.md", ...guide.sort().map((name) => `docs/${name}`), ...others].map(page);
 }

@@ -1,13 +1,16 @@
-// A test with real sockets and files: what it opens is closed after it, whatever its end, and a test
-// that hangs fails.
+// uvu's suites, with what tells a red run's test: each test has a limit of time and a scene of its own, an error that
+// nobody caught fails the test that runs, and what was skipped is told with its reason.
 
-import { type Test, test } from "uvu";
+import { appendFileSync } from "node:fs";
+import process from "node:process";
+import * as uvu from "uvu";
 
 /** Far more than any test needs on a busy machine: it tells a hang from slowness, nothing else. */
-const WATCHDOG_MS = 60_000;
+const LIMIT_MS = 120_000;
 
 type Undo = () => unknown;
 
+/** What a test opens is closed after it, whatever its end. */
 export class Scene {
   readonly #undo: Undo[] = [];
 
@@ -21,24 +24,113 @@ export class Scene {
   }
 }
 
-export type Body = (scene: Scene) => Promise<void>;
+export type Body = (scene: Scene) => unknown;
 
-/** Declares a test of uvu's global suite. With a `reason` it is skipped, and the reason is its name. */
-export function row(name: string, body: Body, reason: string | null = null): void {
-  if (reason !== null) (test as Test).skip(`${name} (${reason})`, () => {});
-  else test(name, () => play(body));
+export interface Suite {
+  (name: string, body: Body): void;
+  /** The reason stands in brackets at the name's end. */
+  skip(name: string, body?: Body): void;
+  before(hook: () => unknown): void;
+  after(hook: () => unknown): void;
+  run(): void;
 }
 
-async function play(body: Body): Promise<void> {
+/** What test/run.js reads: a line as soon as it is so, because a process that dies has no last word. */
+type Event = "begin" | "pass" | "fail" | "skip";
+
+const { SENDOFF_TEST_JOURNAL: journal } = process.env;
+// Nobody else's: programs that tests start have none.
+delete process.env.SENDOFF_TEST_JOURNAL;
+
+function tell(event: Event, name: string, message?: string): void {
+  if (journal !== undefined) appendFileSync(journal, `${JSON.stringify({ event, name, message, at: Date.now() })}\n`);
+}
+
+let declared = 0;
+let begun = 0;
+const skipped: string[] = [];
+
+/** The test that runs; null between tests. */
+let running: { readonly name: string; fail(error: unknown): void } | null = null;
+/** What nobody caught, and no test ran. */
+let stray: { readonly error: unknown } | null = null;
+
+process.on("uncaughtException", uncaught);
+process.on("unhandledRejection", uncaught);
+
+function uncaught(error: unknown): void {
+  if (running !== null) running.fail(error);
+  else stray ??= { error };
+}
+
+function told(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function play(name: string, body: Body): Promise<void> {
+  begun++;
+  tell("begin", name);
   const scene = new Scene();
   let timer: NodeJS.Timeout | undefined;
-  const hung = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`hung: not over after ${WATCHDOG_MS} ms`)), WATCHDOG_MS);
+  const cut = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`hung: not over after ${LIMIT_MS} ms`)), LIMIT_MS);
+    running = { name, fail: reject };
   });
+  cut.catch(() => {});
   try {
-    await Promise.race([body(scene), hung]);
+    if (stray !== null) throw stray.error;
+    await Promise.race([body(scene), cut]);
+    await Promise.race([scene.end(), cut]);
+    tell("pass", name);
+  } catch (error) {
+    await Promise.race([scene.end(), cut]).catch(() => {});
+    tell("fail", name, told(error));
+    throw error;
   } finally {
     clearTimeout(timer);
-    await scene.end();
+    running = null;
+    stray = null;
   }
 }
+
+export const suite = (name: string): Suite => guarded(uvu.suite(name), `${name}: `);
+export const test: Suite = guarded(uvu.test, "");
+
+function guarded(inner: uvu.Test, prefix: string): Suite {
+  const title = (test: string) => `${prefix}${test}`;
+  return Object.assign(
+    (test: string, body: Body) => {
+      declared++;
+      inner(test, () => play(title(test), body));
+    },
+    {
+      skip(test: string) {
+        skipped.push(title(test));
+        tell("skip", title(test));
+        inner.skip(test, () => {});
+      },
+      before: (hook: () => unknown) => inner.before(async () => void (await hook())),
+      after: (hook: () => unknown) => inner.after(async () => void (await hook())),
+      run: () => inner.run(),
+    },
+  );
+}
+
+/** Declares a test, or with a `reason` skips it. */
+export function row(name: string, body: (scene: Scene) => Promise<void>, reason: string | null = null): void {
+  if (reason !== null) test.skip(`${name} (${reason})`);
+  else test(name, body);
+}
+
+process.once("exit", () => {
+  if (journal === undefined) for (const name of skipped) console.log(`skipped: ${name}`);
+  const wrong =
+    stray !== null
+      ? `uncaught, when no test ran: ${told(stray.error)}`
+      : begun < declared
+        ? `${declared - begun} of ${declared} tests did not begin`
+        : null;
+  if (wrong === null) return;
+  console.error(wrong);
+  process.exitCode = 1;
+});

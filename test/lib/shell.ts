@@ -12,6 +12,13 @@ interface Package {
 }
 const { scripts, exports }: Package = JSON.parse(fs.readFileSync(path.join(ROOT, "package.json"), "utf8"));
 
+const exists = (file: string) => fs.existsSync(path.join(ROOT, file));
+
+/** What test/run.js knows, by a name that tsc does not follow. */
+const TABLE: string = new URL("../../../test/suites.js", import.meta.url).href;
+const { SUITES: own, GROUPS: groups } = await import(TABLE);
+const SUITES = new Set([...Object.keys(own), ...Object.keys(groups)]);
+
 /** Programs that are none of ours. */
 const FOREIGN = new Set(["cd", "curl", "git", "openssl", "sha256sum", "wc", "wizer", "ulimit"]);
 
@@ -38,7 +45,7 @@ function complaint(words: string[]): string | null {
     case "npm":
       return npm(rest);
     case "npx":
-      return rest[0] === "sendoff" ? sendoff(rest.slice(1)) : known(rest[0] === "uvu", `npx ${rest[0]}`);
+      return rest[0] === "sendoff" ? sendoff(rest.slice(1)) : `nobody knows npx ${rest[0]}`;
     case "node":
     case "bun":
       return script(rest);
@@ -66,14 +73,31 @@ function npm([command = "", ...rest]: string[]): string | null {
   if (more.length === 0) return null;
   if (more[0] !== "--") return `what is for ${name} stands behind --`;
   if (name === "start") return sendoff(["send", ...more.slice(1)]);
-  const file = line.match(/node (\S+\.js)/)?.[1];
-  if (file === undefined) return `${name} takes no options`;
-  return options(file.replace(/^build\/(.*)\.js$/, "$1.ts"), more.slice(1));
+  if (name === "bench" && !more[1]?.startsWith("-")) return bench(more.slice(1));
+  const file = line.match(/.*node (\S+\.js)/)?.[1] as string;
+  return (name === "test" ? suites(more.slice(1)) : null) ?? options(file, more.slice(1));
+}
+
+/** One benchmark, with its own options. */
+function bench([name = "", ...words]: string[]): string | null {
+  const file = [`bench/${name}/run.js`, `bench/${name}-compare/run.js`, `bench/${name}.js`].find((path) =>
+    exists(path),
+  );
+  return file === undefined ? `there is no benchmark ${name}` : options(file, words);
+}
+
+/** What test/run.js is told: suites, parts of the names of files, options. */
+function suites(words: string[]): string | null {
+  const files = fs.readdirSync(path.join(ROOT, "test"));
+  const stranger = words.find(
+    (word) => !word.startsWith("--") && !SUITES.has(word) && !files.some((file) => file.includes(word)),
+  );
+  return stranger === undefined ? null : `there is no suite or test file ${stranger}`;
 }
 
 /** Options of a script have to be named in it. */
 function options(file: string, words: string[]): string | null {
-  const source = fs.readFileSync(path.join(ROOT, file), "utf8");
+  const source = fs.readFileSync(path.join(ROOT, file.replace(/^build\/(.*)\.js$/, "$1.ts")), "utf8");
   const names = words.flatMap((word) => word.match(/^--([a-z-]+)/)?.[1] ?? []);
   const strange = names.find((name) => !new RegExp(`["'\`-]${name}\\b|\\b${name}:`).test(source));
   return strange === undefined ? null : `${file} has no --${strange}`;
@@ -90,8 +114,8 @@ function script(words: string[]): string | null {
   }
   const file = words[i] as string;
   if (file === undefined || YOURS.has(file)) return null;
-  if (!fs.existsSync(path.join(ROOT, file))) return `there is no ${file}`;
-  return file.startsWith("bench/") ? options(file, words.slice(i + 1)) : null;
+  if (!exists(file)) return `there is no ${file}`;
+  return /^(bench|build\/test)\//.test(file) ? options(file, words.slice(i + 1)) : null;
 }
 
 const helps = new Map<string, string>();

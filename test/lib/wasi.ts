@@ -2,8 +2,8 @@
 // which a test may let fail. It waits for nothing: its clock moves where the command sleeps.
 
 import { readFileSync } from "node:fs";
-import { suite, type Test } from "uvu";
 import * as assert from "uvu/assert";
+import { type Suite, suite } from "./scene.js";
 
 interface Instance {
   readonly exports: { readonly memory: { readonly buffer: ArrayBuffer }; _start(): void };
@@ -31,7 +31,7 @@ function load(name: Module["name"], file: string): Module {
 const MODULES = [load("debug", "core.wasi.debug.wasm"), load("release", "core.wasi.wasm")];
 
 /** Writes a suite once and runs it for each of debug, release. */
-export function each(name: string, write: (test: Test, module: Module) => void): void {
+export function each(name: string, write: (test: Suite, module: Module) => void): void {
   for (const module of MODULES) {
     const test = suite(`${name}, ${module.name}`);
     write(test, module);

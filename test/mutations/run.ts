@@ -1,4 +1,4 @@
-// npm run test:mutations: a core with a mistake in it must not pass. Each patch beside this file is
+// npm test -- mutations: a core with a mistake in it must not pass. Each patch beside this file is
 // applied to a copy of assembly/, the copy is built, and the simulation is run against it; where that
 // finds nothing, the tests of the core are. The last lines are a summary as uvu's.
 

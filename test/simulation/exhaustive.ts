@@ -3,7 +3,7 @@
 import { Fault, Flag, Reason, Status } from "../../assembly/abi.js";
 import type { Event, Schedule } from "./schedule.js";
 
-/** Of `npm run simulate -- --exhaustive`. */
+/** Of `node build/test/simulation/run.js --exhaustive`. */
 export const DEPTH = 6;
 
 /** Two transfers on two sockets, of one file: a small one of header and body, and one with all three parts. */

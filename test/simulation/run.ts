@@ -1,4 +1,4 @@
-// npm run simulate -- --schedules N --seed S [--exhaustive] [--core FILE]: plays N schedules, the first
+// node build/test/simulation/run.js --schedules N --seed S [--exhaustive] [--core FILE]: plays N schedules, the first
 // by seed S, to the release build. At the first that fails it prints a row of a test, and exits with 1.
 
 import { readFileSync } from "node:fs";
@@ -21,11 +21,12 @@ const core = compile(readFileSync(values.core ?? new URL("../../core.wasm", impo
 
 const began = performance.now();
 let played = 0;
-if (values.exhaustive) for (const each of exhaustive(DEPTH)) check(each, "npm run simulate -- --exhaustive");
+if (values.exhaustive)
+  for (const each of exhaustive(DEPTH)) check(each, "node build/test/simulation/run.js --exhaustive");
 else {
   for (; played < schedules; ) {
     const at = seed + played;
-    check(schedule(at), `npm run simulate -- --schedules 1 --seed ${at}`);
+    check(schedule(at), `node build/test/simulation/run.js --schedules 1 --seed ${at}`);
   }
 }
 const seconds = ((performance.now() - began) / 1000).toFixed(1);

@@ -1,0 +1,90 @@
+// Runs suites of tests: npm test, or npm test -- SUITE... Each file is a process of its own, as many at a time as there
+// are cores. What failed, and what was skipped and why, is said again at the end.
+//
+//   node test/run.js [SUITE | FILE]... [--times]
+//
+//   SUITE    test/suites.js has them. Default: fast
+//   FILE     only files whose names have this in them
+//   --times  the tests that took longest, too
+
+import { availableParallelism } from "node:os";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { install } from "../install.js";
+import { GROUPS, SUITES } from "./suites.js";
+import { watch } from "./watch.js";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { times: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
+});
+if (values.help) {
+  console.log("node test/run.js [SUITE | FILE]... [--times]\n");
+  for (const [name, { about }] of Object.entries(SUITES)) console.log(`  ${name.padEnd(11)}${about}`);
+  for (const [name, suites] of Object.entries(GROUPS)) console.log(`  ${name.padEnd(11)}${suites.join(", ")}`);
+  process.exit();
+}
+
+const suites = positionals.flatMap((word) => GROUPS[word] ?? (SUITES[word] === undefined ? [] : [word]));
+if (suites.length === 0) suites.push("fast");
+const words = positionals.filter((word) => GROUPS[word] === undefined && SUITES[word] === undefined);
+
+const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+const begin = performance.now();
+
+/** @type {import("./watch.js").Result[]} */
+const results = [];
+/** How long each suite took. @type {string[]} */
+const parts = [];
+
+function tell(result) {
+  const { name, passed, failed, skipped, ms, output } = result;
+  results.push(result);
+  const counts = [`${passed} passed`];
+  if (failed.length > 0) counts.unshift(`${failed.length} FAILED`);
+  if (skipped.length > 0) counts.push(`${skipped.length} skipped`);
+  console.log(`${name.padEnd(28)} ${seconds(ms).padStart(7)}  ${counts.join(", ")}`);
+  if (failed.length > 0) console.log(`\n${output.trimEnd()}\n`);
+}
+
+/** One that could not be run at all. */
+const lost = (name, message) =>
+  tell({ name, passed: 0, failed: [{ test: "(all)", message }], skipped: [], times: [], ms: 0, output: message });
+
+for (const name of suites) {
+  const start = performance.now();
+  const { packages, entries } = SUITES[name];
+  const missing = [];
+  for (const folder of packages) missing.push(await install(folder));
+  const wrong = missing.find((reason) => reason !== null);
+  const all = wrong === undefined ? entries() : [];
+  const waiting = all.filter((entry) => words.length === 0 || words.some((word) => entry.name.includes(word)));
+  if (all.length === 0) lost(name, wrong ?? "there is nothing to run");
+  const worker = async () => {
+    for (let entry = waiting.shift(); entry !== undefined; entry = waiting.shift()) tell(await watch(entry));
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  parts.push(`${name.padEnd(28)} ${seconds(performance.now() - start).padStart(7)}`);
+  console.log("");
+}
+if (results.length === 0) lost(words.join(" "), "no file has such a name");
+
+if (values.times) {
+  const times = results.flatMap(({ name, times }) => times.map(([test, ms]) => ({ name, test, ms })));
+  console.log("What took longest:");
+  for (const { name, test, ms } of times.sort((a, b) => b.ms - a.ms).slice(0, 40)) {
+    console.log(`  ${seconds(ms).padStart(7)}  ${name}: ${test}`);
+  }
+  console.log("");
+}
+
+const skipped = results.flatMap(({ name, skipped }) => skipped.map((test) => `  ${name}: ${test}`));
+const failed = results.flatMap(({ name, failed }) =>
+  failed.map(({ test, message }) => `  ${name}: ${test}: ${message}`),
+);
+const passed = results.reduce((sum, { passed }) => sum + passed, 0);
+if (skipped.length > 0) console.log(`Skipped:\n${skipped.join("\n")}\n`);
+if (failed.length > 0) console.log(`Failed:\n${failed.join("\n")}\n`);
+console.log([...parts, `${"".padEnd(28)} ${seconds(performance.now() - begin).padStart(7)}`].join("\n"));
+console.log(`\n${passed} passed, ${failed.length} failed, ${skipped.length} skipped`);
+if (failed.length > 0) process.exitCode = 1;

@@ -1,0 +1,140 @@
+// The suites: what each runs, and which folders' packages it needs. A test file is run in a process of its own.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/**
+ * @typedef {object} Entry
+ * @property {string} name
+ * @property {string[]} command
+ * @property {Record<string, string>} [env]
+ * @property {boolean} [program] It tells its totals itself, as uvu does, or by its status; and is listened to.
+ *
+ * @typedef {object} Suite
+ * @property {string} about
+ * @property {string[]} packages folders
+ * @property {() => Entry[]} entries asked for once the packages are there
+ */
+
+/** About a runtime of their own: elsewhere each of their rows would be skipped. */
+const OWN = ["deno", "bun"];
+
+/** Of files that take long: they are begun first, so that none is left alone at the end. */
+const LONG = ["cli.serve", "exit", "cli", "wasi", "simulation", "register", "bindings", "pitfalls.sockets", "docs"];
+const rank = (name) => (LONG.includes(name) ? LONG.indexOf(name) : LONG.length);
+
+/** Names of the test files of an ending, without it, but for a runtime's own. */
+function named(ending) {
+  const all = readdirSync(join(ROOT, "test")).filter((name) => name.endsWith(`.${ending}.ts`));
+  return all
+    .map((name) => name.slice(0, -`.${ending}.ts`.length))
+    .filter((name) => !OWN.includes(name))
+    .sort((a, b) => rank(a) - rank(b));
+}
+
+const file = (name, ending) => `build/test/${name}.${ending}.js`;
+
+/** @returns {Entry[]} */
+const onNode = (names, ending) => names.map((name) => ({ name, command: [process.execPath, file(name, ending)] }));
+
+/** What says something about the runtime: the core, the exit half, transfers, the web half, the command. */
+const PORTABLE = [
+  ...["abi", "core.faults", "core.records", "core.transitions", "simulation", "exit-core"],
+  ...["exit-recipe", "exit-ways"],
+  ...["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"],
+  ...["respond", "static", "register"],
+];
+
+/** The exit rows are about children and their wait status: Node watches, the runtime is the child's. */
+const WATCHED = ["exit"];
+
+const installed = (path) => join(ROOT, "test/runtimes/node_modules", path);
+
+/** @type {Record<string, { path: string, args: string[], files(): string[], watched: string[] }>} */
+const RUNTIMES = {
+  node22: { path: installed("node22/bin/node"), args: [], files: () => [...PORTABLE, ...WATCHED], watched: [] },
+  node24: { path: installed("node24/bin/node"), args: [], files: () => [...PORTABLE, ...WATCHED], watched: [] },
+  node26: { path: installed("node26/bin/node"), args: [], files: () => named("test"), watched: [] },
+  deno: {
+    path: installed(".bin/deno"),
+    args: ["run", "-A", "--no-lock"],
+    files: () => [...PORTABLE, "deno"],
+    watched: WATCHED,
+  },
+  bun: { path: installed(".bin/bun"), args: [], files: () => [...PORTABLE, "bun"], watched: WATCHED },
+};
+
+/** @returns {Entry[]} */
+function onRuntime(runtime) {
+  const { path, args, files, watched } = RUNTIMES[runtime];
+  if (!existsSync(path)) return [];
+  const version = spawnSync(path, ["--version"], { encoding: "utf8" }).stdout.split("\n")[0];
+  console.log(`${runtime} is ${version}`);
+  const env = { SENDOFF_TEST_RUNTIME: runtime.replace(/\d+$/, ""), SENDOFF_TEST_RUNTIME_PATH: path };
+  return [
+    ...files().map((name) => ({ name: `${runtime} ${name}`, command: [path, ...args, file(name, "test")], env })),
+    ...watched.map((name) => ({ name: `${runtime} ${name}`, command: [process.execPath, file(name, "test")], env })),
+  ];
+}
+
+const runtimes = Object.fromEntries(
+  Object.keys(RUNTIMES).map((name) => [
+    name,
+    { about: `the tests on ${name}`, packages: ["test/runtimes"], entries: () => onRuntime(name) },
+  ]),
+);
+
+/** @type {Record<string, Suite>} */
+export const SUITES = {
+  fast: { about: "what npm test runs", packages: [], entries: () => onNode(named("test"), "test") },
+  http: {
+    about: "the examples and browsers, by real clients",
+    packages: ["examples"],
+    entries: () =>
+      onNode(
+        named("long").filter((name) => name !== "wasi"),
+        "long",
+      ),
+  },
+  docs: {
+    about: "the examples of the pages, the links, the API reference",
+    packages: ["examples", "bench/exit-compare", "docs/api"],
+    entries: () => [
+      ...onNode(["docs"], "test"),
+      {
+        name: "API reference",
+        command: [process.execPath, "docs/api/node_modules/typedoc/bin/typedoc", "--options", "docs/api/typedoc.json"],
+        program: true,
+      },
+    ],
+  },
+  mutations: {
+    about: "whether mistakes are noticed",
+    packages: [],
+    entries: () => [{ name: "mutations", command: [process.execPath, "build/test/mutations/run.js"], program: true }],
+  },
+  ...runtimes,
+  wasi: {
+    about: "the WASI command on each host that npm has",
+    packages: ["test/wasi", "test/runtimes"],
+    entries: () => onNode(["wasi"], "long"),
+  },
+  package: {
+    about: "the package as it is published",
+    packages: ["test/package"],
+    entries: () => onNode(named("pack"), "pack"),
+  },
+  network: {
+    about: "delay, loss and worse, in network namespaces: as root",
+    packages: [],
+    entries: () => onNode(named("net"), "net"),
+  },
+};
+
+/** Names for several suites. @type {Record<string, string[]>} */
+export const GROUPS = { runtimes: Object.keys(RUNTIMES), all: Object.keys(SUITES) };
