@@ -101,16 +101,18 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
     send: (out, ptr, count, more) => (sys as Syscalls).send(out, ptr, count, more),
   });
   const found = adapter.open(core.memory, core.frame());
+  const reason = typeof found === "string" ? found : asked === "copy" ? "SENDOFF_MODE=copy" : null;
   if (typeof found !== "string") sys = found;
-  const wary = asked === "auto" && typeof found !== "string" ? (found.wary ?? null) : null;
+  const wary = asked === "auto" ? (sys?.wary ?? null) : null;
   const auto = wary === null ? asked : "copy";
   const shared: Shared = {
     core,
     turns: new Turns(core, adapter.now, adapter.defer),
     scratch: new Scratch(core),
-    sys,
+    sys: reason === null ? sys : null,
+    seek: sys?.seek ?? null,
     opener: new Opener(sys),
-    reason: typeof found === "string" ? found : asked === "copy" ? "SENDOFF_MODE=copy" : null,
+    reason,
     auto,
     now: adapter.now,
     queue: (socket) => adapter.queue?.(socket) ?? null,

@@ -96,6 +96,25 @@ row("T23 SENDOFF_MODE=copy is a kill switch: mode 'native' does not get past it"
   assert.is(forced.got, 0);
 });
 
+row("T23 SENDOFF_MODE=copy holds for responses by mode 'native' as well", async (t) => {
+  const path = tempFile(t, pattern(100_000));
+  const answer = await run<{ code: string; message: string }>(
+    `
+    import http from "node:http";
+    const { respond } = await import(${JSON.stringify(new URL("../host/http.js", import.meta.url).href)});
+    const server = http.createServer(async (req, res) => {
+      const error = await respond(req, res, ${JSON.stringify(path)}, { mode: "native" }).catch((error) => error);
+      res.destroy();
+      server.close();
+      console.log(JSON.stringify({ code: error.code, message: error.message }));
+    }).listen(0, "127.0.0.1", () => http.get({ port: server.address().port }).on("error", () => {}));
+    `,
+    { env: { SENDOFF_MODE: "copy" } },
+  );
+  assert.is(answer.code, "ERR_SENDFILE_NOT_AVAILABLE");
+  assert.match(answer.message, /SENDOFF_MODE=copy/);
+});
+
 row("a word that SENDOFF_FFI or SENDOFF_MODE does not know is said, not ignored", async () => {
   const found = await run<Capabilities>(CAPABILITIES, { env: { SENDOFF_FFI: "libffi" } });
   assert.is(found.native, false);
