@@ -1,8 +1,8 @@
 // A host: the core, and what a runtime lends it. Names no runtime.
 
 import type { Writable } from "node:stream";
-import { ABI_VERSION } from "../assembly/abi.js";
-import { boot, type Memory } from "./core.js";
+import { ABI_VERSION, Fault } from "../assembly/abi.js";
+import { boot, hears, type Memory } from "./core.js";
 import { type DrainOptions, Transfers } from "./drain.js";
 import { argumentError, SendfileError } from "./errors.js";
 import { Opener } from "./open.js";
@@ -60,12 +60,14 @@ export interface Capabilities {
   libc: string | null;
   /** What `mode: 'auto'` means here: SENDOFF_MODE, and 'copy' on macOS. */
   mode: Mode;
-  /** Which calls of the kernel are there. */
+  /** Which calls of the kernel are there, and not forbidden: all false where libc can't be called. */
   kernel: {
     /** sendfile(2). */
     sendfile: boolean;
     /** preadv2(2) with RWF_NOWAIT: whether a cold disk can be kept from the event loop. */
     nowait: boolean;
+    /** openat2(2) with RESOLVE_CACHED: whether a path can be opened without the thread pool. Only by Node on Linux. */
+    openat2: boolean;
   };
   /** The version of the core's interface: docs/abi.md. */
   abi: number;
@@ -85,6 +87,10 @@ export interface Host<S = never, F = never> {
   drain(options: DrainOptions): Promise<void>;
 }
 
+/** Why nothing goes natively where the core can't hear a refusal. */
+const MISREADS =
+  "this engine's WebAssembly misreads a negative number that JavaScript returns (V8's baseline compiler on loong64 does: node --no-liftoff mends it)";
+
 /**
  * A host of one's own: the core, over what a runtime lends.
  *
@@ -93,24 +99,28 @@ export interface Host<S = never, F = never> {
  */
 export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Adapter): Host<S, F> {
   const { auto: asked = "auto" } = adapter;
-  // The imports are there before the memory that the calls need.
+  // The imports are there before the memory that the calls need. Until these are there each would block, as `hears` has it.
   let sys: Syscalls | null = null;
+  const blocked = -Fault.WouldBlock;
   const core = boot(bytes, {
-    sendfile: (out, file, offset, count) => (sys as Syscalls).sendfile(out, file, offset, count),
-    read: (file, ptr, offset, count) => (sys as Syscalls).read(file, ptr, offset, count),
-    send: (out, ptr, count, more) => (sys as Syscalls).send(out, ptr, count, more),
+    sendfile: (out, file, offset, count) => (sys === null ? blocked : sys.sendfile(out, file, offset, count)),
+    read: (file, ptr, offset, count) => (sys === null ? blocked : sys.read(file, ptr, offset, count)),
+    send: (out, ptr, count, more) => (sys === null ? blocked : sys.send(out, ptr, count, more)),
   });
   const found = adapter.open(core.memory, core.frame());
+  const reason =
+    typeof found === "string" ? found : asked === "copy" ? "SENDOFF_MODE=copy" : hears(core) ? null : MISREADS;
   if (typeof found !== "string") sys = found;
-  const wary = asked === "auto" && typeof found !== "string" ? (found.wary ?? null) : null;
+  const wary = asked === "auto" ? (sys?.wary ?? null) : null;
   const auto = wary === null ? asked : "copy";
   const shared: Shared = {
     core,
     turns: new Turns(core, adapter.now, adapter.defer),
     scratch: new Scratch(core),
-    sys,
+    sys: reason === null ? sys : null,
+    seek: sys?.seek ?? null,
     opener: new Opener(sys),
-    reason: typeof found === "string" ? found : asked === "copy" ? "SENDOFF_MODE=copy" : null,
+    reason,
     auto,
     now: adapter.now,
     queue: (socket) => adapter.queue?.(socket) ?? null,
@@ -139,19 +149,27 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
     },
 
     capabilities() {
-      const kernel = sys === null ? { sendfile: false, nowait: false } : sys.probe();
-      const reason = shared.reason ?? (kernel.sendfile ? null : "this kernel has no sendfile");
+      const { sendfile: errno, ...calls } = sys?.probe() ?? { sendfile: -1, nowait: false, openat2: false };
+      const off = reason ?? (errno === 0 ? null : unable((sys?.nameOf ?? nameOf)(errno)));
       return {
-        native: reason === null,
-        reason: reason ?? wary,
+        native: off === null,
+        reason: off ?? wary,
         binding: sys?.libc.name ?? null,
         libc: sys === null ? null : (adapter.libc?.() ?? null),
         mode: auto,
-        kernel,
+        kernel: { sendfile: errno === 0, ...calls },
         abi: ABI_VERSION,
       };
     },
   };
+}
+
+/** What an error of sendfile(2) means that comes whatever it is asked. */
+function unable(name: string): string {
+  if (name === "ENOSYS") return "this kernel has no sendfile (ENOSYS)";
+  if (name === "EPERM" || name === "EACCES")
+    return `sendfile is forbidden here (${name}): in a container its seccomp profile has to allow it`;
+  return `sendfile fails here (${name})`;
 }
 
 function descriptor(name: string, value: unknown): void {

@@ -13,7 +13,7 @@ import { argumentError, SendfileError, type SendfileErrorCode, WORDS } from "./e
 import type { Opener } from "./open.js";
 import { type FdOf, type Job, type Queue, queueOf } from "./queue.js";
 import type { Scratch } from "./scratch.js";
-import { describe, type File, type Source, sourceOf } from "./source.js";
+import { describe, type File, type Lseek, type Source, sourceOf } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
 import type { Turns, Waiting } from "./turns.js";
@@ -68,11 +68,13 @@ export interface Shared {
   readonly core: Core;
   readonly turns: Turns;
   readonly scratch: Scratch;
-  /** null where native calls can't be had. */
+  /** null where native calls can't be had, or must not be made: SENDOFF_MODE=copy holds for mode 'native' too. */
   readonly sys: Syscalls | null;
-  readonly opener: Opener;
-  /** Why they can't be had, or must not be made: SENDOFF_MODE=copy holds for mode 'native' too. */
+  /** Why that is so. */
   readonly reason: string | null;
+  /** lseek(2), which moves no byte: null only where it can't be had. */
+  readonly seek: Lseek | null;
+  readonly opener: Opener;
   /** SENDOFF_MODE: what 'auto' means in this process. */
   readonly auto: Mode;
   readonly now: () => number;
@@ -395,7 +397,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   /** Why the kernel's way can't be taken from here; null where it can be tried. */
   #obstacle(): string | null {
     const { sys, reason } = this.#shared;
-    if (sys === null || reason !== null) return reason;
+    if (sys === null) return reason;
     if (!this.#source.native) return "this file is not a regular one";
     if (this.#queue.native(sys.isStream) < 0) return "this socket is not a plain TCP or Unix stream socket";
     return null;
@@ -639,7 +641,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   #end(error: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    const { core, sys, transfers } = this.#shared;
+    const { core, sys, seek, transfers } = this.#shared;
     clearTimeout(this.#timer);
     this.#deaf?.();
     if (this.#watching) {
@@ -653,7 +655,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     }
     this.#unsent.release();
     core.transfer_close(this.#handle);
-    if (this.#options.seek && this.#begun) this.#source.seek(this.#options.offset + sent, sys?.seek ?? null);
+    if (this.#options.seek && this.#begun) this.#source.seek(this.#options.offset + sent, seek);
     this.#source.close();
     this.#free();
     transfers.leave(this);

@@ -1,6 +1,7 @@
 // The same promises by each way to libc, and without one: CPython's tests, run again in a process with
 // SENDOFF_FFI or SENDOFF_MODE set, and a copy of the package without koffi.
 
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -56,6 +57,7 @@ interface Report {
 const linux = process.platform === "linux" ? null : "the native way is Linux's";
 const koffi = (await run<Capabilities>(CAPABILITIES, { env: { SENDOFF_FFI: "koffi" } })).binding;
 const nodeFFI = (await run<Capabilities>(CAPABILITIES, { env: { SENDOFF_FFI: "node" } })).binding;
+const noBinding = koffi || nodeFFI ? null : "there is no native binding";
 
 for (const [env, skip] of [
   [{ SENDOFF_FFI: "koffi" }, koffi ? null : "koffi is not installed"],
@@ -94,6 +96,117 @@ row("T23 SENDOFF_MODE=copy is a kill switch: mode 'native' does not get past it"
   });
   assert.is(forced.got, 0);
 });
+
+row("T23 SENDOFF_MODE=copy holds for responses by mode 'native' as well", async (t) => {
+  const path = tempFile(t, pattern(100_000));
+  const answer = await run<{ code: string; message: string }>(
+    `
+    import http from "node:http";
+    const { respond } = await import(${JSON.stringify(new URL("../host/http.js", import.meta.url).href)});
+    const server = http.createServer(async (req, res) => {
+      const error = await respond(req, res, ${JSON.stringify(path)}, { mode: "native" }).catch((error) => error);
+      res.destroy();
+      server.close();
+      console.log(JSON.stringify({ code: error.code, message: error.message }));
+    }).listen(0, "127.0.0.1", () => http.get({ port: server.address().port }).on("error", () => {}));
+    `,
+    { env: { SENDOFF_MODE: "copy" } },
+  );
+  assert.is(answer.code, "ERR_SENDFILE_NOT_AVAILABLE");
+  assert.match(answer.message, /SENDOFF_MODE=copy/);
+});
+
+row(
+  "an engine that misreads a negative answer: 'auto' copies, 'native' refuses, both say why",
+  async (t) => {
+    const path = tempFile(t, pattern(1_000_000));
+    const options = { flags: ["--import", new URL("../../test/fixtures/misreads.mjs", import.meta.url).href] };
+    const auto = await run<Report>(transfer(path, "auto"), options);
+    const misread = /^this engine's WebAssembly misreads a negative number/;
+    assert.is(auto.found.native, false);
+    assert.match(auto.found.reason as string, misread);
+    assert.type(auto.found.binding, "string");
+    assert.is(auto.sent, 1_000_000);
+    assert.is(auto.got, 1_000_000);
+    assert.is(auto.last?.copied, 1_000_000);
+    const forced = await run<Report>(transfer(path, "native"), options);
+    const { code, message } = forced.sent as { code: string; message: string };
+    assert.is(code, "ERR_SENDFILE_NOT_AVAILABLE");
+    assert.ok(message.endsWith(`: ${auto.found.reason}`), message);
+    assert.is(forced.got, 0);
+    const info = ok(await runNode([join(build, "cli/sendoff.js"), "info"], options));
+    assert.match(info, /^native +off: this engine's WebAssembly misreads .+; so every byte is copied/m);
+  },
+  noBinding,
+);
+
+/** Stops for one system call only, or a process takes a second more to start. */
+const strace = (call: string) => ["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", `trace=${call}`];
+const noStrace =
+  spawnSync("strace", [...strace("sendfile"), "true"]).status === 0 ? null : "strace is not there, or is not let";
+
+/** A node one of whose system calls fails. */
+const injected = (call: string, errno: string): ChildOptions => ({
+  node: "strace",
+  flags: [...strace(call), "-e", `inject=${call}:error=${errno}`, process.execPath],
+});
+
+for (const [errno, words] of [
+  ["EPERM", "sendfile is forbidden here (EPERM): in a container its seccomp profile has to allow it"],
+  ["ENOSYS", "this kernel has no sendfile (ENOSYS)"],
+  ["ENOMEM", "sendfile fails here (ENOMEM)"],
+] as const) {
+  row(
+    `sendfile that always fails by ${errno} is told by its errno, and what that means`,
+    async () => {
+      const options = injected("sendfile", errno);
+      const found = await run<Capabilities>(CAPABILITIES, options);
+      assert.is(found.native, false);
+      assert.is(found.reason, words);
+      assert.is(found.kernel.sendfile, false);
+      assert.type(found.binding, "string");
+      const info = ok(await runNode([join(build, "cli/sendoff.js"), "info"], options));
+      assert.ok(info.includes(`off: ${words}; so every byte is copied`), info);
+      assert.match(info, /^sendfile +no: this process can't call it$/m);
+    },
+    noBinding ?? noStrace,
+  );
+}
+
+row(
+  "a container that forbids sendfile: 'auto' copies, 'native' says EPERM",
+  async (t) => {
+    const path = tempFile(t, pattern(1_000_000));
+    const auto = await run<Report>(transfer(path, "auto"), injected("sendfile", "EPERM"));
+    assert.is(auto.sent, 1_000_000);
+    assert.is(auto.got, 1_000_000);
+    assert.is(auto.last?.copied, 1_000_000);
+    const forced = await run<Report>(transfer(path, "native"), injected("sendfile", "EPERM"));
+    const { code, message } = forced.sent as { code: string; message: string };
+    assert.is(code, "ERR_SENDFILE_NOT_AVAILABLE");
+    assert.match(message, /^EPERM: /);
+    assert.is(forced.got, 0);
+  },
+  noBinding ?? noStrace,
+);
+
+row(
+  "openat2 is told: there, or forbidden",
+  async () => {
+    const command = join(build, "cli/sendoff.js");
+    const found = await run<Capabilities>(CAPABILITIES);
+    const info = ok(await runNode([command, "info"]));
+    assert.match(info, found.kernel.openat2 ? /^openat2 +yes: /m : /^openat2 +no: /m);
+    const forbidden = injected("openat2", "EPERM");
+    const without = await run<Capabilities>(CAPABILITIES, forbidden);
+    assert.equal(without, { ...found, kernel: { ...found.kernel, openat2: false } });
+    assert.match(
+      ok(await runNode([command, "info"], forbidden)),
+      /^openat2 +no: every file is opened by the thread pool$/m,
+    );
+  },
+  noBinding ?? noStrace,
+);
 
 row("a word that SENDOFF_FFI or SENDOFF_MODE does not know is said, not ignored", async () => {
   const found = await run<Capabilities>(CAPABILITIES, { env: { SENDOFF_FFI: "libffi" } });

@@ -231,7 +231,7 @@ export class Body extends AsyncResource implements Running, Waiting {
     if (reason === null) {
       renderHeader(res);
       if (!announces(res, count)) reason = "the header announces something else";
-      else if (sys === null) reason = "no native calls";
+      else if (sys === null) reason = shared.reason;
       else {
         queue = queueOf(res.socket as Socket, shared.fdOf);
         out = queue.native(sys.isStream);
