@@ -80,7 +80,7 @@ export interface Runtime {
   readonly main: boolean;
   /** Whether the process can die by a signal of its own. */
   readonly mortal: boolean;
-  /** Names and numbers of this system. */
+  /** Names and numbers of this system. A number may have several names; its first one is sure to be emitted. */
   readonly signals: Readonly<Record<string, number>>;
   boot(): Core;
   /** Milliseconds, from any start, that only grow. */
@@ -95,8 +95,8 @@ export interface Runtime {
   watch(watcher: Watcher): () => void;
   /** Calls back once pending output has left, or can't. */
   flush(done: () => void): void;
-  /** Sends the signal to the process, with its default disposition; returns where that did nothing for 100 ms. */
-  kill(signal: string): void;
+  /** Sends the signal of these names to the process, with its default disposition; returns where that did nothing for 100 ms. */
+  kill(names: readonly string[]): void;
   /** Without a code, as if nobody had asked for it. */
   exit(code: number | undefined): void;
 }
@@ -132,6 +132,8 @@ interface Registered {
   readonly fn: ExitFunction;
   readonly self: unknown;
   readonly name: string;
+  /** The signals, by the names they were asked for, and as the core has them. */
+  readonly names: readonly string[];
   readonly signals: number;
   readonly timeout: number;
   readonly log: Log | null | undefined;
@@ -194,7 +196,8 @@ class Exit implements Registry {
   readonly #entries = new Map<number, Registered>();
   /** A function that was registered twice still runs once. */
   readonly #called = new Set<ExitFunction>();
-  readonly #listening = new Map<string, Listening>();
+  /** By the number of the signal: one for each of its names. */
+  readonly #listening = new Map<number, { readonly name: string; readonly listening: Listening }[]>();
   /** The signals that are listened for, as the core has them. */
   #signals = 0;
   #unwatch: (() => void) | null = null;
@@ -275,7 +278,7 @@ class Exit implements Registry {
   end(to: number | string): void {
     if (typeof to === "string") {
       const number = this.#number("to", to);
-      if (this.#reason === null) this.#hook(to);
+      if (this.#reason === null) this.#hook(number);
       this.#begin(Reason.Asked, -number, { signal: to }, [to, number]);
     } else {
       exitCode("to", to);
@@ -296,14 +299,15 @@ class Exit implements Registry {
       throw argumentError(TypeError, `signals must be an array of names (got ${describe(signals)})`);
     }
     const known = this.#runtime.signals;
+    const names = [...(signals ?? DEFAULT.filter((name) => known[name] !== undefined))];
     let mask = 0;
-    for (const signal of signals ?? DEFAULT.filter((name) => known[name] !== undefined)) {
+    for (const signal of names) {
       mask |= 1 << (this.#number("signals", signal) - 1);
       if (SPECIAL.has(signal)) {
         this.#tell(log, `a listener replaces what the runtime does with ${signal}; once taken back, ${signal} kills`);
       }
     }
-    return { fn, self, name, signals: mask, timeout, log };
+    return { fn, self, name, names, signals: mask, timeout, log };
   }
 
   /** The number of a signal that can be listened for. */
@@ -330,23 +334,29 @@ class Exit implements Registry {
     const wanted = this.#runtime.main ? core.exit_signals() : 0;
     if (wanted === this.#signals) return;
     this.#signals = wanted;
-    for (const [name, number] of Object.entries(this.#runtime.signals)) {
-      if (number < 1 || number > 31) continue;
-      if ((wanted & (1 << (number - 1))) === 0) this.#unhook(name);
-      else if (!this.#runtime.ignored(number)) this.#hook(name);
+    for (let number = 1; number <= 31; number++) {
+      if ((wanted & (1 << (number - 1))) === 0) this.#unhook(number);
+      else if (!this.#runtime.ignored(number)) this.#hook(number);
     }
   }
 
-  #hook(name: string): void {
-    if (this.#listening.has(name) || !this.#runtime.main) return;
-    const number = this.#runtime.signals[name] as number;
-    const heard = (args: unknown[]) => this.#begin(Reason.Signal, number, { signal: name }, args);
-    this.#listening.set(name, this.#runtime.listen(name, heard));
+  #names(number: number): string[] {
+    const { signals } = this.#runtime;
+    return Object.keys(signals).filter((name) => signals[name] === number);
   }
 
-  #unhook(name: string): void {
-    this.#listening.get(name)?.stop();
-    this.#listening.delete(name);
+  /** SIGABRT is SIGIOT, too: a runtime may emit each name, so one of them is heard, and the others are held back. */
+  #hook(number: number): void {
+    if (this.#listening.has(number) || !this.#runtime.main) return;
+    const names = this.#names(number);
+    const heard = (args: unknown[]) => this.#begin(Reason.Signal, number, { signal: names[0] as string }, args);
+    const all = names.map((name, i) => ({ name, listening: this.#runtime.listen(name, i === 0 ? heard : () => {}) }));
+    this.#listening.set(number, all);
+  }
+
+  #unhook(number: number): void {
+    for (const { listening } of this.#listening.get(number) ?? []) listening.stop();
+    this.#listening.delete(number);
   }
 
   // The way out.
@@ -358,9 +368,10 @@ class Exit implements Registry {
       this.#reason = why;
       this.#ended = reason === Reason.Ended;
       if (why.signal !== undefined) {
-        const others = this.#listening.get(why.signal)?.others() ?? [];
-        this.#calls = others.map((call) => () => call(...args));
-        if (reason === Reason.Signal) this.#announce(why.signal, value);
+        const [, ...rest] = args;
+        for (const { name, listening } of this.#listening.get(Math.abs(value)) ?? [])
+          for (const call of listening.others()) this.#calls.push(() => call(name, ...rest));
+        if (reason === Reason.Signal) this.#announce(value);
       }
     }
     this.#pump();
@@ -425,7 +436,7 @@ class Exit implements Registry {
     this.#called.add(fn);
     let result: unknown;
     try {
-      result = fn.call(self, { ...this.#reason });
+      result = fn.call(self, this.#told(entry));
     } catch (error) {
       return failed(error);
     }
@@ -434,6 +445,15 @@ class Exit implements Registry {
       this.#answer(() => this.#core.exit_settle(id, 1)),
       this.#answer(failed),
     );
+  }
+
+  /** The reason, with the signal by the name that the function has asked for. */
+  #told({ names }: Registered): ExitReason {
+    const reason = this.#reason as ExitReason;
+    if (reason.signal === undefined) return { ...reason };
+    const { signals } = this.#runtime;
+    const number = signals[reason.signal];
+    return { ...reason, signal: names.find((name) => signals[name] === number) ?? reason.signal };
   }
 
   #late({ name, timeout, log }: Registered): void {
@@ -461,8 +481,7 @@ class Exit implements Registry {
   }
 
   #die(signal: number): void {
-    const [name] = Object.entries(this.#runtime.signals).find(([, number]) => number === signal) as [string, number];
-    this.#runtime.kill(name);
+    this.#runtime.kill(this.#names(signal));
     this.#runtime.exit(128 + signal);
   }
 
@@ -484,11 +503,14 @@ class Exit implements Registry {
   // The log.
 
   /** Each log among those concerned hears of the signal once. */
-  #announce(signal: string, number: number): void {
-    const logs = new Set<Log | null | undefined>();
-    for (const { signals, log } of this.#entries.values())
-      if (signals & (1 << (number - 1))) logs.add(log ?? this.#default(log));
-    for (const log of logs) this.#tell(log, `signal ${signal} received by process with PID ${this.#runtime.pid}`);
+  #announce(number: number): void {
+    const logs = new Map<Log | null | undefined, string | undefined>();
+    for (const entry of this.#entries.values()) {
+      if (entry.signals & (1 << (number - 1)))
+        logs.set(entry.log ?? this.#default(entry.log), this.#told(entry).signal);
+    }
+    for (const [log, signal] of logs)
+      this.#tell(log, `signal ${signal} received by process with PID ${this.#runtime.pid}`);
   }
 
   #default(log: null | undefined): Log | null | undefined {

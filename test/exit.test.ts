@@ -77,6 +77,31 @@ row("E1 a signal that no function is for: the default, without functions", {
   status: "SIGHUP",
 });
 
+for (const [names, signal] of [
+  ["SIGABRT", "SIGABRT"],
+  ["SIGIOT", "SIGABRT"],
+  ["SIGIO", "SIGIO"],
+  ["SIGPOLL", "SIGIO"],
+  ["SIGABRT SIGIOT", "SIGABRT"],
+  ["SIGPOLL SIGIO", "SIGIO"],
+] as const) {
+  const [one, two = one] = names.split(" ");
+  row(`E1 a signal with two names: each function is told the one it asked for: ${names}`, {
+    program: "names.mjs",
+    // One signal is one, also where the runtime emits it by both names.
+    args: [names, JSON.stringify({ forceAfter: 0 })],
+    act: kill(signal),
+    // Deno stands in for the default of a signal once it has caught one, and takes SIGIO for ignored: 128 + 29.
+    status: DENO && signal === "SIGIO" ? 157 : signal,
+    check: ({ lines, stderr }) => {
+      assert.equal(lines.slice(0, 2), [`first ${one}`, `second ${two}`]);
+      assert.equal(lines.slice(2).sort(), [...new Set([one, two])].map((name) => `other ${name}`).sort());
+      assert.match(stderr, new RegExp(`^signal ${one} received by process with PID \\d+\n$`));
+    },
+    skip: process.platform !== "linux" && "elsewhere they have other names, or do nothing by default",
+  });
+}
+
 const settings = (value: object) => ({ args: ["-", JSON.stringify(value)] });
 
 row("E2 status 'code': 128 + n", {

@@ -67,12 +67,12 @@ export const common: Runtime = {
     });
   },
 
-  kill(signal) {
-    for (const listener of emitter.rawListeners(signal)) emitter.removeListener(signal, listener);
+  kill(names) {
+    for (const name of names) for (const listener of emitter.rawListeners(name)) emitter.removeListener(name, listener);
     try {
       // Again and again: Deno's handler goes in a thread of its own, and may still take one in.
       for (let i = 0; i < KILLS; i++) {
-        process.kill(process.pid, signal);
+        process.kill(process.pid, names[0]);
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, KILL_MS / KILLS);
       }
     } catch {
