@@ -1,6 +1,7 @@
 // serveStatic and accelerate: every answer as `send` gives it, and the body by the kernel.
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import { execFileSync } from "node:child_process";
 import { type EventEmitter, once } from "node:events";
 import fs from "node:fs";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
@@ -499,6 +500,99 @@ test("nor do those with requests behind another", async () => {
 });
 
 // What is the handler's, not send's.
+
+test("a suffix that is longer than the file is all of it (RFC 9110, section 14.1.2)", async () => {
+  const whole = `0-99999/${text.length}`;
+  const rows: [url: string, range: string, status: number, content: string | undefined, lines?: string[]][] = [
+    ["/a.txt", "bytes=-100001", 206, whole],
+    ["/a.txt", "bytes=-99999999999999999999999", 206, whole],
+    ["/a.txt", "bytes= -200000 ", 206, whole],
+    ["/a.txt", "bytes=-100000", 206, whole],
+    ["/a.txt", "bytes=-5", 206, `99995-99999/${text.length}`],
+    ["/a.txt", "bytes=-0", 416, `*/${text.length}`],
+    ["/a.txt", "bytes=100000-", 416, `*/${text.length}`],
+    ["/a.txt", "bytes=0-1,-200000", 206, whole],
+    ["/a.txt", "bytes=-200000,-300000", 206, whole],
+    ["/a.txt", "lines=-200000", 200, undefined],
+    ["/a.txt", "bytes=-200000", 206, whole, [`If-Range: ${etag("a.txt")}`]],
+    ["/a.txt", "bytes=-200000", 200, undefined, ['If-Range: "x"']],
+    ["/a.txt", "bytes=-200000", 200, undefined, [`If-Range: ${date(-day)}`]],
+    ["/a.txt", "bytes=-200000", 304, undefined, [`If-None-Match: ${etag("a.txt")}`]],
+    ["/empty", "bytes=-5", 200, undefined],
+  ];
+  for (const options of [{}, { symlinks: "inside" }] as StaticOptions[]) {
+    const seen: (string | undefined)[] = [];
+    const handler = serveStatic(root, options);
+    const at = await site((req, res) => {
+      handler(req, res);
+      res.once("close", () => seen.push(req.headers.range));
+    });
+    for (const [url, range, status, content, lines = []] of rows) {
+      for (const method of ["GET", "HEAD"]) {
+        const about = `${method} ${url} ${range} ${lines}`;
+        const asked = exchange(at.port, request(url, [`Range: ${range}`, ...lines], method));
+        const got = parse(await within(asked, about));
+        assert.match(got.status, new RegExp(` ${status} `), about);
+        assert.is(header(got.headers, "content-range"), content && `bytes ${content}`, about);
+        if (method === "HEAD" || status === 416 || status === 304) continue;
+        const [, start = "0", end = ""] = /^(\d+)-(\d+)/.exec(content ?? "") ?? [];
+        const file = fs.readFileSync(path.join(root, url));
+        assert.ok(got.body.equals(file.subarray(Number(start), end === "" ? file.length : Number(end) + 1)), about);
+        assert.is(seen.at(-1), range.trim(), "the program's own request is as it came");
+      }
+    }
+    await at.close();
+  }
+});
+
+if (process.platform !== "win32") {
+  test("what is no regular file is not there, and no FIFO is opened", async () => {
+    const { root, remove } = folder({ "a.txt": "text", "sub/none": "" });
+    const at = (name: string) => path.join(root, name);
+    const socket = net.createServer().listen(at("socket"));
+    await once(socket, "listening");
+    execFileSync("mkfifo", [at("fifo")]);
+    fs.symlinkSync("fifo", at("fifo-link"));
+    fs.symlinkSync("/dev/zero", at("device"));
+    fs.symlinkSync("nowhere", at("dangling"));
+    fs.symlinkSync("circle", at("circle"));
+    const names = ["socket", "fifo", "fifo-link", "device", "dangling", "circle"];
+    for (const name of names) {
+      fs.mkdirSync(at(`of-${name}`));
+      fs.symlinkSync(`../${name}`, at(`of-${name}/index.html`));
+    }
+    // It would be let in by whoever opens the other end, if only for a moment.
+    let opened = false;
+    const writer = fs.promises.open(at("fifo"), "w").then((file) => {
+      opened = true;
+      return file;
+    });
+    for (const symlinks of ["follow", "inside"] as const) {
+      const handler = serveStatic(root, { symlinks });
+      const one = await site((req, res) =>
+        handler(req, res, req.headers.next ? () => res.end("passed on") : undefined),
+      );
+      for (const name of names.flatMap((name) => [name, `of-${name}/`])) {
+        for (const method of ["GET", "HEAD"]) {
+          const ask = async (lines: string[]) =>
+            parse(await within(exchange(one.port, request(`/${name}`, lines, method)), `${method} ${name}`));
+          assert.match((await ask([])).status, / 404 /, `${symlinks}: ${method} ${name}`);
+          const passed = await ask(["Next: yes"]);
+          assert.match(passed.status, / 200 /);
+          if (method === "GET") assert.is(passed.body.toString(), "passed on", `${symlinks}: ${name}`);
+        }
+      }
+      assert.is(parse(await exchange(one.port, request("/a.txt"))).body.toString(), "text");
+      await one.close();
+    }
+    assert.is(opened, false);
+    const reader = fs.openSync(at("fifo"), fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    await (await writer).close();
+    fs.closeSync(reader);
+    socket.close();
+    remove();
+  });
+}
 
 async function ask(options: StaticOptions | undefined, text: string, next = true, mount = "") {
   const handler = serveStatic(root, options);

@@ -11,6 +11,7 @@ import type { Request, Response } from "./message.js";
 import { negotiate } from "./negotiate.js";
 import { bodies } from "./send.js";
 import type { Send, SendStream } from "./sendstream.js";
+import { wholeSuffix } from "./suffix.js";
 
 /** Those of `send` (in its documentation), and these. */
 export interface StaticOptions {
@@ -42,8 +43,7 @@ export interface StaticOptions {
   precompressed?: boolean;
   /**
    * 'follow': as `send` does. 'inside': a file that really lies outside of `root`, behind a symbolic link, is
-   * not there; nor is anything but a regular file. What was looked at is what is sent: it stays open in
-   * between. Default: 'follow'.
+   * not there. What was looked at is what is sent: it stays open in between. Default: 'follow'.
    */
   symlinks?: "follow" | "inside";
 }
@@ -85,8 +85,10 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
   const send = createRequire(import.meta.url)("send") as Send;
   const sendOptions = { ...rest, root };
   const proto = Object.getPrototypeOf(sample(send, sendOptions)) as SendStream;
-  const ours = bodies(shared, proto);
+  const ours = bodies(shared, { ...proto, send: wholeSuffix(proto.send) });
   const sendFile = symlinks === "inside" ? sendInside(root, ours) : ours.send;
+  const onStatError = orMissing(proto.onStatError);
+  const sendOne = regular(precompressed ? sendSibling(sendFile) : sendFile);
 
   return (req, res, next) => {
     if (req.method !== "GET" && req.method !== "HEAD") {
@@ -103,9 +105,10 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
     if (path === "/" && !asked.endsWith("/")) path = "";
 
     const stream = send(req, path, sendOptions);
-    stream.send = precompressed ? sendSibling(sendFile) : sendFile;
+    stream.send = sendOne;
     if (symlinks === "follow") stream.sendFile = ours.sendFile; // else opened below
     stream.stream = ours.stream;
+    stream.onStatError = onStatError;
     if (setHeaders) stream.on("headers", setHeaders);
     stream.on("directory", () => {
       if (!redirect || path.endsWith("/")) return stream.error(404);
@@ -115,8 +118,8 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
     if (next) {
       // Once there is a file the answer is ours, whatever happens to it.
       let forward = !fallthrough;
-      stream.on("file", () => {
-        forward = true;
+      stream.on("file", (_path: string, stat: Stats) => {
+        forward ||= stat.isFile();
       });
       stream.on("error", (error: Error & { statusCode: number }) => {
         if (!res.headersSent) res.removeHeader("Content-Encoding");
@@ -150,6 +153,23 @@ function redirectTo(res: Response, location: string): void {
   res.end(page);
 }
 
+/** `send` for regular files alone: to open a FIFO waits for its writer, or lets him in; to open a device can do anything. */
+function regular(send: SendStream["send"]): SendStream["send"] {
+  return function (this: SendStream, path, stat) {
+    if (stat.isFile()) send.call(this, path, stat);
+    else this.error(404);
+  };
+}
+
+/** `onStatError` with 404 for a link that leads to itself, too, and for what became a socket after it was looked at. */
+function orMissing(onStatError: SendStream["onStatError"]): SendStream["onStatError"] {
+  return function (this: SendStream, error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ELOOP" || code === "ENXIO") this.error(404, error);
+    else onStatError.call(this, error);
+  };
+}
+
 /** `send` for files that really are in the root. */
 function sendInside(root: string, { send, from }: ReturnType<typeof bodies>): SendStream["send"] {
   let real = "";
@@ -159,7 +179,7 @@ function sendInside(root: string, { send, from }: ReturnType<typeof bodies>): Se
     real = fs.realpathSync.native(root);
     return inside(real, file);
   };
-  // A FIFO that nobody writes to would hold a plain open() up.
+  // A FIFO that has taken the file's name since would hold a plain open() up.
   const flags = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
   return function (this: SendStream, path) {
     fs.open(path, flags, (error, fd) => {
