@@ -224,14 +224,14 @@ row("a word that SENDOFF_FFI or SENDOFF_MODE does not know is said, not ignored"
   assert.match(stderr, /SENDOFF_MODE must be auto, native or copy \(got 'fast'\)/);
 });
 
-row("T32 a process that may not load native code copies, and says why", async (t) => {
-  const flag = ["--permission", "--experimental-permission"].find((each) =>
-    process.allowedNodeEnvironmentFlags.has(each),
-  );
-  if (flag === undefined) return;
+const permission = ["--permission", "--experimental-permission"].find((each) =>
+  process.allowedNodeEnvironmentFlags.has(each),
+);
+const unpermitted = permission === undefined ? "this Node has no permission model" : null;
+test.unless(unpermitted, "T32 a process that may not load native code copies, and says why", async (t) => {
   const path = tempFile(t, pattern(100_000));
   const flags = [
-    flag,
+    permission as string,
     "--allow-fs-read=*",
     ...(process.allowedNodeEnvironmentFlags.has("--allow-net") ? ["--allow-net"] : []),
   ];

@@ -74,7 +74,7 @@ function about(name: string) {
   };
   const add = (what: string, body: (example: Example) => Promise<void>, curled: string | false = false) => {
     const why = reason(curled);
-    if (why !== null) test.skip(`${what} (${why})`, () => {});
+    if (why !== null) test.skip(`${what} (${why})`);
     else test(what, () => within(body(example), what, LATE));
   };
   /** With a process of its own, which the test ends. */

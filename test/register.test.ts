@@ -21,7 +21,7 @@ import { copies } from "../host/http/loads.js";
 import { install } from "../host/pipe.js";
 import { counting } from "./lib/counting.js";
 import { IMPORT, lacks, RUN } from "./lib/runtime.js";
-import { suite } from "./lib/scene.js";
+import { type Body, suite } from "./lib/scene.js";
 import { descriptors, exchange, folder, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("register");
@@ -34,7 +34,11 @@ test.after(remove);
 
 const { shared } = host();
 /** Whether bodies can go by the kernel here. */
-const bodies = shared.sys !== null && lacks("fd of a response") === null;
+const copied = shared.sys === null ? "nothing goes by the kernel here" : lacks("fd of a response");
+const bodies = copied === null;
+
+/** A test of the kernel's way with bodies. */
+const natively = (name: string, body: Body) => test.unless(copied, name, body);
 
 /** What happened, in its order, and what it left. */
 type Log = (string | number | boolean | null | undefined)[];
@@ -680,8 +684,7 @@ async function play({ play, text = request("/"), held, leaves }: Situation): Pro
 const hash = (bytes: Buffer) => createHash("sha256").update(undated(bytes)).digest("hex");
 
 for (const [name, situation] of Object.entries(situations)) {
-  test(name, async () => {
-    if (shared.sys === null) return;
+  test.unless(shared.sys === null ? copied : null, name, async () => {
     const [want, wanted] = await within(play(situation), `${name}, without`);
     const reasons: string[] = [];
     const undo = install(shared, (reason) => reasons.push(reason));
@@ -708,9 +711,8 @@ for (const [name, situation] of Object.entries(situations)) {
   });
 }
 
-test("a pair that the kernel can't serve goes on in the old way, and is not asked again", async () => {
-  const { sys } = shared;
-  if (sys === null || !bodies) return;
+natively("a pair that the kernel can't serve goes on in the old way, and is not asked again", async () => {
+  const sys = shared.sys as NonNullable<typeof shared.sys>;
   const { sendfile } = sys;
   let calls = 0;
   let moved = 0;
@@ -811,8 +813,7 @@ const onSocket: Record<string, [native: boolean | "if written", play: (socket: n
 };
 
 for (const [name, [native, play]] of Object.entries(onSocket)) {
-  test(`socket: ${name}`, async () => {
-    if (!bodies) return;
+  test.unless(copied, `socket: ${name}`, async () => {
     const run = async (): Promise<[Log, Buffer]> => {
       const log: Log = [];
       const server = net.createServer((socket) => {
@@ -857,23 +858,16 @@ async function run(how: string, env: NodeJS.ProcessEnv = {}): Promise<{ stdout: 
 
 const lengths = (n: number) => Array.from({ length: n }, () => 70_001).join();
 
-test("--import: no changed line, and no read", async () => {
-  if (!bodies) return;
+natively("--import: no changed line, and no read", async () => {
   assert.equal(await run("plain"), { stdout: `${lengths(2)} not read`, stderr: "" });
 });
 
-const alone = lacks("workers that import what the primary does");
-const workers = "--import reaches the workers of a cluster";
-if (alone !== null) test.skip(`${workers} (${alone})`);
-else {
-  test(workers, async () => {
-    if (!bodies) return;
-    assert.equal(await run("cluster"), { stdout: `${lengths(2)} not read`, stderr: "" });
-  });
-}
+const alone = lacks("workers that import what the primary does") ?? copied;
+test.unless(alone, "--import reaches the workers of a cluster", async () => {
+  assert.equal(await run("cluster"), { stdout: `${lengths(2)} not read`, stderr: "" });
+});
 
-test("--import: what is built on send needs no stream", async () => {
-  if (!bodies) return;
+natively("--import: what is built on send needs no stream", async () => {
   assert.equal(await run("send"), { stdout: `${lengths(2)} not read 0 streams`, stderr: "" });
   assert.equal(await run("send", { SENDOFF_MODE: "copy" }), { stdout: `${lengths(2)} read 2 streams`, stderr: "" });
 });
@@ -908,8 +902,7 @@ test("another package of send's name is not called", () => {
   assert.is(told.length, 0);
 });
 
-test("a clock that stands still stops nothing", async () => {
-  if (!bodies) return;
+natively("a clock that stands still stops nothing", async () => {
   const undo = install(shared, () => {});
   const at = await site((_req, res) => {
     res.setHeader("Content-Length", BIG);
@@ -929,8 +922,9 @@ test("a clock that stands still stops nothing", async () => {
   await at.close();
 });
 
-test("a long pipe bounds what the kernel holds unsent, and its socket is as before at the end", async () => {
-  if (!bodies || lacks("a bound of what the kernel holds unsent") !== null) return;
+const bound = copied ?? lacks("a bound of what the kernel holds unsent");
+const aLongPipe = "a long pipe bounds what the kernel holds unsent, and its socket is as before at the end";
+test.unless(bound, aLongPipe, async () => {
   const sys = shared.sys as NonNullable<typeof shared.sys>;
   const { limit } = sys;
   let set = new Map<number, number>();
@@ -985,8 +979,7 @@ test("a pipe ends in the async context of its request", async () => {
   assert.equal(seen.sort(), [...Array(6).fill("end"), ...Array(6).fill("finish")]);
 });
 
-test("fs.stat of a file that was piped before says the same, and in a later turn", async () => {
-  if (!bodies) return;
+natively("fs.stat of a file that was piped before says the same, and in a later turn", async () => {
   const undo = install(shared, () => {});
   try {
     await play({ native: "all", play: plain("page", 4096) });
@@ -1028,8 +1021,8 @@ test("fs.stat of a file that was piped before says the same, and in a later turn
   }
 });
 
-test("ticks and microtasks run between what several streams and fs.stat say", async () => {
-  if (!bodies || lacks("ticks between callbacks") !== null) return;
+const ticks = copied ?? lacks("ticks between callbacks");
+test.unless(ticks, "ticks and microtasks run between what several streams and fs.stat say", async () => {
   const told = async (): Promise<string[]> => {
     const log: string[] = [];
     const say = (what: string) => () => {
@@ -1074,8 +1067,7 @@ test("ticks and microtasks run between what several streams and fs.stat say", as
   }
 });
 
-test("who asks fs.stat again and again leaves the event loop to others", async () => {
-  if (!bodies) return;
+natively("who asks fs.stat again and again leaves the event loop to others", async () => {
   const undo = install(shared, () => {});
   try {
     await play({ native: "all", play: plain("page", 4096) });
@@ -1098,12 +1090,11 @@ test("SENDOFF_MODE=copy turns it off", async () => {
 test("SENDOFF_DEBUG=1 says why a pipe was left alone, once a reason", async () => {
   const { stdout, stderr } = await run("chunked", { SENDOFF_DEBUG: "1" });
   assert.is(stdout, `${lengths(4)} read`);
-  if (!bodies) return;
-  assert.is(stderr, "sendoff: a pipe was left alone: the response's length is not known, or another\n");
+  const why = "sendoff: a pipe was left alone: the response's length is not known, or another\n";
+  if (bodies) assert.is(stderr, why);
 });
 
-test("a large file goes by the kernel, but for its doorbells", async () => {
-  if (!bodies) return;
+natively("a large file goes by the kernel, but for its doorbells", async () => {
   const uninstall = install(shared, () => {});
   let read = 0;
   const { read: before } = fs;

@@ -4,7 +4,7 @@
 //   node test/run.js [SUITE | FILE]... [--times]
 //
 //   SUITE    test/suites.js has them. Default: fast
-//   FILE     only files whose names have this in them
+//   FILE     only the files of this name, or whose names have this in them
 //   --times  the tests that took longest, too
 
 import { availableParallelism } from "node:os";
@@ -58,7 +58,9 @@ for (const name of suites) {
   for (const folder of packages) missing.push(await install(folder));
   const wrong = missing.find((reason) => reason !== null);
   const all = wrong === undefined ? entries() : [];
-  const waiting = all.filter((entry) => words.length === 0 || words.some((word) => entry.name.includes(word)));
+  const exact = words.some((word) => all.some((entry) => entry.name === word));
+  const wanted = (entry) => words.some((word) => (exact ? entry.name === word : entry.name.includes(word)));
+  const waiting = words.length === 0 ? all : all.filter(wanted);
   if (all.length === 0) lost(name, wrong ?? "there is nothing to run");
   const worker = async () => {
     for (let entry = waiting.shift(); entry !== undefined; entry = waiting.shift()) tell(await watch(entry));

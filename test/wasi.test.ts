@@ -8,13 +8,14 @@ import { WASI } from "node:wasi";
 import * as assert from "uvu/assert";
 import { tempFolder } from "./lib/files.js";
 import { NODE, type Out, type Outcome, send, type Way, type Wish } from "./lib/hosts.js";
+import { without } from "./lib/programs.js";
 import { row as declare, type Scene, test } from "./lib/scene.js";
 
 const MiB = 1 << 20;
 const BYTES = randomBytes(4 * MiB + 7);
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
-const fifos = process.platform === "win32" ? "needs FIFOs" : null;
+const fifos = without("mkfifo");
 const linux = process.platform === "linux" ? null : "needs Linux's /proc";
 const row = (name: string, body: (scene: Scene) => Promise<void>, reason = fifos) =>
   declare(`wasi: ${name}`, body, reason);

@@ -2,7 +2,7 @@
 // one ran when it hung or died.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -44,14 +44,25 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   });
 }
 
-/** Runs an entry of a suite. `within` is put before its command. @param {import("./suites.js").Entry} entry @returns {Promise<Result>} */
-export async function watch(entry, { within = [], env = {} } = {}) {
+/**
+ * How an entry is run: `within` is put before its command, `root` is the folder of another copy of the project.
+ *
+ * @typedef {object} Setting
+ * @property {string[]} [within]
+ * @property {Record<string, string>} [env]
+ * @property {string} [root]
+ * @property {number} [silent] ms
+ */
+
+/** Runs an entry of a suite. @param {import("./suites.js").Entry} entry @param {Setting} setting @returns {Promise<Result>} */
+export async function watch(entry, { within = [], env = {}, root = ROOT, silent = SILENT_MS } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "sendoff-run-"));
+  chmodSync(folder, 0o777); // it may run as another user
   const journal = join(folder, "journal");
   const [command, ...args] = [...within, ...entry.command];
   const begin = performance.now();
   const child = spawn(command, args, {
-    cwd: ROOT,
+    cwd: root,
     env: { ...process.env, ...entry.env, ...env, ...(entry.program ? {} : { SENDOFF_TEST_JOURNAL: journal }) },
     stdio: ["ignore", "pipe", "pipe"],
     detached: process.platform !== "win32",
@@ -64,7 +75,7 @@ export async function watch(entry, { within = [], env = {} } = {}) {
       if (entry.program) process.stdout.write(text);
     });
   }
-  const hung = watchdog(child, entry.program ? null : journal);
+  const hung = watchdog(child, entry.program ? null : journal, silent);
   const status = await new Promise((resolve) => {
     child.once("error", ({ message }) => resolve(message));
     child.once("exit", () => kill(child)); // who it has left behind
@@ -80,7 +91,7 @@ export async function watch(entry, { within = [], env = {} } = {}) {
 }
 
 /** Kills what hangs. Returns a function that ends the watch, and tells why it was killed; null where it was not. */
-function watchdog(child, journal) {
+function watchdog(child, journal, silent) {
   const begin = performance.now();
   const limit = journal === null ? PROGRAM_MS : FILE_MS;
   let reason = null;
@@ -91,10 +102,11 @@ function watchdog(child, journal) {
     const told = journal === null ? 0 : (statSync(journal, { throwIfNoEntry: false })?.size ?? 0);
     if (told !== size) [size, last] = [told, now];
     if (now - begin > limit) reason = `hung: the whole is not over after ${limit} ms`;
-    else if (journal !== null && now - last > SILENT_MS) reason = `hung: no word for ${SILENT_MS} ms`;
+    else if (journal !== null && now - last > (told === 0 ? SILENT_MS : silent))
+      reason = `hung: no word for ${silent} ms`;
     if (reason !== null) kill(child);
   };
-  const timer = setInterval(look, 1000);
+  const timer = setInterval(look, Math.min(1000, silent));
   return () => {
     clearInterval(timer);
     return reason;

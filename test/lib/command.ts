@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 export const COMMAND = fileURLToPath(new URL("../../cli/sendoff.js", import.meta.url));
 
@@ -47,6 +48,34 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
 
 export function run(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Result> {
   return start(args, env).ended;
+}
+
+let called = 0;
+
+/**
+ * The command in this process, which is sooner done: for what is over before it does anything, as wrong arguments and
+ * help are. Its module is loaded anew each time, as a process would.
+ */
+export async function call(args: readonly string[]): Promise<Result> {
+  const { argv, exitCode, stdout, stderr } = process;
+  const result: Result = { status: 0, signal: null, stdout: "", stderr: "" };
+  const writes = [stdout.write, stderr.write] as const;
+  const into = (name: "stdout" | "stderr") => (text: string | Uint8Array) => {
+    result[name] += text;
+    return true;
+  };
+  stdout.write = into("stdout");
+  stderr.write = into("stderr");
+  process.argv = [process.execPath, COMMAND, ...args];
+  try {
+    await import(`${pathToFileURL(COMMAND)}?${called++}`);
+    result.status = Number(process.exitCode ?? 0);
+  } finally {
+    process.argv = argv;
+    process.exitCode = exitCode;
+    [stdout.write, stderr.write] = writes;
+  }
+  return result;
 }
 
 /** Calls `use` with a new folder, removed afterwards. */

@@ -29,7 +29,9 @@ export type Body = (scene: Scene) => unknown;
 export interface Suite {
   (name: string, body: Body): void;
   /** The reason stands in brackets at the name's end. */
-  skip(name: string, body?: Body): void;
+  skip(name: string): void;
+  /** Skips it for a reason, if there is one. */
+  unless(reason: string | null, name: string, body: Body): void;
   before(hook: () => unknown): void;
   after(hook: () => unknown): void;
   run(): void;
@@ -98,28 +100,30 @@ export const test: Suite = guarded(uvu.test, "");
 
 function guarded(inner: uvu.Test, prefix: string): Suite {
   const title = (test: string) => `${prefix}${test}`;
-  return Object.assign(
-    (test: string, body: Body) => {
-      declared++;
-      inner(test, () => play(title(test), body));
+  const declare = (test: string, body: Body) => {
+    declared++;
+    inner(test, () => play(title(test), body));
+  };
+  const skip = (test: string) => {
+    skipped.push(title(test));
+    tell("skip", title(test));
+    inner.skip(test, () => {});
+  };
+  return Object.assign((test: string, body: Body) => declare(test, body), {
+    skip,
+    unless(reason: string | null, test: string, body: Body) {
+      if (reason === null) declare(test, body);
+      else skip(`${test} (${reason})`);
     },
-    {
-      skip(test: string) {
-        skipped.push(title(test));
-        tell("skip", title(test));
-        inner.skip(test, () => {});
-      },
-      before: (hook: () => unknown) => inner.before(async () => void (await hook())),
-      after: (hook: () => unknown) => inner.after(async () => void (await hook())),
-      run: () => inner.run(),
-    },
-  );
+    before: (hook: () => unknown) => inner.before(async () => void (await hook())),
+    after: (hook: () => unknown) => inner.after(async () => void (await hook())),
+    run: () => inner.run(),
+  });
 }
 
 /** Declares a test, or with a `reason` skips it. */
 export function row(name: string, body: (scene: Scene) => Promise<void>, reason: string | null = null): void {
-  if (reason !== null) test.skip(`${name} (${reason})`);
-  else test(name, body);
+  test.unless(reason, name, body);
 }
 
 process.once("exit", () => {

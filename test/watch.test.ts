@@ -1,0 +1,53 @@
+// The tests' own runner: a file that hangs, dies or runs nothing is a failure, and its test is named.
+
+import { fileURLToPath } from "node:url";
+import * as assert from "uvu/assert";
+import { test } from "./lib/scene.js";
+
+interface Told {
+  passed: number;
+  failed: { test: string; message: string }[];
+  skipped: string[];
+}
+type Watch = (entry: { name: string; command: string[] }, setting: { silent?: number }) => Promise<Told>;
+
+// By a name that tsc does not follow.
+const WATCH: string = new URL("../../test/watch.js", import.meta.url).href;
+const { watch }: { watch: Watch } = await import(WATCH);
+const FIXTURE = fileURLToPath(new URL("../../test/fixtures/watch/tests.mjs", import.meta.url));
+
+const told = (way: string, silent?: number) =>
+  watch({ name: way, command: [process.execPath, FIXTURE, way] }, { silent });
+
+/** Begun at once, since it takes its time. */
+const spun = told("spins", 5000).then(({ failed }) => failed);
+
+test("a good file: passed, and skipped with the reason", async () => {
+  const { passed, failed, skipped } = await told("well");
+  assert.equal({ passed, failed, skipped }, { passed: 3, failed: [], skipped: ["left out (for a reason)"] });
+});
+
+for (const [way, passed, name, message] of [
+  ["throws", 2, "second", /^of its own$/],
+  ["rejects", 2, "second", /^that nobody caught$/],
+  ["raises", 2, "second", /^that nobody caught$/],
+  ["dies", 1, "second", /SIGKILL/],
+  ["exits", 1, "second", /ended by 1 while it ran/],
+  ["late", 3, "(after third)", /ended by 1/],
+  ["forgets", 3, "(after third)", /ended by 1/],
+  ["nothing", 0, "(none)", /no test/],
+] as const) {
+  test(`a file of which one test ${way}`, async () => {
+    const { failed, ...rest } = await told(way);
+    assert.is(rest.passed, passed);
+    assert.is(failed.length, 1);
+    assert.is(failed[0]?.test, name);
+    assert.match(failed[0]?.message as string, message);
+  });
+}
+
+test("a test that never gives up the loop is killed, and named", async () => {
+  assert.equal(await spun, [{ test: "second", message: "the process hung: no word for 5000 ms while it ran" }]);
+});
+
+test.run();
