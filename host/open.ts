@@ -1,7 +1,8 @@
 // Opening without waiting: where the kernel has all of a path at hand the file is opened at once, and the
 // thread pool is spared a trip. As io_uring does it: openat2(2) with RESOLVE_CACHED, else a thread.
 
-import fs from "node:fs";
+import type fs from "node:fs";
+import { closeSync, fstatSync, statfs } from "./originals.js";
 import type { Syscalls } from "./syscalls/linux.js";
 
 export interface Opened {
@@ -54,7 +55,7 @@ export class Opener {
 
   #ask(path: string, dev: number): void {
     this.#local.set(dev, false);
-    fs.statfs(path, (error, found) => {
+    statfs(path, (error, found) => {
       if (error) this.#local.delete(dev);
       else this.#local.set(dev, LOCAL.has(found.type));
     });
@@ -69,7 +70,7 @@ export class Opener {
       if (stat.dev !== this.#met.get(path)) this.met(path, stat); // behind another link, say
       return { path, fd, stat };
     }
-    fs.closeSync(fd);
+    closeSync(fd);
     this.#met.delete(path);
     return null;
   }
@@ -79,7 +80,7 @@ export class Opener {
     const fd = this.#reach(path, true);
     if (fd < 0) return null;
     const stat = look(fd);
-    if (stat !== null) fs.closeSync(fd);
+    if (stat !== null) closeSync(fd);
     return stat;
   }
 
@@ -92,9 +93,9 @@ export class Opener {
 /** What an fd is; closes it where that can't be told. */
 function look(fd: number): fs.Stats | null {
   try {
-    return fs.fstatSync(fd);
+    return fstatSync(fd);
   } catch {
-    fs.closeSync(fd);
+    closeSync(fd);
     return null;
   }
 }

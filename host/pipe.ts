@@ -14,7 +14,7 @@ import { Action } from "../assembly/abi.js";
 import { dash } from "./dash.js";
 import { known } from "./http/files.js";
 import { announces, giveBack, lengthOf, obstacle, type Response, renderHeader, takeHeader } from "./http/message.js";
-import { setImmediate } from "./immediate.js";
+import { closeSync, fstatSync, setImmediate } from "./originals.js";
 import { type Queue, queueOf } from "./queue.js";
 import type { Shared } from "./sendfile.js";
 import type { Syscalls } from "./syscalls/linux.js";
@@ -41,7 +41,7 @@ const PAGE = 4096;
 // As they are when this is loaded: who replaces them wants to see the bytes.
 const { push, read, emit } = Readable.prototype;
 const { open } = fs.ReadStream.prototype as unknown as Stream;
-const { open: fsOpen, close: fsClose, stat: fsStat } = fs;
+const { open: fsOpen, read: fsRead, close: fsClose, stat: fsStat } = fs;
 const socketWrite = Socket.prototype.write;
 
 /** Patches fs.ReadStream and fs.stat for the whole process; `leave` hears why a pipe was left alone. Returns an undo. */
@@ -82,7 +82,7 @@ export function install(shared: Shared, leave: Leave): () => void {
       return _destroy.call(this, error, callback);
     }
     this.fd = null;
-    fs.closeSync(fd);
+    closeSync(fd);
     setImmediate(callback, error);
   };
 
@@ -131,6 +131,7 @@ function usesFs(stream: Stream): boolean {
 
 /** Who would notice that bytes do not come by, now; null for nobody. */
 function watched(stream: Stream): string | null {
+  if (fs.read !== fsRead) return "fs.read was replaced";
   const pipes = destinations(stream);
   if (pipes.length !== 1) return pipes.length === 0 ? "not piped" : "piped to more than one destination";
   if (stream.listenerCount("data") !== 1) return "a 'data' listener";
@@ -145,7 +146,7 @@ function watched(stream: Stream): string | null {
 
 function look(fd: number): fs.Stats | null {
   try {
-    return fs.fstatSync(fd);
+    return fstatSync(fd);
   } catch {
     return null; // the stream's own read will say why
   }
