@@ -958,19 +958,24 @@ for (const [name, [native, play]] of Object.entries(onSocket)) {
   });
 }
 
-// Whole programs: test/fixtures/serve.mjs.
+// Whole programs: test/fixtures/serve.mjs and replaced.mjs.
 
-async function run(how: string, env: NodeJS.ProcessEnv = {}): Promise<{ stdout: string; stderr: string }> {
+interface Program {
+  name?: string;
+  env?: NodeJS.ProcessEnv;
+  served?: string;
+}
+
+async function run(
+  how: string,
+  { name = "serve.mjs", env = {}, served = "odd" }: Program = {},
+): Promise<{ stdout: string; stderr: string }> {
   const fixture = (name: string) => fileURLToPath(new URL(`../../test/fixtures/${name}`, import.meta.url));
   const reads = pathToFileURL(fixture("reads.mjs")).href;
   const register = new URL("../host/register.js", import.meta.url).href;
-  const child = spawn(
-    process.execPath,
-    [...RUN, IMPORT, reads, IMPORT, register, fixture("serve.mjs"), file("odd"), how],
-    {
-      env: { ...process.env, NODE_NO_WARNINGS: "1", SENDOFF_DEBUG: "", SENDOFF_MODE: "", ...env },
-    },
-  );
+  const child = spawn(process.execPath, [...RUN, IMPORT, reads, IMPORT, register, fixture(name), file(served), how], {
+    env: { ...process.env, NODE_NO_WARNINGS: "1", SENDOFF_DEBUG: "", SENDOFF_MODE: "", ...env },
+  });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (part) => (stdout += part));
@@ -1000,7 +1005,10 @@ else {
 test("--import: what is built on send needs no stream", async () => {
   if (!bodies) return;
   assert.equal(await run("send"), { stdout: `${lengths(2)} not read 0 streams`, stderr: "" });
-  assert.equal(await run("send", { SENDOFF_MODE: "copy" }), { stdout: `${lengths(2)} read 2 streams`, stderr: "" });
+  assert.equal(await run("send", { env: { SENDOFF_MODE: "copy" } }), {
+    stdout: `${lengths(2)} read 2 streams`,
+    stderr: "",
+  });
 });
 
 test("each copy of send is told of once, and no other module", () => {
@@ -1217,11 +1225,11 @@ test("who asks fs.stat again and again leaves the event loop to others", async (
 });
 
 test("SENDOFF_MODE=copy turns it off", async () => {
-  assert.equal(await run("plain", { SENDOFF_MODE: "copy" }), { stdout: `${lengths(2)} read`, stderr: "" });
+  assert.equal(await run("plain", { env: { SENDOFF_MODE: "copy" } }), { stdout: `${lengths(2)} read`, stderr: "" });
 });
 
 test("SENDOFF_DEBUG=1 says why a pipe was left alone, once a reason", async () => {
-  const { stdout, stderr } = await run("chunked", { SENDOFF_DEBUG: "1" });
+  const { stdout, stderr } = await run("chunked", { env: { SENDOFF_DEBUG: "1" } });
   assert.is(stdout, `${lengths(4)} read`);
   if (!bodies) return;
   assert.is(stderr, "sendoff: a pipe was left alone: the response's length is not known, or another\n");
@@ -1244,5 +1252,22 @@ test("a large file goes by the kernel, but for its doorbells", async () => {
   uninstall();
   assert.ok(moved >= enough, `by the kernel: ${moved} of ${BIG}`);
 });
+
+test("nothing that a program can replace is called on the way of require(), fs.stat and a pipe", async () => {
+  if (!bodies) return;
+  for (const served of ["odd", "big"]) {
+    assert.equal(await run("", { name: "replaced.mjs", served }), { stdout: "by the kernel", stderr: "" }, served);
+  }
+});
+
+const spreads = lacks("callbacks without an iterator of arrays");
+const without = "require(), fs.stat and send work where arrays have no iterator";
+if (spreads !== null) test.skip(`${without} (${spreads})`);
+else {
+  test(without, async () => {
+    if (!bodies) return;
+    assert.equal(await run("no iterators", { name: "replaced.mjs" }), { stdout: "by the kernel", stderr: "" });
+  });
+}
 
 test.run();
