@@ -2,6 +2,7 @@
 // write. Most bodies of responses need no more.
 
 import { Action, Flag, Way } from "../assembly/abi.js";
+import { max } from "./originals.js";
 import type { Queue } from "./queue.js";
 import type { Shared } from "./sendfile.js";
 
@@ -45,7 +46,7 @@ export function dash(
   const corked = !done && core.transfer_corked(handle) === 1;
   const way = action === Action.Copy ? core.transfer_way(handle) : Way.Native;
   const unable = way === Way.Copied;
-  const bell = way === Way.Doorbell ? core.transfer_want(handle) - Math.max(0, header.length - moved) : 0;
+  const bell = way === Way.Doorbell ? core.transfer_want(handle) - max(0, header.length - moved) : 0;
   core.transfer_close(handle);
   queue.moved(moved);
   turns.leave();

@@ -1,7 +1,8 @@
 // Opening without waiting: where the kernel has all of a path at hand the file is opened at once, and the
 // thread pool is spared a trip. As io_uring does it: openat2(2) with RESOLVE_CACHED, else a thread.
 
-import fs from "node:fs";
+import type fs from "node:fs";
+import { closeSync, fstatSync, SafeMap, SafeSet, statfs } from "./originals.js";
 import type { Syscalls } from "./syscalls/linux.js";
 
 export interface Opened {
@@ -17,7 +18,7 @@ const MOST = 10_000;
  * File systems that ask nobody when a file is opened, by their numbers of statfs(2). Others do: a network, or a
  * process behind FUSE, which may take its time, or be this one.
  */
-const LOCAL = new Set([
+const LOCAL = new SafeSet([
   0xef53, // ext2, ext3, ext4
   0x58465342, // XFS
   0x9123683e, // Btrfs
@@ -31,14 +32,20 @@ const LOCAL = new Set([
   0xe0f5e1e2, // EROFS
 ]);
 
+/** fs.statfs(). */
+type StatFs = (path: string, done: (error: Error | null, found: { type: number }) => void) => void;
+
 export class Opener {
   readonly #sys: Syscalls | null;
   /** Paths that were regular files when they were last met, and on which device: to open a FIFO is an event for its writer. */
-  readonly #met = new Map<string, number>();
+  readonly #met = new SafeMap<string, number>();
   /** Devices, and whether their file system is a local one; false until that is known. */
-  readonly #local = new Map<number, boolean>();
+  readonly #local = new SafeMap<number, boolean>();
 
-  constructor(sys: Syscalls | null) {
+  readonly #statfs: StatFs;
+
+  constructor(sys: Syscalls | null, ask: StatFs = statfs) {
+    this.#statfs = ask;
     // Node's permission model asks nobody who opens files by himself.
     const guarded = (process as { permission?: unknown }).permission !== undefined;
     this.#sys = guarded ? null : sys;
@@ -54,7 +61,7 @@ export class Opener {
 
   #ask(path: string, dev: number): void {
     this.#local.set(dev, false);
-    fs.statfs(path, (error, found) => {
+    this.#statfs(path, (error, found) => {
       if (error) this.#local.delete(dev);
       else this.#local.set(dev, LOCAL.has(found.type));
     });
@@ -69,7 +76,7 @@ export class Opener {
       if (stat.dev !== this.#met.get(path)) this.met(path, stat); // behind another link, say
       return { path, fd, stat };
     }
-    fs.closeSync(fd);
+    closeSync(fd);
     this.#met.delete(path);
     return null;
   }
@@ -79,7 +86,7 @@ export class Opener {
     const fd = this.#reach(path, true);
     if (fd < 0) return null;
     const stat = look(fd);
-    if (stat !== null) fs.closeSync(fd);
+    if (stat !== null) closeSync(fd);
     return stat;
   }
 
@@ -92,9 +99,9 @@ export class Opener {
 /** What an fd is; closes it where that can't be told. */
 function look(fd: number): fs.Stats | null {
   try {
-    return fs.fstatSync(fd);
+    return fstatSync(fd);
   } catch {
-    fs.closeSync(fd);
+    closeSync(fd);
     return null;
   }
 }

@@ -14,7 +14,21 @@ import { Action } from "../assembly/abi.js";
 import { dash } from "./dash.js";
 import { known } from "./http/files.js";
 import { announces, giveBack, lengthOf, obstacle, type Response, renderHeader, takeHeader } from "./http/message.js";
-import { setImmediate } from "./immediate.js";
+import {
+  apply,
+  call,
+  closeSync,
+  describeSymbol,
+  fstatSync,
+  getOwnPropertySymbols,
+  hasOwn,
+  isArray,
+  max,
+  min,
+  SafeWeakMap,
+  setImmediate,
+  sliceString,
+} from "./originals.js";
 import { type Queue, queueOf } from "./queue.js";
 import type { Shared } from "./sendfile.js";
 import type { Syscalls } from "./syscalls/linux.js";
@@ -41,14 +55,14 @@ const PAGE = 4096;
 // As they are when this is loaded: who replaces them wants to see the bytes.
 const { push, read, emit } = Readable.prototype;
 const { open } = fs.ReadStream.prototype as unknown as Stream;
-const { open: fsOpen, close: fsClose, stat: fsStat } = fs;
+const { open: fsOpen, read: fsRead, close: fsClose, stat: fsStat } = fs;
 const socketWrite = Socket.prototype.write;
 
 /** Patches fs.ReadStream and fs.stat for the whole process; `leave` hears why a pipe was left alone. Returns an undo. */
 export function install(shared: Shared, leave: Leave): () => void {
   const proto = fs.ReadStream.prototype as unknown as Stream;
   const { _construct, _read: original, _destroy } = proto;
-  const runs = new WeakMap<Stream, Pipe | null>();
+  const runs = new SafeWeakMap<Stream, Pipe | null>();
 
   proto._read = function _read(this: Stream, size: number): void {
     let run = runs.get(this);
@@ -58,7 +72,7 @@ export function install(shared: Shared, leave: Leave): () => void {
       run = refusal === null ? new Pipe(shared, this, original, leave) : null;
       runs.set(this, run);
     }
-    if (run === null) original.call(this, size);
+    if (run === null) call(original, this, size);
     else run.read(size);
   };
 
@@ -66,7 +80,7 @@ export function install(shared: Shared, leave: Leave): () => void {
   proto._construct = function (this: Stream, callback): void {
     const own = this.flags === "r" && typeof this.fd !== "number" && this.open === open && usesFs(this);
     const opened = own && typeof this.path === "string" && fs.open === fsOpen ? shared.opener.open(this.path) : null;
-    if (opened === null) return _construct.call(this, callback);
+    if (opened === null) return call(_construct, this, callback);
     setImmediate(() => {
       this.fd = opened.fd;
       callback();
@@ -79,20 +93,21 @@ export function install(shared: Shared, leave: Leave): () => void {
     const run = runs.get(this);
     run?.release();
     if (typeof fd !== "number" || run?.whole !== true || fs.close !== fsClose) {
-      return _destroy.call(this, error, callback);
+      return call(_destroy, this, error, callback);
     }
     this.fd = null;
-    fs.closeSync(fd);
-    setImmediate(callback, error);
+    closeSync(fd);
+    setImmediate(() => callback(error));
   };
 
   // A server asks what a file is before it streams it: of one that was streamed before, without a thread as well.
-  const stat = function stat(path: unknown, ...rest: unknown[]): void {
-    const [callback] = rest;
-    const plain = typeof path === "string" && rest.length === 1 && typeof callback === "function";
+  const stat = function stat(...args: unknown[]): void {
+    const path = args[0];
+    const callback: unknown = args[1];
+    const plain = typeof path === "string" && args.length === 2 && typeof callback === "function";
     const found = plain ? shared.opener.stat(path) : null;
-    if (found === null) return Reflect.apply(fsStat, fs, [path, ...rest]);
-    setImmediate(callback as (error: null, stat: fs.Stats) => void, null, found);
+    if (found === null) return apply(fsStat as (...args: unknown[]) => void, fs, args);
+    setImmediate(() => (callback as (error: null, stat: fs.Stats) => void)(null, found));
   };
   fs.stat = stat as typeof fs.stat;
   known.add(stat);
@@ -105,7 +120,7 @@ export function install(shared: Shared, leave: Leave): () => void {
 
 function destinations(stream: Stream): unknown[] {
   const { pipes } = stream._readableState;
-  return Array.isArray(pipes) ? pipes : [];
+  return isArray(pipes) ? pipes : [];
 }
 
 /** Why this stream's bytes must be read; asked before the first read. */
@@ -115,7 +130,7 @@ function refuse(stream: Stream, ours: Stream["_read"]): string | null {
   }
   // Opened by the stream itself: a number of the caller's has another owner, and a position.
   if (stream.path === undefined || stream.flags !== "r") return "the stream did not open its file itself, for reading";
-  if (Object.hasOwn(stream, "open")) return "stream.open was replaced";
+  if (hasOwn(stream, "open")) return "stream.open was replaced";
   if (!usesFs(stream)) return "the stream has an fs of its own";
   if (stream.bytesRead !== 0) return "reading has begun";
   return watched(stream);
@@ -125,12 +140,18 @@ let kFs: symbol | undefined;
 
 /** The `fs` option is kept under a symbol. */
 function usesFs(stream: Stream): boolean {
-  kFs ??= Object.getOwnPropertySymbols(stream).find(({ description }) => description === "kFs");
+  if (kFs === undefined) {
+    const symbols = getOwnPropertySymbols(stream);
+    for (let i = 0; i < symbols.length; i++) {
+      if (describeSymbol(symbols[i] as symbol) === "kFs") kFs = symbols[i] as symbol;
+    }
+  }
   return kFs !== undefined && (stream as unknown as Record<symbol, unknown>)[kFs] === fs;
 }
 
 /** Who would notice that bytes do not come by, now; null for nobody. */
 function watched(stream: Stream): string | null {
+  if (fs.read !== fsRead) return "fs.read was replaced";
   const pipes = destinations(stream);
   if (pipes.length !== 1) return pipes.length === 0 ? "not piped" : "piped to more than one destination";
   if (stream.listenerCount("data") !== 1) return "a 'data' listener";
@@ -145,7 +166,7 @@ function watched(stream: Stream): string | null {
 
 function look(fd: number): fs.Stats | null {
   try {
-    return fs.fstatSync(fd);
+    return fstatSync(fd);
   } catch {
     return null; // the stream's own read will say why
   }
@@ -225,7 +246,7 @@ class Pipe extends AsyncResource implements Waiting {
     if (typeof stream.path === "string") this.#shared.opener.met(stream.path, stat);
     this.whole = stat.nlink > 0;
     const end = typeof stream.end === "number" ? stream.end : Number.POSITIVE_INFINITY;
-    this.#count = Math.min(stat.size, end + 1) - (stream.pos ?? 0);
+    this.#count = min(stat.size, end + 1) - (stream.pos ?? 0);
     if (!(this.#count > 0)) return "an empty range";
 
     const target = (this.#target = destinations(stream)[0]);
@@ -293,9 +314,9 @@ class Pipe extends AsyncResource implements Waiting {
       this.#position(),
       left,
     );
-    this.#advance(Math.max(0, moved - header.length));
+    this.#advance(max(0, moved - header.length));
     if (moved === 0 && header !== "") giveBack(target);
-    else if (moved < header.length) (this.#socket as Socket).write(header.slice(moved), "latin1");
+    else if (moved < header.length) (this.#socket as Socket).write(call(sliceString, header, moved), "latin1");
     if (action === Action.Yield) return turns.wait(this);
     if (action === Action.Done) return this.#end();
     if (corked) this.#shared.sys?.push(queue.fd());
@@ -368,7 +389,7 @@ class Pipe extends AsyncResource implements Waiting {
     this.#seek();
     // Up to a page boundary, so that the kernel goes on at one.
     const size = this.#begun && this.#size > PAGE ? this.#size - ((this.#position() + this.#size) % PAGE) : this.#size;
-    this.#original.call(stream, size);
+    call(this.#original, stream, size);
   }
 
   /** A stream without `start` reads at its file's own position. */

@@ -5,6 +5,7 @@
 import { Socket } from "node:net";
 import { Writable } from "node:stream";
 import { argumentError } from "./errors.js";
+import { call, defineProperty, isExtensible } from "./originals.js";
 
 /** What stands in a queue: a transfer. */
 export interface Job {
@@ -80,7 +81,7 @@ const { _write: DEFAULT_WRITE } = Writable.prototype as unknown as Inner;
 /** The _write of a stream that has only _writev. */
 function one(writev: Writev): Write {
   return function (this: unknown, chunk, encoding, done) {
-    writev.call(this, [{ chunk, encoding }], done);
+    call(writev, this, [{ chunk, encoding }], done);
   };
 }
 const { _write: SOCKET_WRITE, _writev: SOCKET_WRITEV } = Socket.prototype as unknown as Inner;
@@ -93,7 +94,7 @@ const bytesWritten = Object.getOwnPropertyDescriptor(Socket.prototype, "bytesWri
 const BYTES_WRITTEN: PropertyDescriptor & ThisType<Inner> = {
   configurable: true,
   get() {
-    const bytes: number | undefined = bytesWritten?.call(this);
+    const bytes: number | undefined = bytesWritten && call(bytesWritten, this);
     return bytes === undefined ? bytes : bytes + (this[NATIVE] ?? 0);
   },
 };
@@ -109,10 +110,10 @@ const queues = (stream: Writable): boolean => stream.write === WRITE && stream i
 export function queueOf(stream: Writable, fdOf: FdOf = nodeFd): Queue {
   const known = (stream as { [QUEUE]?: StreamQueue | CallQueue })[QUEUE];
   if (known?.current) return known;
-  if (!Object.isExtensible(stream))
+  if (!isExtensible(stream))
     throw argumentError(TypeError, "socket must not be frozen, or else closed to new properties");
   const queue = queues(stream) ? new StreamQueue(stream, known, fdOf) : new CallQueue(stream);
-  Object.defineProperty(stream, QUEUE, { value: queue, configurable: true });
+  defineProperty(stream, QUEUE, { value: queue, configurable: true });
   return queue;
 }
 
@@ -186,13 +187,13 @@ class StreamQueue extends Base implements Queue {
     };
     this.#installed = function (this: Inner, chunk, encoding, done) {
       const job = (chunk as { [JOB]?: Job })[JOB];
-      if (job === undefined) write.call(this, chunk, encoding, done);
+      if (job === undefined) call(write, this, chunk, encoding, done);
       else job.start(leave(done));
     };
     this.#inner._write = this.#installed;
     if (stream instanceof Socket && this.#inner[NATIVE] === undefined) {
       this.#inner[NATIVE] = 0;
-      Object.defineProperty(stream, "bytesWritten", BYTES_WRITTEN);
+      defineProperty(stream, "bytesWritten", BYTES_WRITTEN);
     }
   }
 
@@ -221,7 +222,8 @@ class StreamQueue extends Base implements Queue {
   enter(job: Job): void {
     // A batch would hand the marker to _writev: none is made while a job is in the queue.
     if (this.#batch.jobs++ === 0) this.#inner._writev = null;
-    const marker = Object.assign(Buffer.alloc(0), { [JOB]: job });
+    const marker: Buffer & { [JOB]?: Job } = Buffer.alloc(0);
+    marker[JOB] = job;
     this.stream.write(marker, (error) => {
       if (error && job.drop()) this.#leave();
     });

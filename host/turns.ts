@@ -3,6 +3,7 @@
 // next one.
 
 import type { Core } from "./core.js";
+import { call, sliceArray } from "./originals.js";
 
 /** What goes on in a later turn. */
 export interface Waiting {
@@ -62,7 +63,7 @@ export class Turns {
    * yet: so it is for what uses its share, by enter and leave.
    */
   wait(one: Waiting): void {
-    this.#waiting.push(one);
+    this.#waiting[this.#waiting.length] = one;
     if (!this.#asked) this.#ask();
   }
 
@@ -84,7 +85,7 @@ export class Turns {
       }
     } finally {
       // One that throws, in a process that survives it, must not leave the others waiting for ever.
-      this.#waiting = waiting.slice(i);
+      this.#waiting = call(sliceArray, waiting, i) as Waiting[];
       if (this.#waiting.length > 0 && !this.#asked) this.#ask();
     }
   };

@@ -395,13 +395,23 @@ test("types that are defined later are said", async () => {
   assert.is(after, "text/odd; charset=utf-8");
 });
 
-test("who replaced fs.createReadStream or fs.stat is asked", async () => {
+test("who replaced fs.createReadStream, fs.stat, or what a stream calls, is asked", async () => {
   fs.writeFileSync(path.join(root, "asked"), "raw");
   const at = await site(serveStatic(root));
   const get = async () => parse(await within(exchange(at.port, request("/asked")), "the answer"));
   for (let i = 0; i < 2; i++) assert.is((await get()).body.toString(), "raw");
-  const { createReadStream, stat } = fs;
+  const { createReadStream, stat, open, read, close } = fs;
+  const asked: string[] = [];
   try {
+    for (const [name, before] of Object.entries({ open, read, close })) {
+      const after = (...args: never[]) => {
+        asked.push(name);
+        return (before as (...args: never[]) => void)(...args);
+      };
+      Object.assign(fs, { [name]: after });
+      assert.is((await get()).body.toString(), "raw");
+      Object.assign(fs, { [name]: before });
+    }
     fs.createReadStream = ((...args: Parameters<typeof createReadStream>) =>
       createReadStream(...args).map((part: Buffer) => part.toString().toUpperCase())) as never;
     if (lacks("live imports of node:fs") === null) assert.is((await get()).body.toString(), "RAW");
@@ -410,9 +420,10 @@ test("who replaced fs.createReadStream or fs.stat is asked", async () => {
       setImmediate(done, Object.assign(new Error("hidden"), { code: "ENOENT" }))) as never;
     if (lacks("live imports of node:fs") === null) assert.match((await get()).status, /404/);
   } finally {
-    Object.assign(fs, { createReadStream, stat });
+    Object.assign(fs, { createReadStream, stat, open, read, close });
   }
   await at.close();
+  assert.equal([...new Set(asked)], ["open", "read", "close"]);
 });
 
 test("what is listened for in the next microtask is heard, each time", async () => {

@@ -4,12 +4,14 @@
 
 import type { Stats } from "node:fs";
 import { OutgoingMessage } from "node:http";
+import { SafeMap } from "../originals.js";
 import type { SendStream } from "./sendstream.js";
 
 /** In `send`'s order; Content-Type and Content-Length follow. */
 const NAMES = ["Accept-Ranges", "Cache-Control", "Last-Modified", "ETag"] as const;
 
 const SETTINGS = ["_acceptRanges", "_cacheControl", "_etag", "_immutable", "_lastModified", "_maxage"] as const;
+type Setting = (typeof SETTINGS)[number];
 
 interface Known {
   readonly size: number;
@@ -22,14 +24,14 @@ interface Known {
 const MOST = 10_000;
 
 export class Memo {
-  readonly #known = new Map<string, Known>();
+  readonly #known = new SafeMap<string, Known>();
 
   /** Sets the headers for a file that is as it was; false where `send` has to make them. */
   say(stream: SendStream, path: string, { size, mtimeMs }: Stats): boolean {
     const known = this.#known.get(path);
     if (known === undefined || known.size !== size || known.mtimeMs !== mtimeMs) return false;
     for (let i = 0; i < SETTINGS.length; i++) {
-      if (stream[SETTINGS[i] as (typeof SETTINGS)[number]] !== known.settings[i]) return false;
+      if (stream[SETTINGS[i] as Setting] !== known.settings[i]) return false;
     }
     for (let i = 0; i < NAMES.length; i++) {
       const value = known.values[i];
@@ -43,8 +45,10 @@ export class Memo {
   /** What `send` has just set. */
   keep(stream: SendStream, path: string, { size, mtimeMs }: Stats): void {
     if (this.#known.size >= MOST) this.#known.clear();
-    const settings = SETTINGS.map((name) => stream[name]);
-    const values = NAMES.map((name) => stream.res.getHeader(name) as string | undefined);
+    const settings: unknown[] = [];
+    const values: (string | undefined)[] = [];
+    for (let i = 0; i < SETTINGS.length; i++) settings[i] = stream[SETTINGS[i] as Setting];
+    for (let i = 0; i < NAMES.length; i++) values[i] = stream.res.getHeader(NAMES[i] as string) as string | undefined;
     this.#known.set(path, { size, mtimeMs, settings, values });
   }
 }
@@ -66,8 +70,8 @@ export function plain(stream: SendStream, { setHeader, type, isConditionalGET }:
   if (stream.setHeader !== setHeader || stream.type !== type || stream.isConditionalGET !== isConditionalGET)
     return false;
   if (req.headers.range !== undefined || res.getHeader("Content-Type") !== undefined) return false;
-  for (const name of CONDITIONS) if (req.headers[name] !== undefined) return false;
-  for (const name of SETTINGS) if (stream[name] === undefined) return false;
-  for (const name of NAMES) if (res.getHeader(name) !== undefined) return false;
+  for (let i = 0; i < CONDITIONS.length; i++) if (req.headers[CONDITIONS[i] as string] !== undefined) return false;
+  for (let i = 0; i < SETTINGS.length; i++) if (stream[SETTINGS[i] as Setting] === undefined) return false;
+  for (let i = 0; i < NAMES.length; i++) if (res.getHeader(NAMES[i] as string) !== undefined) return false;
   return true;
 }

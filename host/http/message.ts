@@ -3,6 +3,7 @@
 
 import { type IncomingMessage, OutgoingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
+import { isArray } from "../originals.js";
 
 /** A request and a response as node:http has them, or as node:http2's compatibility layer does. */
 export type Request = Pick<IncomingMessage, "method" | "url" | "headers">;
@@ -50,7 +51,7 @@ export function obstacle(res: Response): string | null {
   if ((socket as Socket & { _httpMessage?: unknown })._httpMessage !== res) return "the socket is another's";
   if (socket.write !== socketWrite) return "socket.write was replaced";
   if (socket.writableCorked > 0) return "the socket is corked";
-  if (!Array.isArray(inner.outputData) || inner.outputData.length > 0) return "the response holds data back";
+  if (!isArray(inner.outputData) || inner.outputData.length > 0) return "the response holds data back";
   return null;
 }
 

@@ -1,9 +1,9 @@
 // The `send` package, and how its bodies leave. All that comes before the body (ranges, ETag, conditional
 // requests, dotfiles, traversal, directories, its events) is send's own work.
 
-import fs, { type ReadStream, type Stats } from "node:fs";
+import type { ReadStream, Stats } from "node:fs";
 import { argumentError } from "../errors.js";
-import { setImmediate } from "../immediate.js";
+import { closeSync, setImmediate } from "../originals.js";
 import type { Shared } from "../sendfile.js";
 import { describe, PathSource } from "../source.js";
 import { unchanged } from "./files.js";
@@ -52,7 +52,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
     return () => {
       if (state.held !== held) return;
       state.held = null;
-      fs.closeSync(fd);
+      closeSync(fd);
     };
   };
 

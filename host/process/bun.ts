@@ -2,8 +2,8 @@
 
 import { sourceOf } from "../bun/file.js";
 import { fdOf, queueOf, type TCPSocket } from "../bun/socket.js";
-import { setImmediate } from "../immediate.js";
 import { type Adapter, createHost, type Host } from "../index.js";
+import { setImmediate } from "../originals.js";
 import { openBunFFI } from "../syscalls/bun.js";
 import { linux } from "../syscalls/linux.js";
 import { wasm } from "../wasm.js";

@@ -1,7 +1,7 @@
 // The host of this Node process: one for all its front doors.
 
-import { setImmediate } from "../immediate.js";
 import { type Adapter, createHost, type Host } from "../index.js";
+import { setImmediate } from "../originals.js";
 import { openSyscalls } from "../syscalls/index.js";
 import { wasm } from "../wasm.js";
 import { modeOf } from "./mode.js";

@@ -2,6 +2,7 @@
 
 import { constants } from "node:os";
 import { Fault } from "../../assembly/abi.js";
+import { SafeMap } from "../originals.js";
 
 const SORTED: readonly (readonly [Fault, readonly string[]])[] = [
   [Fault.WouldBlock, ["EAGAIN", "EWOULDBLOCK"]],
@@ -21,8 +22,8 @@ export interface Errnos {
 
 /** By the names and numbers of a system. */
 export function errnos(numbers: Readonly<Record<string, number>>): Errnos {
-  const faults = new Map<number | undefined, Fault>();
-  const found = new Map<number, string>();
+  const faults = new SafeMap<number | undefined, Fault>();
+  const found = new SafeMap<number, string>();
   for (const [name, errno] of Object.entries(numbers)) if (!found.has(errno)) found.set(errno, name);
   for (const [fault, names] of SORTED) for (const name of names) faults.set(numbers[name], fault);
   faults.delete(undefined);

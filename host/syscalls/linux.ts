@@ -88,7 +88,7 @@ const FRAME_WORDS = 14;
 /** Whether the administrator has set TCP_NOTSENT_LOWAT for all sockets, which none of them tells. */
 function limited(): boolean {
   try {
-    return fs.readFileSync("/proc/sys/net/ipv4/tcp_notsent_lowat", "latin1").trim() !== "4294967295";
+    return fs.readFileSync("/proc/sys/net/ipv4/tcp_notsent_lowat", "latin1") !== "4294967295\n";
   } catch {
     return true; // there is no such option, or nobody is to know
   }

@@ -36,7 +36,8 @@ export type Difference =
   | "keep-alive of HTTP/1.0"
   | "a loader that can be watched"
   | "a bound of what the kernel holds unsent"
-  | "ticks between callbacks";
+  | "ticks between callbacks"
+  | "callbacks without an iterator of arrays";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -51,6 +52,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "live imports of node:fs": "under Deno syncBuiltinESMExports() changes no import",
     "a Blob of a file is the file": "fs.openAsBlob() under Deno reads the file at once",
     "ticks between callbacks": "under Deno several callbacks may run before the ticks of the first",
+    "callbacks without an iterator of arrays": "what setImmediate() is given Deno calls by a spread",
     "a bound of what the kernel holds unsent": "Deno might ask for permission to read what the system has as one",
   },
   bun: {

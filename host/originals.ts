@@ -1,0 +1,49 @@
+// Globals and methods as they were when this was loaded; Node's own code has such a list, and calls it primordials.
+// A program may replace or delete any of them. What runs in every program that loads sendoff/register (require(),
+// fs.stat, a file that is piped) must work on, and what it does behind the program's back must not be seen by tests
+// that put a clock or a file system of their own in place. Neither for-of, spread nor [destructuring] is at hand there:
+// they ask Array.prototype for its iterator.
+
+import fs from "node:fs";
+
+/** To be given no arguments: Node spreads them, by Array.prototype's iterator. */
+export const setImmediate: (callback: () => void) => NodeJS.Immediate = globalThis.setImmediate;
+
+export const { closeSync, fstatSync, statfs } = fs;
+
+export const { isArray } = Array;
+export const { max, min } = Math;
+export const { defineProperty, getOwnPropertySymbols, hasOwn, isExtensible } = Object;
+export const { apply } = Reflect;
+export const { slice: sliceArray } = Array.prototype;
+export const { slice: sliceString } = String.prototype;
+export const textOf: (this: unknown) => string = Function.prototype.toString;
+
+/** `method.call(self, ...args)`. */
+export const call = Function.prototype.call.bind(Function.prototype.call) as <T, A extends unknown[], R>(
+  method: (this: T, ...args: A) => R,
+  self: T,
+  ...args: A
+) => R;
+
+const { exec } = RegExp.prototype;
+
+/** `pattern.test(text)`, which would ask for `exec`. */
+export const matches = (pattern: RegExp, text: string): boolean => call(exec, pattern, text) !== null;
+
+const description = Object.getOwnPropertyDescriptor(Symbol.prototype, "description")?.get as (this: symbol) => string;
+
+/** `symbol.description`. */
+export const describeSymbol = (symbol: symbol): string | undefined => call(description, symbol);
+
+/** A collection with methods of its own. */
+function safe<C extends new (...args: never[]) => object>(Collection: C): C {
+  const Safe = class extends (Collection as unknown as new () => object) {};
+  Object.defineProperties(Safe.prototype, Object.getOwnPropertyDescriptors(Collection.prototype));
+  return Safe as unknown as C;
+}
+
+export const SafeMap = safe(Map);
+export const SafeSet = safe(Set);
+export const SafeWeakMap = safe(WeakMap);
+export const SafeWeakSet = safe(WeakSet);
