@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 // The `sendoff` command: finds the sub-command, and turns what it throws into words and a status.
 
+import "./engine.js";
+
 import { readFileSync } from "node:fs";
+import { say } from "../host/say.js";
 import { UsageError } from "./arguments.js";
 import { explain } from "./report.js";
 
@@ -85,6 +88,6 @@ try {
   const hint = usage
     ? ` (see sendoff ${argv[0] !== undefined && Object.hasOwn(COMMANDS, argv[0]) ? `${argv[0]} ` : ""}--help)`
     : "";
-  process.stderr.write(`sendoff: ${explain(error)}${hint}\n`);
+  say(`sendoff: ${explain(error)}${hint}`);
   process.exitCode = usage ? 2 : 1;
 }

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { createSecureContext } from "node:tls";
 import { configureExit, onExit } from "sendoff";
+import { say } from "../host/say.js";
 import { duration, integer, parse, UsageError } from "./arguments.js";
 import { known } from "./info.js";
 import { certificate, MARGIN, open, type Settings } from "./server.js";
@@ -167,9 +168,9 @@ function announce({ root, host, tls, timeout }: Settings, port: number, way: str
   const urls = hosts.map(
     (one) => `  ${tls === null ? "http" : "https"}://${one.includes(":") ? `[${one}]` : one}:${port}/\n`,
   );
-  process.stderr.write(`Serving ${root}\n${urls.join("")}${way}\n`);
+  say(`Serving ${root}\n${urls.join("")}${way}`);
   onExit(() => {
-    process.stderr.write(`stopping: running downloads get ${timeout / 1000} s; a second Ctrl-C ends them at once\n`);
+    say(`stopping: running downloads get ${timeout / 1000} s; a second Ctrl-C ends them at once`);
   });
 }
 

@@ -5,6 +5,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:ht
 import { join, relative, sep } from "node:path";
 import { inside } from "../host/http/inside.js";
 import { serveStatic } from "../host/http.js";
+import { say } from "../host/say.js";
 import { listing } from "./listing.js";
 import { errorPage, folderPage, HEADERS, orderOf } from "./page.js";
 
@@ -91,7 +92,7 @@ function fail(req: IncomingMessage, res: ServerResponse, { statusCode, code, mes
   if (res.headersSent) return void res.destroy();
   let status = statusCode ?? 500;
   if (status === 500) status = STATUS[code ?? ""] ?? 500;
-  if (status === 500) process.stderr.write(`sendoff: ${JSON.stringify(req.url)}: ${code ?? ""} ${message}\n`);
+  if (status === 500) say(`sendoff: ${JSON.stringify(req.url)}: ${code ?? ""} ${message}`);
   // What was meant for the file; 416 brings its own.
   for (const name of res.getHeaderNames()) if (name !== "connection") res.removeHeader(name);
   for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);

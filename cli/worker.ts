@@ -1,5 +1,6 @@
 // One of the workers of `sendoff serve --workers`: a server in a process of node:cluster. It ends with its primary.
 
+import { say } from "../host/say.js";
 import { explain } from "./report.js";
 import { open, type Settings } from "./server.js";
 
@@ -7,7 +8,7 @@ process.once("message", async (settings: Settings) => {
   try {
     await open(settings);
   } catch (error) {
-    process.stderr.write(`sendoff: ${explain(error)}\n`);
+    say(`sendoff: ${explain(error)}`);
     process.exit(1);
   }
 });

@@ -5,6 +5,7 @@ import cluster, { type Worker } from "node:cluster";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { exitNow, onExit } from "sendoff";
+import { say } from "../host/say.js";
 import { MARGIN, type Settings } from "./server.js";
 
 /** A worker that dies sooner, in ms, was hardly any use. */
@@ -33,11 +34,11 @@ export async function startWorkers(count: number, settings: Settings): Promise<v
       short = performance.now() - born < SHORT_LIFE ? short + 1 : 0;
       const words = `sendoff: worker ${worker.process.pid} died (${signal ?? `status ${code}`})`;
       if (short === SHORT_LIVES) {
-        process.stderr.write(`${words}, as ${SHORT_LIVES - 1} did before it: that is enough\n`);
+        say(`${words}, as ${SHORT_LIVES - 1} did before it: that is enough`);
         void exitNow(1);
         return;
       }
-      process.stderr.write(`${words}: another one takes its place\n`);
+      say(`${words}: another one takes its place`);
       setTimeout(() => stopping || fork(), short === 0 ? 0 : PAUSE * 2 ** (short - 1));
     });
     return worker;
@@ -46,9 +47,9 @@ export async function startWorkers(count: number, settings: Settings): Promise<v
   const stop = async ({ signal = "SIGTERM" }: { signal?: string }) => {
     stopping = true;
     const ends = [...workers].map((worker) => once(worker, "exit"));
-    for (const worker of workers) worker.process.kill(signal as NodeJS.Signals);
+    for (const worker of workers) kill(worker, signal);
     const late = setTimeout(() => {
-      for (const worker of workers) worker.process.kill("SIGKILL");
+      for (const worker of workers) kill(worker, "SIGKILL");
     }, settings.timeout + MARGIN);
     await Promise.allSettled(ends);
     clearTimeout(late);
@@ -57,4 +58,13 @@ export async function startWorkers(count: number, settings: Settings): Promise<v
 
   const first = Array.from({ length: count }, fork);
   await Promise.all(first.map((worker) => once(worker, "listening")));
+}
+
+/** Not by worker.process.kill(), which under Deno ends the channel too: a server that closes says so there. */
+function kill({ process: { pid } }: Worker, signal: string): void {
+  try {
+    process.kill(pid as number, signal);
+  } catch {
+    // It has died, and its 'exit' is on the way.
+  }
 }

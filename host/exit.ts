@@ -85,7 +85,7 @@ export interface Runtime {
   boot(): Core;
   /** Milliseconds, from any start, that only grow. */
   now(): number;
-  /** A line on stderr. */
+  /** A line on stderr, or nowhere: never an error. */
   write(line: string): void;
   /** Whether the process was started to ignore this signal, and the runtime has left it so. */
   ignored(signal: number): boolean;

@@ -5,6 +5,7 @@ import { host } from "#process";
 import { copies } from "./http/loads.js";
 import { accelerate } from "./http/send.js";
 import { install } from "./pipe.js";
+import { say } from "./say.js";
 
 const { shared } = host();
 if (shared.auto !== "copy") {
@@ -13,7 +14,7 @@ if (shared.auto !== "copy") {
   install(shared, (reason) => {
     if (!debug || seen.has(reason)) return;
     seen.add(reason);
-    process.stderr.write(`sendoff: a pipe was left alone: ${reason}\n`);
+    say(`sendoff: a pipe was left alone: ${reason}`);
   });
   copies((send) => {
     try {

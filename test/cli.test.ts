@@ -7,8 +7,10 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type ListenOptions, type Socket } from "node:net";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
+import { runNode } from "./lib/child.js";
 import { COMMAND, call, childrenOf, inFolder, run, runs, start, until } from "./lib/command.js";
 import { place } from "./lib/line.js";
+import { runtime } from "./lib/runtime.js";
 import { test } from "./lib/scene.js";
 
 const linux = process.platform === "linux";
@@ -349,6 +351,25 @@ test("--version is package.json's", async () => {
   const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
   assert.is((await call(["--version"])).stdout, `${version}\n`);
 });
+
+if (runtime === "node") {
+  test("a Node that is too old: one line, and an error of the library", async () => {
+    const { engines } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
+    const needed = Number(/^>=(\d+)$/.exec(engines.node)?.[1]);
+    const old = `{ value: { ...process.versions, node: "${needed - 1}.9.9" } }`;
+    const flag = `--import=data:text/javascript,${encodeURIComponent(`Object.defineProperty(process, "versions", ${old})`)}`;
+    const words = `sendoff: Node >= ${needed} is needed (this is ${needed - 1}.9.9)`;
+    for (const args of [["--version"], ["serve"], []]) {
+      const got = await run(args, {}, ([node = "", ...rest]) => [node, flag, ...rest]);
+      assert.equal(got, { status: 1, signal: null, stdout: "", stderr: `${words}\n` });
+    }
+    for (const name of ["sendoff", "sendoff/exit", "sendoff/http", "sendoff/register"]) {
+      const { code, stderr } = await runNode(["-e", `import("${name}")`], { flags: [flag] });
+      assert.is(code, 1, name);
+      assert.ok(stderr.includes(`\nError: ${words}\n`), `${name}: ${stderr}`);
+    }
+  });
+}
 
 test("info --json: versions, and what was found", async () => {
   const { status, stdout } = await run(["info", "--json"], { SENDOFF_FFI: "none" });

@@ -2,7 +2,7 @@
 // its functions say, and its wait status.
 
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -755,6 +755,41 @@ row("log: one that throws costs nobody anything", {
   act: kill("SIGTERM"),
   lines: ["ran"],
   status: 1,
+});
+
+// Nobody hears the log
+
+/** It closes stderr; then the signal comes. */
+const deaf = (signal: NodeJS.Signals) => (child: Child) => {
+  child.process.stderr?.destroy();
+  kill(signal)(child);
+};
+const unheard = { program: "unheard.mjs", lines: ["begins", "ends", "rest"], status: "SIGTERM" } as const;
+row("log: stderr without a reader", { ...unheard, args: ["log"], act: deaf("SIGTERM") });
+row("log: stderr on a full disk", {
+  ...unheard,
+  args: ["log"],
+  command: (usual) => ["sh", "-c", 'exec "$@" 2> /dev/full', "sh", ...usual],
+  act: kill("SIGTERM"),
+  skip: !existsSync("/dev/full") && "no /dev/full",
+});
+row("log: stderr full, and never read", {
+  ...unheard,
+  args: ["full", JSON.stringify({ deadline: 500 })],
+  unread: true,
+  act: (child) => {
+    child.process.stderr?.pause();
+    kill("SIGTERM")(child);
+  },
+  skip: DENO && "Deno writes to a pipe before it goes on: a full one stops the process itself",
+});
+row("log: stderr without a reader is no error of the program, until it writes itself", {
+  program: "unheard.mjs",
+  args: ["program"],
+  act: deaf("SIGUSR2"),
+  lines: ["alive 0", "error EPIPE"],
+  status: 1,
+  skip: (!NODE && "process.stderr of Deno and Bun emits one error in its life") || (!POSIX && "no SIGUSR2 here"),
 });
 
 function has(command: string): boolean {

@@ -41,6 +41,9 @@ export const { onExit, exitNow, configureExit } = openExit({
     };
   },
 
+  // What is written has left when write() returns. What waits all the same is behind a write that threw, for ever.
+  flush: (done) => done(),
+
   watch(watcher) {
     const leave = (error?: unknown) => {
       const code = error === undefined ? Deno.exitCode : 1;

@@ -1,10 +1,12 @@
 // Exit functions for Node >= 20.
 
+import { checkEngine } from "../engine.js";
 import { type ExitApi, openExit } from "../exit.js";
 import { common } from "./process.js";
 
 export type { ExitApi, ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions, Registrar } from "../exit.js";
 
+checkEngine();
 const exit = openExit(common);
 
 /**

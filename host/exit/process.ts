@@ -9,6 +9,7 @@ import { isMainThread } from "node:worker_threads";
 import { Fault } from "../../assembly/abi.js";
 import { boot } from "../core.js";
 import type { Runtime, Watcher } from "../exit.js";
+import { say } from "../say.js";
 import { wasm } from "../wasm.js";
 import { type Emitter, type Listener, Others } from "./others.js";
 
@@ -36,9 +37,7 @@ export const common: Runtime = {
 
   now: () => performance.now(),
 
-  write(line) {
-    process.stderr.write(`${line}\n`);
-  },
+  write: say,
 
   // Node itself has reset what it inherited; the others leave it.
   ignored(signal) {

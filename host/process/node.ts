@@ -1,10 +1,13 @@
 // The host of this Node process: one for all its front doors.
 
+import { checkEngine } from "../engine.js";
 import { type Adapter, createHost, type Host } from "../index.js";
 import { setImmediate } from "../originals.js";
 import { openSyscalls } from "../syscalls/index.js";
 import { wasm } from "../wasm.js";
 import { modeOf } from "./mode.js";
+
+checkEngine();
 
 /** What Node lends. Throws a TypeError where SENDOFF_MODE is none. */
 export function adapter(): Adapter {

@@ -24,10 +24,14 @@ export interface Running {
   readonly ended: Promise<Result>;
 }
 
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+/** Another way to start a command: gets the usual command line. */
+export type Wrap = (usual: readonly string[]) => readonly string[];
+
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, wrap: Wrap = (usual) => usual): Running {
   // SENDOFF_* of the test run itself are no part of what is tested here.
   const { SENDOFF_MODE: _mode, SENDOFF_FFI: _ffi, ...inherited } = process.env;
-  const child = spawn(process.execPath, ["--no-warnings", COMMAND, ...args], {
+  const [program = "", ...rest] = wrap([process.execPath, "--no-warnings", COMMAND, ...args]);
+  const child = spawn(program, rest, {
     env: { ...inherited, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -46,8 +50,13 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
   return { child, ended };
 }
 
-export function run(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Result> {
-  return start(args, env).ended;
+export function run(args: readonly string[], env?: NodeJS.ProcessEnv, wrap?: Wrap): Promise<Result> {
+  return start(args, env, wrap).ended;
+}
+
+/** By a shell that does something first: `script` ends with what becomes the command, as in `exec "$@" > FILE`. */
+export function shell(script: string): Wrap {
+  return (usual) => ["sh", "-c", script, "sh", ...usual];
 }
 
 let called = 0;

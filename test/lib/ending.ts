@@ -118,6 +118,7 @@ export async function run(program: string, start: Start = {}): Promise<Ended> {
   } finally {
     clearTimeout(watchdog);
     child.stdout?.destroy();
+    child.stderr?.destroy();
     rmSync(folder, { recursive: true, force: true });
   }
 }

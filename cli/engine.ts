@@ -1,0 +1,11 @@
+// The first import of the command: to a Node that is too old it says so in one line, and ends.
+
+import { checkEngine } from "../host/engine.js";
+import { say } from "../host/say.js";
+
+try {
+  checkEngine();
+} catch (error) {
+  say((error as Error).message);
+  process.exit(1);
+}
