@@ -2,6 +2,7 @@
 // thread pool is spared a trip. As io_uring does it: openat2(2) with RESOLVE_CACHED, else a thread.
 
 import fs from "node:fs";
+import { closeFd } from "./close.js";
 import type { Syscalls } from "./syscalls/linux.js";
 
 export interface Opened {
@@ -69,7 +70,7 @@ export class Opener {
       if (stat.dev !== this.#met.get(path)) this.met(path, stat); // behind another link, say
       return { path, fd, stat };
     }
-    fs.closeSync(fd);
+    closeFd(fd);
     this.#met.delete(path);
     return null;
   }
@@ -79,7 +80,7 @@ export class Opener {
     const fd = this.#reach(path, true);
     if (fd < 0) return null;
     const stat = look(fd);
-    if (stat !== null) fs.closeSync(fd);
+    if (stat !== null) closeFd(fd);
     return stat;
   }
 
@@ -94,7 +95,7 @@ function look(fd: number): fs.Stats | null {
   try {
     return fs.fstatSync(fd);
   } catch {
-    fs.closeSync(fd);
+    closeFd(fd);
     return null;
   }
 }

@@ -82,8 +82,13 @@ export function install(shared: Shared, leave: Leave): () => void {
       return _destroy.call(this, error, callback);
     }
     this.fd = null;
-    fs.closeSync(fd);
-    setImmediate(callback, error);
+    let failure: Error | null = null;
+    try {
+      fs.closeSync(fd);
+    } catch (thrown) {
+      failure = thrown as Error;
+    }
+    setImmediate(callback, failure ?? error); // as Node has it: the close's own comes first
   };
 
   // A server asks what a file is before it streams it: of one that was streamed before, without a thread as well.

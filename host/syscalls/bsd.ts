@@ -3,6 +3,7 @@
 
 import * as fs from "node:fs";
 import { Fault } from "../../assembly/abi.js";
+import { closeFd } from "../close.js";
 import type { Memory } from "../core.js";
 import { errnos } from "./errno.js";
 import type { Libc } from "./libc.js";
@@ -110,7 +111,7 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
         // To no fd at all: a kernel that knows the call answers EBADF.
         return { sendfile: move(-1, fd, 0, 1, 0) >= 0 || sys.errno === EBADF, nowait: false };
       } finally {
-        fs.closeSync(fd);
+        closeFd(fd);
       }
     },
 

@@ -3,6 +3,7 @@
 import * as fs from "node:fs";
 import { constants } from "node:os";
 import { Fault } from "../../assembly/abi.js";
+import { closeFd } from "../close.js";
 import type { Imports, Memory } from "../core.js";
 import { sort } from "./errno.js";
 import type { Libc } from "./libc.js";
@@ -179,7 +180,7 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
         const nowait = sys.read(fd, at(OPTVAL), 0, 1);
         return { sendfile, nowait: nowait >= 0 || nowait === -Fault.WouldBlock };
       } finally {
-        fs.closeSync(fd);
+        closeFd(fd);
       }
     },
 

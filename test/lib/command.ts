@@ -23,10 +23,12 @@ export interface Running {
   readonly ended: Promise<Result>;
 }
 
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+/** `before` are the words in front of the program: a tracer's. */
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, before: readonly string[] = []): Running {
   // SENDOFF_* of the test run itself are no part of what is tested here.
   const { SENDOFF_MODE: _mode, SENDOFF_FFI: _ffi, ...inherited } = process.env;
-  const child = spawn(process.execPath, ["--no-warnings", COMMAND, ...args], {
+  const [program = "", ...rest] = [...before, process.execPath, "--no-warnings", COMMAND, ...args];
+  const child = spawn(program, rest, {
     env: { ...inherited, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

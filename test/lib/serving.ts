@@ -19,8 +19,12 @@ export interface Serving {
 }
 
 /** Starts it on a free port; resolves once it listens. */
-export async function serving(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Serving> {
-  const { child, ended } = start(["serve", "--port", "0", ...args], env);
+export async function serving(
+  args: readonly string[],
+  env?: NodeJS.ProcessEnv,
+  before?: readonly string[],
+): Promise<Serving> {
+  const { child, ended } = start(["serve", "--port", "0", ...args], env, before);
   let stdout = "";
   let stderr = "";
   let over: Result | null = null;
