@@ -2,6 +2,7 @@
 // for one another, and for the caller's own writes before them where the runtime can tell; a write of the
 // caller's while a transfer runs goes out somewhere in between.
 
+import { something } from "./errors.js";
 import type { Done, Job, Queue } from "./queue.js";
 
 /** What an adapter lends of a connection. */
@@ -88,15 +89,15 @@ class ConnQueue implements Queue {
         this.#next();
       });
     if (this.#conn.flush === undefined || this.closed) return start();
-    this.#conn.flush().then(start, (error: Error) => {
+    this.#conn.flush().then(start, (error: unknown) => {
       this.#fail(error);
       start();
     });
   }
 
-  #fail(error: Error): void {
+  #fail(error: unknown): void {
     this.#gone = true;
-    this.errored = error;
+    this.errored = something(error) as Error;
   }
 
   write(chunks: Uint8Array[], done: Done): void {
@@ -113,9 +114,9 @@ class ConnQueue implements Queue {
     };
     all().then(
       () => done(),
-      (error: Error) => {
+      (error: unknown) => {
         this.#fail(error);
-        done(error);
+        done(this.errored);
       },
     );
   }

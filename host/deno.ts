@@ -30,7 +30,9 @@ export * from "./door.js";
  * @returns the bytes of the file that were sent, header and trailer not counted. As CPython's
  *   socket.sendfile(), but a file that is shorter than it was at the start is an error, not a short count.
  * @throws TypeError or RangeError for a bad argument, before anything is opened or sent;
- *   {@link SendfileError} for everything else, with the bytes `sent`.
+ *   {@link SendfileError} for everything else, with the bytes `sent`. Where all were sent and then close(2) fails on
+ *   a path (EIO, EDQUOT), that is the error, with `syscall` "close", as at the end of CPython's `with open()` and of
+ *   Node's `pipeline()`.
  */
 export function sendfile(socket: Writable | Conn, file: File | FsFile, options?: SendfileOptions): Promise<number> {
   return host().sendfile(socket, file, options);

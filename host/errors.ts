@@ -60,19 +60,66 @@ export class SendfileError extends Error {
     if (details.path !== undefined) this.path = details.path;
   }
 
-  /** The same failure, with the bytes that left before it. */
+  /** The same failure, with the bytes that left before it. Never throws, whatever was thrown. */
   static after(sent: number, error: unknown): SendfileError {
-    const { code, message, syscall, errno, path } = (error ?? {}) as NodeJS.ErrnoException;
+    if (is(error, SendfileError) && error.sent === sent) return error;
     // A DOMException's code is a number; an AggregateError of several refused addresses has no words.
-    const name = typeof code === "string" ? code : "ERR_SENDFILE_FAILED";
-    return new SendfileError(name, message || (typeof code === "string" ? code : String(error)), {
+    const code = codeOf(error);
+    const errno = property(error, "errno");
+    return new SendfileError(code ?? "ERR_SENDFILE_FAILED", text(error, "message") || (code ?? inWords(error)), {
       sent,
-      syscall,
-      errno,
-      path,
+      syscall: text(error, "syscall"),
+      errno: typeof errno === "number" ? errno : undefined,
+      path: text(error, "path"),
       cause: error,
     });
   }
+}
+
+/** A property of what somebody threw: a getter may throw in its turn, and so does each look at a revoked Proxy. */
+function property(thrown: unknown, name: string): unknown {
+  try {
+    return (thrown as Record<string, unknown> | null | undefined)?.[name];
+  } catch {
+    return undefined;
+  }
+}
+
+function text(thrown: unknown, name: string): string | undefined {
+  const value = property(thrown, name);
+  return typeof value === "string" ? value : undefined;
+}
+
+function is<T>(thrown: unknown, type: new (...args: never[]) => T): thrown is T {
+  try {
+    return thrown instanceof type;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether it says that an argument was bad: ours, or Node's of the same kind. */
+export function isArgumentError(thrown: unknown): thrown is TypeError | RangeError {
+  return (is(thrown, TypeError) || is(thrown, RangeError)) && codeOf(thrown)?.startsWith("ERR_") === true;
+}
+
+/** What was thrown, as String() has it. */
+function inWords(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return "a value that can't be told";
+  }
+}
+
+/** The `code` of what was thrown, where it is text. */
+export function codeOf(thrown: unknown): string | undefined {
+  return text(thrown, "code");
+}
+
+/** What was thrown, where no error is told by null or undefined: those can be thrown as well. */
+export function something(thrown: unknown): unknown {
+  return thrown || new Error(`${inWords(thrown)} was thrown`);
 }
 
 /** Code and words of a Fault that needs no errno. */

@@ -31,7 +31,8 @@ export type { File } from "./source.js";
  *   The position of a `FileHandle` or fd is not moved.
  * @returns the bytes of the file that were sent; 0 where there is no body.
  * @throws TypeError or RangeError for a bad argument, or a `Content-Length` that is not the count;
- *   SendfileError for everything else, with the bytes `sent`.
+ *   SendfileError for everything else, with the bytes `sent`. Where close(2) fails on a path whose bytes were all
+ *   sent (`syscall` is "close"), the response is complete, and its connection is kept.
  */
 export function respond(req: Request, res: Response, file: File, options?: http.RespondOptions): Promise<number> {
   return http.respond(host().shared, req, res, file, options);
@@ -42,6 +43,7 @@ export function respond(req: Request, res: Response, file: File, options?: http.
  * dotfiles, traversal and directories are the `send` package's business; bodies go as by {@link respond}.
  *
  * With `next`, what is not there is passed on (`fallthrough`), as serve-static does; without it, answered.
+ * A file that can't be closed after its response is a warning of the process.
  *
  * @param root a folder, absolute or from the working directory.
  * @throws TypeError for a bad argument, at once.

@@ -2,7 +2,8 @@
 // thread pool is spared a trip. As io_uring does it: openat2(2) with RESOLVE_CACHED, else a thread.
 
 import type fs from "node:fs";
-import { closeSync, fstatSync, SafeMap, SafeSet, statfs } from "./originals.js";
+import { closeFd } from "./close.js";
+import { fstatSync, SafeMap, SafeSet, statfs } from "./originals.js";
 import type { Syscalls } from "./syscalls/linux.js";
 
 export interface Opened {
@@ -76,7 +77,7 @@ export class Opener {
       if (stat.dev !== this.#met.get(path)) this.met(path, stat); // behind another link, say
       return { path, fd, stat };
     }
-    closeSync(fd);
+    closeFd(fd);
     this.#met.delete(path);
     return null;
   }
@@ -86,7 +87,7 @@ export class Opener {
     const fd = this.#reach(path, true);
     if (fd < 0) return null;
     const stat = look(fd);
-    if (stat !== null) closeSync(fd);
+    if (stat !== null) closeFd(fd);
     return stat;
   }
 
@@ -101,7 +102,7 @@ function look(fd: number): fs.Stats | null {
   try {
     return fstatSync(fd);
   } catch {
-    closeSync(fd);
+    closeFd(fd);
     return null;
   }
 }

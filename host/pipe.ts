@@ -96,8 +96,13 @@ export function install(shared: Shared, leave: Leave): () => void {
       return call(_destroy, this, error, callback);
     }
     this.fd = null;
-    closeSync(fd);
-    setImmediate(() => callback(error));
+    let failure: Error | null = null;
+    try {
+      closeSync(fd);
+    } catch (thrown) {
+      failure = thrown as Error;
+    }
+    setImmediate(() => callback(failure ?? error)); // as Node has it: the close's own comes first
   };
 
   // A server asks what a file is before it streams it: of one that was streamed before, without a thread as well.

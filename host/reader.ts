@@ -1,5 +1,7 @@
 // A source for files that a runtime reads by promises: what connQueue is for connections.
 
+import { warn } from "./close.js";
+import { something } from "./errors.js";
 import type { Read, Source } from "./source.js";
 
 /** What an adapter lends of a file. */
@@ -38,12 +40,15 @@ class ReaderSource implements Source {
   }
 
   open(done: (error: unknown) => void): void {
-    this.#use(async () => this.#reader.open()).then((size) => {
-      this.size = size;
-      this.early = size === Number.POSITIVE_INFINITY;
-      this.native = !this.early && this.#reader.fd() >= 0;
-      done(null);
-    }, done);
+    this.#use(async () => this.#reader.open()).then(
+      (size) => {
+        this.size = size;
+        this.early = size === Number.POSITIVE_INFINITY;
+        this.native = !this.early && this.#reader.fd() >= 0;
+        done(null);
+      },
+      (error: unknown) => done(something(error)),
+    );
   }
 
   fd(): number {
@@ -53,7 +58,7 @@ class ReaderSource implements Source {
   read(position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
     this.#use(async () => this.#reader.read(position, length)).then(
       (bytes) => done(null, bytes),
-      (error: unknown) => done(error ?? new Error(`reading failed with ${error}`), NOTHING),
+      (error: unknown) => done(something(error), NOTHING),
     );
   }
 
@@ -63,7 +68,16 @@ class ReaderSource implements Source {
       return await job();
     } finally {
       this.#busy = false;
-      if (this.#closed) this.#reader.close?.();
+      if (this.#closed) this.#closeLate();
+    }
+  }
+
+  /** Nobody waits for it any more. */
+  #closeLate(): void {
+    try {
+      this.#reader.close?.();
+    } catch (error) {
+      warn(error);
     }
   }
 

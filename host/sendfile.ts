@@ -7,13 +7,14 @@ import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { Action, Fault, Flag, Way } from "../assembly/abi.js";
 import { onAborted } from "./aborts.js";
+import { warn } from "./close.js";
 import type { Core } from "./core.js";
 import type { Running, Transfers } from "./drain.js";
-import { argumentError, SendfileError, type SendfileErrorCode, WORDS } from "./errors.js";
+import { argumentError, codeOf, SendfileError, type SendfileErrorCode, something, WORDS } from "./errors.js";
 import type { Opener } from "./open.js";
 import { type FdOf, type Job, type Queue, queueOf } from "./queue.js";
 import type { Scratch } from "./scratch.js";
-import { describe, type File, type Lseek, type Source, sourceOf } from "./source.js";
+import { closeAlone, describe, type File, type Lseek, type Source, sourceOf } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
 import type { Turns, Waiting } from "./turns.js";
@@ -109,7 +110,7 @@ export function sendfile(
       if (checked.signal?.aborted) throw aborted(checked.signal, 0);
       shared.transfers.check();
     } catch (refusal) {
-      source.close();
+      closeAlone(source);
       throw refusal;
     }
     new Transfer(shared, queue, source, checked, resolve, reject);
@@ -224,6 +225,9 @@ const GONE = new Set<string | undefined>([
   "ERR_STREAM_PREMATURE_CLOSE",
 ]);
 
+/** How a transfer fails; `complete` where all was sent, and only its file could not be given back. */
+export type Reject = (error: SendfileError, complete: boolean) => void;
+
 /** Timers take a 32-bit number of milliseconds. */
 const LONGEST = 0x7fffffff;
 
@@ -239,7 +243,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   readonly #source: Source;
   readonly #options: Checked;
   readonly #resolve: (sent: number) => void;
-  readonly #reject: (error: Error) => void;
+  readonly #reject: Reject;
   readonly #handle: number;
   readonly #deadline: number;
   /** Lets the queue go on; null before our turn and after it. */
@@ -271,7 +275,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     source: Source,
     options: Checked,
     resolve: (sent: number) => void,
-    reject: (error: Error) => void,
+    reject: Reject,
     before: Running | null = null,
   ) {
     super("sendoff.Transfer");
@@ -287,7 +291,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     const now = shared.now();
     this.#handle = core.transfer_open(now);
     if (this.#handle === 0) {
-      source.close();
+      closeAlone(source);
       throw new SendfileError("ENOMEM", "too many transfers are open");
     }
     if (before === null) shared.transfers.enter(this);
@@ -303,13 +307,12 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
       if (refusal) this.#end(refusal);
       else if (this.#started && !queue.connecting) this.#begin();
     };
-    if (before !== null) ready(null);
-    else source.open(ready);
-    if (this.#over) return;
     try {
-      queue.enter(this);
+      if (before !== null) ready(null);
+      else source.open(ready);
+      if (!this.#over) queue.enter(this);
     } catch (error) {
-      this.#end(error ?? new Error(`${error} was thrown`)); // a stranger's stream, which can't be listened to
+      this.#end(something(error)); // a stranger's file, or stream, which can't be listened to
     }
   }
 
@@ -388,7 +391,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     this.#watch();
     this.#source.read(this.#options.offset, 1, false, 0, (error, bytes) => {
       if (this.#over) return;
-      if (error) return this.#end(error as Error);
+      if (error) return this.#end(error);
       this.#empty = bytes.length === 0;
       this.#begin();
     });
@@ -408,7 +411,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     try {
       this.runInAsyncScope(this.#loop, this);
     } catch (error) {
-      this.#stop(error ?? new Error(`${error} was thrown`));
+      this.#stop(something(error));
     }
     this.#shared.turns.leave();
   }
@@ -493,7 +496,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
       const chunks = [head, bytes, bytes.length === body ? tail : EMPTY].filter((chunk) => chunk.length > 0);
       this.#flight = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
       this.#writing = true;
-      const written = (error?: Error | null) => {
+      const written = (error?: unknown) => {
         this.#writing = false;
         if (this.#over) return this.#free();
         // A stream that was destroyed calls back without an error; what was left of the copy is lost.
@@ -508,7 +511,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
       try {
         this.#queue.write(chunks, written);
       } catch (error) {
-        written(error as Error);
+        written(something(error));
       }
       this.#activity = this.#queue.activity();
       this.#lookAtFlight(); // what the kernel took at once has left, even where the write fails later
@@ -534,7 +537,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     const reuse = way !== Way.Doorbell && !this.#queue.keeps;
     const ahead = way === Way.Copied && reuse ? Math.min(left, length) : 0;
     this.#source.read(position, length, reuse, ahead, (error, bytes) => {
-      if (error && !this.#over) return this.#end(error as Error);
+      if (error && !this.#over) return this.#end(error);
       done(bytes);
     });
   }
@@ -606,14 +609,16 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
 
   // Ends.
 
-  #closed(failed?: NodeJS.ErrnoException | null): SendfileError {
+  #closed(failed?: unknown): SendfileError {
     const sent = this.#sent();
+    const [closed, why] = WORDS[Fault.Closed] as (typeof WORDS)[number];
     // A write that was cancelled says only that the stream went away: why, the stream knows.
-    const cause = failed && failed.code !== "ECANCELED" ? failed : this.#queue.errored;
-    const { errno, syscall, code } = (cause ?? {}) as NodeJS.ErrnoException;
-    if (cause && typeof code === "string" && !GONE.has(code)) return SendfileError.after(sent, cause);
-    const why = `${WORDS[Fault.Closed]?.[1]}${cause ? ` (${cause.message})` : ""}`;
-    return new SendfileError("ERR_SENDFILE_CLOSED", why, { sent, errno, syscall, cause: cause ?? undefined });
+    const cause = failed && codeOf(failed) !== "ECANCELED" ? failed : this.#queue.errored;
+    if (!cause) return new SendfileError(closed, why, { sent });
+    const told = SendfileError.after(sent, cause);
+    if (codeOf(cause) !== undefined && !GONE.has(told.code)) return told;
+    const { errno, syscall, message } = told;
+    return new SendfileError(closed, `${why} (${message})`, { sent, errno, syscall, cause });
   }
 
   #failure(fault: Fault): SendfileError {
@@ -637,17 +642,13 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     this.runInAsyncScope(this.#end, this, error);
   }
 
-  /** The only way out: gives everything back, then settles the promise. */
+  /** The only way out: gives everything back, whatever throws meanwhile, then settles the promise. */
   #end(error: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    const { core, sys, seek, transfers } = this.#shared;
+    const { core, sys, transfers } = this.#shared;
     clearTimeout(this.#timer);
     this.#deaf?.();
-    if (this.#watching) {
-      this.#queue.off("close", this.#onClose);
-      this.#queue.off("connect", this.#onConnect);
-    }
     const sent = this.#sent();
     if (sys !== null && core.transfer_corked(this.#handle) === 1) {
       const fd = this.#queue.fd();
@@ -655,12 +656,35 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     }
     this.#unsent.release();
     core.transfer_close(this.#handle);
-    if (this.#options.seek && this.#begun) this.#source.seek(this.#options.offset + sent, seek);
-    this.#source.close();
-    this.#free();
-    transfers.leave(this);
-    if (error === null) this.#resolve(sent);
-    else this.#reject(error instanceof SendfileError && error.sent === sent ? error : SendfileError.after(sent, error));
+    const thrown = this.#giveBack(sent);
+    try {
+      this.#free();
+    } finally {
+      transfers.leave(this);
+      const failure = error ?? thrown;
+      if (failure === null) this.#resolve(sent);
+      else this.#reject(SendfileError.after(sent, failure), error === null);
+      if (thrown !== null && failure !== thrown) warn(thrown);
+    }
+  }
+
+  /** Leaves the stream and the file to their owners, or closes the file; what that has thrown, or null. */
+  #giveBack(sent: number): unknown {
+    const { offset, seek } = this.#options;
+    try {
+      try {
+        if (this.#watching) {
+          this.#queue.off("close", this.#onClose);
+          this.#queue.off("connect", this.#onConnect);
+        }
+        if (seek && this.#begun) this.#source.seek(offset + sent, this.#shared.seek);
+      } finally {
+        this.#source.close();
+      }
+      return null;
+    } catch (error) {
+      return something(error);
+    }
   }
 
   /** Lets the queue go on, once nothing of ours is being written. */

@@ -4,7 +4,8 @@
 import * as fs from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import { argumentError, SendfileError } from "./errors.js";
+import { warn } from "./close.js";
+import { argumentError, SendfileError, something } from "./errors.js";
 
 /**
  * What can be sent: a path, a file URL, a `FileHandle`, an fd, a `Blob`, bytes, a readable stream or an async
@@ -56,8 +57,27 @@ export interface Source {
   forget?(): void;
   /** Leaves the file's own position there, where it has one. */
   seek(position: number, lseek: Lseek | null): void;
-  /** Gives back what `open` took, once a pending read is over. */
+  /**
+   * Gives back what `open` took, once a pending read is over. Where it throws, the transfer fails with that, though
+   * all bytes may have been sent. It is not called again.
+   */
   close(): void;
+}
+
+/** Closes a source, which may be a stranger's; what that throws, or null. */
+export function close(source: Source): unknown {
+  try {
+    source.close();
+    return null;
+  } catch (error) {
+    return something(error);
+  }
+}
+
+/** Closes a source whose end nobody waits for: that of a transfer that has failed already, say. */
+export function closeAlone(source: Source): void {
+  const error = close(source);
+  if (error !== null) warn(error);
 }
 
 /** Checks the type and makes the source; opens nothing. */
@@ -236,9 +256,18 @@ export abstract class FdSource implements Source {
     this.#pending++;
     this.fetch(buffer, length, this.positioned ? this.start + position : null, (error, bytes) => {
       this.#pending--;
-      if (this.#closing && this.#pending === 0) this.release();
+      if (this.#closing && this.#pending === 0) this.releaseLate();
       done(error, bytes);
     });
+  }
+
+  /** Nobody waits for it any more. */
+  protected releaseLate(): void {
+    try {
+      this.release();
+    } catch (error) {
+      warn(error);
+    }
   }
 
   seek(position: number, lseek: Lseek | null): void {
@@ -284,7 +313,7 @@ export class PathSource extends FdSource {
     fs.open(this.#path, "r", (error, fd) => {
       if (error) return done(error);
       this.#fd = fd;
-      if (this.#closed) this.release();
+      if (this.#closed) this.releaseLate();
       this.#met(done);
     });
   }
@@ -332,11 +361,11 @@ class HandleSource extends FdSource {
   }
 
   open(done: (error: unknown) => void): void {
-    if (this.#handle.fd < 0) return done(closedFile());
     try {
+      if (this.#handle.fd < 0) throw closedFile();
       this.look(this.#handle.fd);
     } catch (error) {
-      return done(error);
+      return done(something(error));
     }
     done(null);
   }
@@ -356,9 +385,10 @@ class HandleSource extends FdSource {
     position: number | null,
     done: (error: unknown, bytes: number) => void,
   ): void {
-    this.#handle.read(buffer, 0, length, position).then(
-      ({ bytesRead }) => done(null, bytesRead),
-      (error: unknown) => done(error, 0),
+    const read = async () => (await this.#handle.read(buffer, 0, length, position)).bytesRead;
+    read().then(
+      (bytes) => done(null, bytes),
+      (error: unknown) => done(something(error), 0),
     );
   }
 
@@ -476,7 +506,7 @@ class BlobSource extends FdlessSource implements Source {
       .arrayBuffer()
       .then(
         (bytes) => done(null, new Uint8Array(bytes)),
-        (error: unknown) => done(error, NOTHING),
+        (error: unknown) => done(something(error), NOTHING),
       );
   }
 
@@ -507,7 +537,7 @@ class IterableSource extends FdlessSource implements Source {
       if (typeof on === "function") on.call(this.#iterable, "error", () => {});
       this.#iterator = this.#iterable[Symbol.asyncIterator]();
     } catch (error) {
-      return done(error);
+      return done(something(error));
     }
     done(null);
   }
@@ -527,7 +557,7 @@ class IterableSource extends FdlessSource implements Source {
     };
     next().then(
       () => this.#deliver(length, done),
-      (thrown: unknown) => done(thrown || new Error(`the source threw ${thrown}`), NOTHING),
+      (thrown: unknown) => done(something(thrown), NOTHING),
     );
   }
 

@@ -5,10 +5,10 @@ import { AsyncResource } from "node:async_hooks";
 import type { Socket } from "node:net";
 import { dash } from "../dash.js";
 import type { Running } from "../drain.js";
-import { argumentError, SendfileError } from "../errors.js";
+import { argumentError, isArgumentError, SendfileError } from "../errors.js";
 import { type Queue, queueOf } from "../queue.js";
 import { aborted, type Checked, check, type Mode, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
-import { describe, type File, type Source, sourceOf } from "../source.js";
+import { close, closeAlone, describe, type File, type Source, sourceOf } from "../source.js";
 import type { Waiting } from "../turns.js";
 import {
   announces,
@@ -68,6 +68,9 @@ export function respond(
   });
 }
 
+/** How a body fails; `complete` where all of it was sent, and only its file could not be given back. */
+export type RejectBody = (error: Error, complete: boolean) => void;
+
 /**
  * The body of one response, from the call on; its source is closed on every way out. It begins in the next turn of the
  * event loop, one response after the other, in the async context of its caller.
@@ -80,7 +83,7 @@ export class Body extends AsyncResource implements Running, Waiting {
   #source: Source;
   readonly #range: Range;
   readonly #resolve: (sent: number) => void;
-  readonly #reject: (error: Error) => void;
+  readonly #reject: RejectBody;
   /** When its deadline began to run. */
   readonly #called: number;
   #settled = false;
@@ -92,7 +95,7 @@ export class Body extends AsyncResource implements Running, Waiting {
     source: Source,
     range: Range,
     resolve: (sent: number) => void,
-    reject: (error: Error) => void,
+    reject: RejectBody,
   ) {
     super("sendoff.Body");
     this.#shared = shared;
@@ -113,14 +116,14 @@ export class Body extends AsyncResource implements Running, Waiting {
     try {
       this.#check();
       transfers.enter(this);
+      // Who says the length twice knows it: then the file isn't asked.
+      if (source.believe !== undefined && range.count === lengthOf(this.#res)) {
+        source.believe(range.offset + range.count);
+        turns.wait(this);
+      } else this.#open();
     } catch (error) {
-      return this.abort(error);
+      this.abort(error);
     }
-    // Who says the length twice knows it: then the file isn't asked.
-    if (source.believe !== undefined && range.count === lengthOf(this.#res)) {
-      source.believe(range.offset + range.count);
-      turns.wait(this);
-    } else this.#open();
   }
 
   #open(): void {
@@ -132,7 +135,7 @@ export class Body extends AsyncResource implements Running, Waiting {
       whole(source, (error, bytes) => {
         if (error) return this.abort(error);
         if (bytes !== null) {
-          source.close();
+          closeAlone(source);
           this.#source = sourceOf(bytes);
         }
         turns.wait(this);
@@ -153,12 +156,13 @@ export class Body extends AsyncResource implements Running, Waiting {
     this.#settled = true;
     const res = this.#res;
     this.#shared.transfers.leave(this);
-    this.#source.close();
-    const { code } = (error ?? {}) as NodeJS.ErrnoException;
-    const told = error instanceof SendfileError || (typeof code === "string" && code.startsWith("ERR_"));
-    const failure = told ? (error as Error) : SendfileError.after(0, error);
-    if (res.headersSent && !res.writableEnded) this.#fail(failure);
-    else this.#reject(failure);
+    closeAlone(this.#source);
+    const failure = isArgumentError(error) ? error : SendfileError.after(0, error);
+    try {
+      if (res.headersSent && !res.writableEnded) res.destroy();
+    } finally {
+      this.#reject(failure, false);
+    }
   }
 
   /** The connection can't be kept. Whoever replaced destroy() may throw. */
@@ -166,7 +170,7 @@ export class Body extends AsyncResource implements Running, Waiting {
     try {
       this.#res.destroy();
     } finally {
-      this.#reject(error);
+      this.#reject(error, false);
     }
   }
 
@@ -184,14 +188,15 @@ export class Body extends AsyncResource implements Running, Waiting {
     }
   }
 
-  /** All of the body has gone. Whoever replaced end() may throw. */
-  #end(sent: number): void {
+  /** All of the body has gone; `unclosed` is why its file could not be closed. Whoever replaced end() may throw. */
+  #end(sent: number, unclosed: unknown): void {
     try {
       this.#res.end();
     } catch (error) {
-      return this.#reject(SendfileError.after(sent, error));
+      return this.#reject(SendfileError.after(sent, error), false);
     }
-    this.#resolve(sent);
+    if (unclosed === null) this.#resolve(sent);
+    else this.#reject(SendfileError.after(sent, unclosed), true);
   }
 
   /** The source is open: says how long it is, and sends it. */
@@ -221,8 +226,7 @@ export class Body extends AsyncResource implements Running, Waiting {
       }
     }
     if (bare || req.method === "HEAD" || count === 0) {
-      source.close();
-      return this.#end(0);
+      return this.#end(0, close(source));
     }
 
     let queue: Queue | null = null;
@@ -252,10 +256,7 @@ export class Body extends AsyncResource implements Running, Waiting {
       const { moved } = dash(shared, queue, out, source.fd(), header, range.offset + (source.start ?? 0), count);
       already = Math.max(0, moved - header.length);
       header = header.slice(moved);
-      if (already === count) {
-        source.close();
-        return this.#end(already);
-      }
+      if (already === count) return this.#end(already, close(source));
     }
     this.#wait(queue ?? queueOf(res), header, already, count);
   }
@@ -279,11 +280,13 @@ export class Body extends AsyncResource implements Running, Waiting {
       },
       (sent) => {
         unwatch();
-        this.#end(already + sent);
+        this.#end(already + sent, null);
       },
-      (error) => {
+      (error, complete) => {
         unwatch();
-        this.#fail(already === 0 ? error : plus(already, error as SendfileError));
+        const failure = already === 0 ? error : plus(already, error);
+        if (complete) this.#end(failure.sent, failure);
+        else this.#fail(failure);
       },
       this,
     );

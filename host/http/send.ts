@@ -2,8 +2,9 @@
 // requests, dotfiles, traversal, directories, its events) is send's own work.
 
 import type { ReadStream, Stats } from "node:fs";
+import { closeFd, warn } from "../close.js";
 import { argumentError } from "../errors.js";
-import { closeSync, setImmediate } from "../originals.js";
+import { setImmediate } from "../originals.js";
 import type { Shared } from "../sendfile.js";
 import { describe, PathSource } from "../source.js";
 import { unchanged } from "./files.js";
@@ -52,7 +53,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
     return () => {
       if (state.held !== held) return;
       state.held = null;
-      closeSync(fd);
+      closeFd(fd);
     };
   };
 
@@ -102,7 +103,12 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       new PathSource(path, file === null ? {} : { fd: file.fd, stat }),
       rangeOf(start, count, shared.auto, state.size),
       () => apart(() => self.emit("end")),
-      (error) => {
+      (error, complete) => {
+        if (complete) {
+          // Nothing is wrong with the answer: who is told of an error would end its connection.
+          warn(error);
+          return apart(() => self.emit("end"));
+        }
         // A peer that has gone is no news; and there is nobody to tell what the header can't say any more.
         const { code } = error as NodeJS.ErrnoException;
         if (code === "ERR_SENDFILE_CLOSED" && (res.destroyed || !res.headersSent)) return;

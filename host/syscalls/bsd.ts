@@ -3,6 +3,7 @@
 
 import * as fs from "node:fs";
 import { Fault } from "../../assembly/abi.js";
+import { closeFd } from "../close.js";
 import type { Memory } from "../core.js";
 import { errnos } from "./errno.js";
 import type { Libc } from "./libc.js";
@@ -111,7 +112,7 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
         const errno = move(-1, fd, 0, 1, 0) < 0 ? sys.errno : 0;
         return { sendfile: errno === EBADF ? 0 : errno, nowait: false, openat2: false };
       } finally {
-        fs.closeSync(fd);
+        closeFd(fd);
       }
     },
 

@@ -3,6 +3,7 @@
 import * as fs from "node:fs";
 import { constants } from "node:os";
 import { Fault } from "../../assembly/abi.js";
+import { closeFd } from "../close.js";
 import type { Imports, Memory } from "../core.js";
 import { sort } from "./errno.js";
 import type { Libc } from "./libc.js";
@@ -187,7 +188,7 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
           openat2: root >= 0,
         };
       } finally {
-        fs.closeSync(fd);
+        closeFd(fd);
       }
     },
 

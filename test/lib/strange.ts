@@ -42,13 +42,22 @@ const TRAPS: ProxyHandler<object> = {
 
 const NUMBERS = [Number.NaN, 1 / 0, -1 / 0, -0, -1, 0.5, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 1e308];
 
-const BITING: Lazy[] = [
+/** Values that bite when they are looked at, and some that only look strange. */
+export const BITING: readonly Lazy[] = [
   lazy("a Proxy that throws", () => new Proxy({}, TRAPS)),
   lazy("a function Proxy that throws", () => new Proxy(() => {}, { ...TRAPS, apply: bite, construct: bite })),
   lazy("a revoked Proxy", revoked),
   lazy("an object whose constructor throws", () => Object.defineProperty({}, "constructor", { get: bite })),
   lazy("an object whose constructor's name is a symbol", () => ({ constructor: { name: Symbol("name") } })),
   lazy("an object that can't be a primitive", () => ({ [Symbol.toPrimitive]: bite, toString: bite, valueOf: bite })),
+  lazy("an Error whose properties throw", () => {
+    const names = ["stack", "name", "message", "code", "syscall", "errno", "path", "cause", "constructor"];
+    return Object.defineProperties(new Error(), Object.fromEntries(names.map((name) => [name, { get: bite }])));
+  }),
+  lazy("an Error whose properties are no text", () =>
+    Object.assign(new Error(), { message: Symbol("message"), code: 2n, syscall: {}, errno: "5", path: [] }),
+  ),
+  lazy("a frozen object", () => Object.freeze({ code: "EFROZEN" })),
   lazy("an object without a prototype", () => Object.create(null)),
   lazy("a detached ArrayBuffer", detached),
   lazy("a detached Uint8Array", () => {
