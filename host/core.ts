@@ -1,7 +1,7 @@
 // boot(): the one place where the core is instantiated, and checked.
 
 import { instantiateSync } from "@assemblyscript/loader";
-import { ABI_VERSION } from "../assembly/abi.js";
+import { ABI_VERSION, Action, Flag, Way } from "../assembly/abi.js";
 
 /** The core's linear memory; `buffer` is another one after it has grown. */
 export interface Memory {
@@ -72,4 +72,31 @@ export function boot(bytes: Uint8Array, imports: Imports): Core {
     throw new Error(`core.wasm has ABI version ${core.abi()}, this host needs ${ABI_VERSION}`);
   }
   return core;
+}
+
+/** One transfer for each import, by what of it is asked first; and the Way of the copy that a refusal leads to. */
+const REFUSALS: readonly (readonly [header: number, flags: number, way: Way])[] = [
+  [0, Flag.Native, Way.Doorbell], // sendfile
+  [0, Flag.Native | Flag.Probe, Way.Cold], // read
+  [1, Flag.Native, Way.Doorbell], // send
+];
+
+/**
+ * Whether the core hears a refusal: every import of it has to answer minus WouldBlock for now. V8's baseline
+ * compiler on loong64 hands it a -1 that is greater than 0, so that bytes are counted that never left.
+ */
+export function hears(core: Core): boolean {
+  core.turn_begin(0);
+  return REFUSALS.every(([header, flags, way]) => {
+    const handle = core.transfer_open(0);
+    core.transfer_extent(handle, header, 0, 1 << 20, 0, flags);
+    try {
+      const copies = core.transfer_run(handle, -1, -1, 0) === Action.Copy;
+      return copies && core.transfer_way(handle) === way && core.transfer_at(handle) === 0;
+    } catch {
+      return false; // a trap: what it was told can't be
+    } finally {
+      core.transfer_close(handle);
+    }
+  });
 }

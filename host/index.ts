@@ -1,8 +1,8 @@
 // A host: the core, and what a runtime lends it. Names no runtime.
 
 import type { Writable } from "node:stream";
-import { ABI_VERSION } from "../assembly/abi.js";
-import { boot, type Memory } from "./core.js";
+import { ABI_VERSION, Fault } from "../assembly/abi.js";
+import { boot, hears, type Memory } from "./core.js";
 import { type DrainOptions, Transfers } from "./drain.js";
 import { argumentError, SendfileError } from "./errors.js";
 import { Opener } from "./open.js";
@@ -85,6 +85,10 @@ export interface Host<S = never, F = never> {
   drain(options: DrainOptions): Promise<void>;
 }
 
+/** Why nothing goes natively where the core can't hear a refusal. */
+const MISREADS =
+  "this engine's Wasm misreads a negative number that JavaScript returns (V8's baseline compiler on loong64 does: node --no-liftoff mends it)";
+
 /**
  * A host of one's own: the core, over what a runtime lends.
  *
@@ -93,15 +97,17 @@ export interface Host<S = never, F = never> {
  */
 export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Adapter): Host<S, F> {
   const { auto: asked = "auto" } = adapter;
-  // The imports are there before the memory that the calls need.
+  // The imports are there before the memory that the calls need. Until these are there each would block, as `hears` has it.
   let sys: Syscalls | null = null;
+  const blocked = -Fault.WouldBlock;
   const core = boot(bytes, {
-    sendfile: (out, file, offset, count) => (sys as Syscalls).sendfile(out, file, offset, count),
-    read: (file, ptr, offset, count) => (sys as Syscalls).read(file, ptr, offset, count),
-    send: (out, ptr, count, more) => (sys as Syscalls).send(out, ptr, count, more),
+    sendfile: (out, file, offset, count) => (sys === null ? blocked : sys.sendfile(out, file, offset, count)),
+    read: (file, ptr, offset, count) => (sys === null ? blocked : sys.read(file, ptr, offset, count)),
+    send: (out, ptr, count, more) => (sys === null ? blocked : sys.send(out, ptr, count, more)),
   });
   const found = adapter.open(core.memory, core.frame());
-  const reason = typeof found === "string" ? found : asked === "copy" ? "SENDOFF_MODE=copy" : null;
+  const reason =
+    typeof found === "string" ? found : asked === "copy" ? "SENDOFF_MODE=copy" : hears(core) ? null : MISREADS;
   if (typeof found !== "string") sys = found;
   const wary = asked === "auto" ? (sys?.wary ?? null) : null;
   const auto = wary === null ? asked : "copy";

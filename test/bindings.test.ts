@@ -115,6 +115,30 @@ row("T23 SENDOFF_MODE=copy holds for responses by mode 'native' as well", async 
   assert.match(answer.message, /SENDOFF_MODE=copy/);
 });
 
+row(
+  "an engine that misreads a negative answer: 'auto' copies, 'native' refuses, both say why",
+  async (t) => {
+    const path = tempFile(t, pattern(1_000_000));
+    const options = { flags: ["--import", new URL("../../test/fixtures/misreads.mjs", import.meta.url).href] };
+    const auto = await run<Report>(transfer(path, "auto"), options);
+    const misread = /^this engine's Wasm misreads a negative number/;
+    assert.is(auto.found.native, false);
+    assert.match(auto.found.reason as string, misread);
+    assert.type(auto.found.binding, "string");
+    assert.is(auto.sent, 1_000_000);
+    assert.is(auto.got, 1_000_000);
+    assert.is(auto.last?.copied, 1_000_000);
+    const forced = await run<Report>(transfer(path, "native"), options);
+    const { code, message } = forced.sent as { code: string; message: string };
+    assert.is(code, "ERR_SENDFILE_NOT_AVAILABLE");
+    assert.ok(message.endsWith(`: ${auto.found.reason}`), message);
+    assert.is(forced.got, 0);
+    const info = ok(await runNode([join(build, "cli/sendoff.js"), "info"], options));
+    assert.match(info, /^native +off: this engine's Wasm misreads .+; so every byte is copied/m);
+  },
+  koffi || nodeFFI ? null : "there is no native binding",
+);
+
 row("a word that SENDOFF_FFI or SENDOFF_MODE does not know is said, not ignored", async () => {
   const found = await run<Capabilities>(CAPABILITIES, { env: { SENDOFF_FFI: "libffi" } });
   assert.is(found.native, false);

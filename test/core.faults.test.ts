@@ -3,7 +3,7 @@
 
 import * as assert from "uvu/assert";
 import { Action, Fault, Flag, Way } from "../assembly/abi.js";
-import type { Core } from "../host/core.js";
+import { type Core, hears } from "../host/core.js";
 import { type Build, each } from "./lib/core.js";
 import { type Extent, type Outcome, Stream } from "./lib/stream.js";
 
@@ -173,5 +173,22 @@ each("core: faults", (test, build) => {
     assert.is(end.doorbells, 2049);
     assert.is(end.calls, 2049);
     assert.is(end.stream.tally[Way.Doorbell], BigInt(MiB));
+  });
+
+  test("an engine that misreads the answer of any import is found out, and the core can be used on", () => {
+    const block = () => -Fault.WouldBlock;
+    const blocked = { sendfile: block, read: block, send: block };
+    assert.is(hears(build.boot(blocked)), true);
+    for (const name of Object.keys(blocked)) {
+      for (const misread of [1, 0xffff]) {
+        const core = build.boot({ ...blocked, [name]: () => misread });
+        assert.is(hears(core), false, `${name} ${misread}`);
+        const handle = core.transfer_open(0);
+        core.transfer_extent(handle, 0, 0, 100, 0, 0);
+        assert.is(core.transfer_run(handle, -1, -1, 0), Action.Copy);
+        core.transfer_copied(handle, 100, 0);
+        assert.is(core.transfer_run(handle, -1, -1, 0), Action.Done);
+      }
+    }
   });
 });
