@@ -4,7 +4,7 @@
 import type fs from "node:fs";
 import { closeFd } from "./close.js";
 import { fstatSync, SafeMap, SafeSet, statfs } from "./originals.js";
-import type { Syscalls } from "./syscalls/linux.js";
+import type { Syscalls } from "./syscalls/contract.js";
 
 export interface Opened {
   readonly path: string;

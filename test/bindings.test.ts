@@ -122,7 +122,7 @@ row(
     const path = tempFile(t, pattern(1_000_000));
     const options = { flags: ["--import", new URL("../../test/fixtures/misreads.mjs", import.meta.url).href] };
     const auto = await run<Report>(transfer(path, "auto"), options);
-    const misread = /^this engine's WebAssembly misreads a negative number/;
+    const misread = /^this engine's Wasm misreads a negative number/;
     assert.is(auto.found.native, false);
     assert.match(auto.found.reason as string, misread);
     assert.type(auto.found.binding, "string");
@@ -135,7 +135,7 @@ row(
     assert.ok(message.endsWith(`: ${auto.found.reason}`), message);
     assert.is(forced.got, 0);
     const info = ok(await runNode([join(build, "cli/sendoff.js"), "info"], options));
-    assert.match(info, /^native +off: this engine's WebAssembly misreads .+; so every byte is copied/m);
+    assert.match(info, /^native +off: this engine's Wasm misreads .+; so every byte is copied/m);
   },
   noBinding,
 );
