@@ -307,7 +307,7 @@ for (const name of ["darwin", "freebsd"] as const) {
       assert.not(sys.isStream(0x7fffffff));
     });
 
-    by("what it says of itself, and what 'auto' means", async (t) => {
+    by("T21 what it says of itself, and what 'auto' means", async (t) => {
       const found = system.host(binding).capabilities();
       assert.is(found.native, true);
       assert.equal(found.kernel, { sendfile: true, nowait: false, openat2: false });

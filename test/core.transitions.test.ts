@@ -220,7 +220,7 @@ each("core: transitions", (test, build) => {
   // Where the bytes are few: header and body in one send(2).
 
   row(
-    "small: header and body in one send",
+    "T27 small: header and body in one send",
     `
     > open header=10 offset=5 count=100 native probe
     > run

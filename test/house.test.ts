@@ -22,10 +22,10 @@ interface File {
 /** import and export from, a bare import, import(), require(). A type is an import too. */
 const IMPORT = /\bfrom\s*["']([^"']+)["']|\bimport\s*["']([^"']+)["']|\b(?:import|require)\s*\(\s*["']([^"']+)["']/g;
 
-function read(folder: string): File[] {
+function read(folder: string, recursive = true): File[] {
   const root = new URL(`${folder}/`, ROOT);
   if (!existsSync(root)) return [];
-  const names = readdirSync(root, { recursive: true, encoding: "utf8" });
+  const names = readdirSync(root, { recursive, encoding: "utf8" });
   return names
     .filter((name) => name.endsWith(".ts"))
     .map((name) => {
@@ -51,6 +51,7 @@ const assembly = read("assembly");
 const host = read("host");
 const cli = read("cli");
 const all = [...assembly, ...host, ...cli];
+const tests = ["test", "test/lib"].flatMap((folder) => read(folder, false));
 
 /** Runtimes by the names of their front doors; and what binds libc. */
 const DOORS = /^host\/(node|deno|bun)\.ts$/;
@@ -199,11 +200,29 @@ test("cli/ imports itself and host/", () => {
 });
 
 test("test/: every file has its tests from lib/scene.ts, where they are watched", () => {
-  const users = read("test").filter(({ code }) => /\bfrom "uvu"/.test(code));
+  const users = tests.filter(({ code }) => /\bfrom "uvu"/.test(code));
   assert.equal(
     users.map(({ path }) => path),
     ["test/lib/scene.ts"],
   );
+});
+
+test("docs/pitfalls.md: each row is in the tests that it names, and each number in a test is a row", () => {
+  const page = readFileSync(new URL("docs/pitfalls.md", ROOT), "utf8");
+  const rows = new Map(
+    [...page.matchAll(/^\| ([TE]\d+) \|.*\| ([^|]*) \|$/gm)].map(([, number = "", files = ""]) => [number, files]),
+  );
+  assert.ok(rows.size > 50);
+  const text = (file: string) => readFileSync(new URL(`test/${file}.test.ts`, ROOT), "utf8");
+  for (const [number, files] of rows) {
+    for (const [, file = ""] of files.matchAll(/`([\w.]+)`/g)) {
+      assert.match(text(file), new RegExp(`["\`].*\\b${number}\\b`), `${file} has no test of ${number}`);
+    }
+  }
+  for (const { path, code } of tests) {
+    for (const [, number = ""] of code.matchAll(/\b(?:row|test)\(\s*["`]([TE]\d+) /g))
+      assert.ok(rows.has(number), `${path}: ${number}`);
+  }
 });
 
 test("no import cycles", () => {

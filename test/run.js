@@ -58,9 +58,9 @@ for (const name of suites) {
   for (const folder of packages) missing.push(await install(folder));
   const wrong = missing.find((reason) => reason !== null);
   const all = wrong === undefined ? entries() : [];
-  const exact = words.some((word) => all.some((entry) => entry.name === word));
-  const wanted = (entry) => words.some((word) => (exact ? entry.name === word : entry.name.includes(word)));
-  const waiting = words.length === 0 ? all : all.filter(wanted);
+  const named = (word) => all.filter((entry) => entry.name === word || entry.name === `${name} ${word}`);
+  const like = (word) => (named(word).length > 0 ? named(word) : all.filter((entry) => entry.name.includes(word)));
+  const waiting = words.length === 0 ? [...all] : [...new Set(words.flatMap(like))];
   if (all.length === 0) lost(name, wrong ?? "there is nothing to run");
   const worker = async () => {
     for (let entry = waiting.shift(); entry !== undefined; entry = waiting.shift()) tell(await watch(entry));

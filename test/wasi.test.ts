@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { closeSync, ftruncateSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { WASI } from "node:wasi";
 import * as assert from "uvu/assert";
 import { tempFolder } from "./lib/files.js";
@@ -44,7 +45,7 @@ for (const out of ["pipe", "non-blocking pipe", "tcp"] satisfies Out[]) {
 
 row("the debug build sends the same", async (scene) => {
   const { folder, path } = made(scene);
-  const module = new URL("../core.wasi.debug.wasm", import.meta.url).pathname;
+  const module = fileURLToPath(new URL("../core.wasi.debug.wasm", import.meta.url));
   exact(await run(scene, folder, { path }, { module, out: "non-blocking pipe" }), BYTES);
 });
 
