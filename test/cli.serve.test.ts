@@ -515,6 +515,20 @@ if (linux) {
       const lines = (await server.stop()).stdout.split("\n");
       assert.is(lines.filter((line) => line.includes("big.bin")).length, 1, "those that never began have no line");
     }));
+
+  test("a client that has a thousand requests wait is cut off, and others are served", () =>
+    site([], fill, async (server, root) => {
+      await truncate(join(root, "big.bin"), 64 << 20); // more than both sockets hold
+      const socket = net.connect(server.port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.pause();
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      socket.write("GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000));
+      await server.logged(/"GET \/big.bin HTTP\/1.1" 200/);
+      socket.resume();
+      await within(closed, "its end");
+      assert.is((await ask(server, "/a.txt")).body.toString(), "hello");
+    }));
 }
 
 test("--quiet: no log; and where nobody reads it any more it serves on", () =>

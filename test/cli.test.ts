@@ -6,7 +6,9 @@ import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type ListenOptions, type Socket } from "node:net";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import * as assert from "uvu/assert";
+import { duration, size } from "../cli/arguments.js";
 import { runNode } from "./lib/child.js";
 import { COMMAND, call, childrenOf, inFolder, run, runs, start, until } from "./lib/command.js";
 import { place } from "./lib/line.js";
@@ -277,6 +279,19 @@ test("--mode native fails where native is off", () =>
     assert.match(stderr, /^sendoff: ERR_SENDFILE_NOT_AVAILABLE: .*; 0 bytes sent\n$/);
   }));
 
+test("send -- --help: what follows two dashes is no option", async () => {
+  const { status, stderr } = await run(["send", "--", "--help"]);
+  assert.is(status, 1);
+  assert.match(stderr, /^sendoff: ENOENT: .*--help'\n$/);
+});
+
+test("bytes and times, by their units", () => {
+  const texts = ["0", "4096", "64k", "64K", "16M", "1G", "2t"].map((text) => size("--count", text, 0));
+  assert.equal(texts, [0, 4096, 1 << 16, 1 << 16, 1 << 24, 2 ** 30, 2 ** 41]);
+  const times = ["500", "500ms", "10s", "1.5s", "2m"].map((text) => duration("--timeout", text));
+  assert.equal(times, [500, 500, 10_000, 1500, 120_000]);
+});
+
 // Wrong arguments: status 2, and one line that names the argument.
 
 const wrong: readonly [args: string[], named: string][] = [
@@ -465,6 +480,18 @@ if (linux) {
 
 const script = spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?? "";
 if (script.includes("util-linux")) {
+  test("a receiver that got other bytes: status 1", () =>
+    inFolder(async (folder) => {
+      const { path } = await made(folder, 1000);
+      const liar = join(folder, "liar.mjs");
+      const lie = 'send.call(process, "digest" in report ? { ...report, digest: "none" } : report, ...rest)';
+      await writeFile(liar, `const { send } = process;\nif (send) process.send = (report, ...rest) => ${lie};\n`);
+      const { status, stdout, stderr } = await run(["send", path], { NODE_OPTIONS: `--import=${pathToFileURL(liar)}` });
+      assert.is(status, 1);
+      assert.is(stdout, "");
+      assert.match(stderr, /^sendoff: ERR_DIGEST: .*the receiver's none; 1000 bytes sent\n$/);
+    }));
+
   test("a bar with rate and time left on a terminal, gone at the end", () =>
     inFolder(async (folder) => {
       // Taken in two parts with a pause, so that the bar is drawn while something is left.

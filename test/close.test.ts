@@ -9,7 +9,6 @@ import { syncBuiltinESMExports } from "node:module";
 import { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { capabilities, type Mode } from "sendoff";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { respond } from "../host/http/respond.js";
 import { serveStatic as serve } from "../host/http/static.js";
@@ -21,7 +20,7 @@ import { faultyHost } from "./lib/faulty.js";
 import { tempFile, tempFolder } from "./lib/files.js";
 import { collect, connect, until } from "./lib/line.js";
 import { lacks } from "./lib/runtime.js";
-import { row, type Scene } from "./lib/scene.js";
+import { row, type Scene, test } from "./lib/scene.js";
 import { serving } from "./lib/serving.js";
 import { site } from "./lib/web.js";
 

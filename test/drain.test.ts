@@ -1,6 +1,7 @@
 // drainOnExit(): a server with a download under way gets SIGTERM.
 
 import * as assert from "uvu/assert";
+import { type Running, Transfers } from "../host/drain.js";
 import { kill, run } from "./lib/ending.js";
 import { lacks } from "./lib/runtime.js";
 import { suite } from "./lib/scene.js";
@@ -20,6 +21,38 @@ const late = "one that is not over by the timeout fails with the bytes sent";
   const { lines, status, stderr } = await run("drain.mjs", { args: ["slow"], act: kill("SIGTERM") });
   assert.equal(lines, ["new: ERR_SENDFILE_ABORTED 0", "ERR_SENDFILE_ABORTED true"], stderr);
   assert.is(status, "SIGTERM", stderr);
+});
+
+test("whoever left before is not aborted, in whatever order they left, and all others are", async () => {
+  const transfers = new Transfers();
+  const aborted: number[] = [];
+  const some = [0, 1, 2, 3, 4].map((i): Running => ({ place: -1, abort: () => void aborted.push(i) }));
+  for (const one of some) transfers.enter(one);
+  for (const i of [1, 4, 0, 1]) transfers.leave(some[i] as Running);
+  await transfers.drain({ timeout: 0 });
+  assert.equal(aborted.sort(), [2, 3]);
+  assert.throws(() => transfers.check(), /the process is ending/);
+});
+
+test("without a timeout a transfer gets all its time", async () => {
+  const transfers = new Transfers();
+  const one: Running = { place: -1, abort: () => assert.unreachable("it has left") };
+  transfers.enter(one);
+  const drained = transfers.drain({ timeout: Number.POSITIVE_INFINITY });
+  await new Promise((resolve) => setTimeout(resolve, 5)); // more than a timer of Infinity ms takes
+  transfers.leave(one);
+  await drained;
+});
+
+test("idle connections are ended again and again, until the last one has gone", async () => {
+  let looks = 0;
+  const server = {
+    gone: () => {},
+    close: (done: () => void) => void (server.gone = done),
+    closeIdleConnections: () => void (++looks === 2 && server.gone()),
+  };
+  await new Transfers().drain({ servers: [server], timeout: 1000 });
+  assert.is(looks, 2);
 });
 
 test.run();

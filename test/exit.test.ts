@@ -311,6 +311,14 @@ row("E8 a function never settles: named, the rest run, dies", {
   status: "SIGTERM",
   check: ({ stderr }) => assert.match(stderr, "exit function slowly was not over in time (50 ms)"),
 });
+row("E8 a function that settles after its time: its answer is none any more", {
+  program: "slow.mjs",
+  args: ["too late"],
+  act: kill("SIGTERM"),
+  lines: ["begins", "next begins", "ends", "next ends", "rest"],
+  status: "SIGTERM",
+  check: ({ stderr }) => assert.is(stderr.match(/exit function/g)?.length, 1, stderr),
+});
 row("E8 the deadline of all", {
   program: "slow.mjs",
   args: ["20000", JSON.stringify({ deadline: 40 })],
@@ -469,6 +477,13 @@ for (const how of ["survives", "survives-rejection"]) {
   });
 }
 
+row("E13 somebody has caught it: a later way out has no error", {
+  program: "uncaught.mjs",
+  args: ["survives", JSON.stringify({ exit: 3 })],
+  lines: ["caught boo", "alive", "2", "1 null"],
+  status: 3,
+});
+
 // E14
 
 row("E14 a natural end waits for async functions", {
@@ -500,6 +515,12 @@ row("E14 another's 'exit' listener calls process.exit(8)", {
   program: "ends.mjs",
   args: ["exit of another"],
   lines: ["2 begins", "2 ends", `1 ${reason({ code: 0 })}`, "exit 0"],
+  status: 8,
+});
+row("E14 another's 'exit' listener that was there before calls process.exit(8)", {
+  program: "ends.mjs",
+  args: ["exit of another, before"],
+  lines: ["2 begins", `1 ${reason({ code: 3 })}`],
   status: 8,
 });
 row("E14 another's 'beforeExit' brings it back to life: only the end is the end", {

@@ -6,7 +6,7 @@ import type { FileHandle } from "node:fs/promises";
 import type { ServerResponse } from "node:http";
 import { Writable } from "node:stream";
 import { SendfileError, type SendfileOptions } from "sendoff";
-import { suite } from "uvu";
+
 import * as assert from "uvu/assert";
 import { connQueue } from "../host/conn.js";
 import { type RespondOptions, respond } from "../host/http/respond.js";
@@ -15,6 +15,7 @@ import { sendfile } from "../host/sendfile.js";
 import { until } from "./lib/command.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount } from "./lib/files.js";
+import { suite } from "./lib/scene.js";
 import { BITING, values } from "./lib/strange.js";
 import { exchange, folder, request, site, within } from "./lib/web.js";
 

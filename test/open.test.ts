@@ -61,6 +61,15 @@ fifoRow("what is there is told without opening it: no lock is lost, no FIFO's wr
   fs.rmSync(file("turns"));
 });
 
+row("what is opened is no child's", () => {
+  for (const look of [false, true]) {
+    const fd = shared.sys?.open(file("a.txt"), look) ?? -1;
+    const flags = /^flags:\s*(\d+)$/m.exec(fs.readFileSync(`/proc/self/fdinfo/${fd}`, "latin1"))?.[1] ?? "0";
+    fs.closeSync(fd);
+    assert.ok((Number.parseInt(flags, 8) & 0o2000000) !== 0, `O_CLOEXEC in ${flags}`);
+  }
+});
+
 row("on a file system that may ask somebody else nothing is opened, nor before it is known", async () => {
   const o = new Opener(shared.sys);
   o.met(file("a.txt"), fs.statSync(root));

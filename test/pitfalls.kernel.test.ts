@@ -344,6 +344,7 @@ row(
 // T13, by TCP_INFO (tcp(7), linux/tcp.h): what the kernel made of the writes.
 
 const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
 const TCP_INFO = 11;
 const NOTSENT_BYTES = 144;
 const DATA_SEGS_OUT = 156;
@@ -485,6 +486,43 @@ row(
     assert.is(tcpInfo(host, near, DATA_SEGS_OUT), 1);
     near.end();
     same(await collect(far), HEADER);
+  },
+  off,
+);
+
+row(
+  "T13 what MSG_MORE held back is sent by TCP_NODELAY, and the socket's own setting stays",
+  async (t) => {
+    for (const noDelay of [false, true]) {
+      const host = faultyHost({ judge: ({ name }) => (name === "sendfile" ? "EIO" : null) });
+      const { near } = await connect(t);
+      near.setNoDelay(noDelay);
+      await failure(host.sendfile(near, tempFile(t, pattern(20_000)), { header: HEADER }));
+      assert.is(option(host, near, TCP_NODELAY, 4), Number(noDelay));
+    }
+  },
+  off,
+);
+
+row(
+  "memory that has grown is used where it is now",
+  async (t) => {
+    const host = faultyHost();
+    const { core } = host.shared;
+    const data = pattern(400_000);
+    const path = tempFile(t, data);
+    const { near, far } = await connect(t);
+    const bytes = collect(far);
+    const sends = () => host.sendfile(near, path, { header: HEADER, mode: "native" });
+    await sends(); // every view of the memory is there
+    const before = host.memory.buffer;
+    const handles: number[] = [];
+    while (host.memory.buffer === before) handles.push(core.transfer_open(0));
+    assert.is(await sends(), data.length);
+    assert.ok(host.sys.isStream(fdOf(near)));
+    for (const handle of handles) core.transfer_close(handle);
+    near.end();
+    same(await bytes, Buffer.concat([HEADER, data, HEADER, data]));
   },
   off,
 );

@@ -10,7 +10,7 @@ import { failure } from "./lib/failure.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount, openFd, openHandle, position, tempFile } from "./lib/files.js";
 import { collect, connect, fdOf, keep, type LineOptions, listen, type Over, still, take, until } from "./lib/line.js";
-import { lacks } from "./lib/runtime.js";
+import { lacks, runtime } from "./lib/runtime.js";
 import { row, test } from "./lib/scene.js";
 
 const MIB = 1024 * 1024;
@@ -469,6 +469,27 @@ for (const mode of MODES) {
     assert.is(near.bytesWritten, DATA.length + 7);
   });
 
+  row(`T30 bytes that go at once are the socket's activity, ${mode}`, async (t) => {
+    const { near } = await connect(t);
+    const timer = near as unknown as { _unrefTimer(): void };
+    let refreshed = 0;
+    timer._unrefTimer = () => void refreshed++;
+    await sendfile(near, tempFile(t, DATA), { mode, count: 4096 });
+    assert.ok(refreshed > 0);
+  });
+
+  row(
+    `a transfer that is over leaves no timer behind, ${mode}`,
+    async (t) => {
+      const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+      const { near } = await connect(t);
+      const before = timers();
+      await sendfile(near, tempFile(t, DATA), { mode, count: 4096, timeout: 60_000, deadline: 60_000 });
+      assert.is(timers(), before);
+    },
+    typeof process.getActiveResourcesInfo === "function" ? null : "this runtime tells of no timers",
+  );
+
   row(
     `T30 the socket's own timeout fires when the transfer stalls, and ends nothing by itself, ${mode}`,
     async (t) => {
@@ -567,6 +588,39 @@ row(
     assert.is(last?.copied, DATA.length);
   },
   lacks("the end of a TLS connection"),
+);
+
+row(
+  "what was on its way when the socket went is not said to be sent",
+  async (t) => {
+    const { near, far } = await connect(t, { over: "unix" });
+    const sending = failure(sendfile(near, DATA));
+    await still(() => left(near));
+    near.destroy();
+    const { code, sent } = await sending;
+    assert.is(code, "ERR_SENDFILE_CLOSED");
+    same(await collect(far), DATA.subarray(0, sent));
+  },
+  lacks("progress of a write"),
+);
+
+row(
+  "what somebody has written past the stream goes first",
+  async (t) => {
+    const { near, far } = await connect(t);
+    const path = tempFile(t, DATA);
+    assert.is(await sendfile(near, path, { count: 5 }), 5); // the socket has been looked at
+    const inner = near as unknown as { _handle: { writeBuffer(req: object, bytes: Uint8Array): number } };
+    const { binding } = process as unknown as { binding(name: string): { WriteWrap: new () => object } };
+    const past = pattern(8 * MIB, 9);
+    const request = Object.assign(new (binding("stream_wrap").WriteWrap)(), { handle: inner._handle, oncomplete() {} });
+    assert.is(inner._handle.writeBuffer(request, past), 0);
+    const sending = sendfile(near, path, { count: 70_000 });
+    near.end();
+    same(await collect(far), Buffer.concat([DATA.subarray(0, 5), past, DATA.subarray(0, 70_000)]));
+    assert.is(await sending, 70_000);
+  },
+  runtime === "node" ? null : "only Node's handles are written to like this",
 );
 
 row("onProgress counts up to the end, and its exception ends the transfer", async (t) => {

@@ -3,7 +3,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { spawn } from "node:child_process";
 import * as dgram from "node:dgram";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import * as fs from "node:fs";
 import * as http from "node:http";
 import type * as net from "node:net";
@@ -15,7 +15,7 @@ import * as assert from "uvu/assert";
 import { pattern, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { openFd, tempFile } from "./lib/files.js";
-import { collect, connect, listen, still, take } from "./lib/line.js";
+import { collect, connect, listen, still, take, until } from "./lib/line.js";
 import { lacks, RUN } from "./lib/runtime.js";
 import { row, type Scene, test } from "./lib/scene.js";
 
@@ -487,6 +487,40 @@ row("a Writable that has only writev", async () => {
   assert.is(await sendfile(target, DATA, { count: 10 }), 10);
   await new Promise((resolve) => target.end("c", () => resolve(null)));
   same(Buffer.concat(got), Buffer.concat([Buffer.from("ab"), DATA.subarray(0, 10), Buffer.from("c")]));
+});
+
+row("what is written to through a write() of its own is written to again after 'drain', and not before", async () => {
+  let writes = 0;
+  const taken: (() => void)[] = [];
+  const target = new Writable({ highWaterMark: 1, write: (_chunk, _encoding, done) => void taken.push(done) });
+  const { write } = target;
+  target.write = function (this: Writable, ...args: unknown[]) {
+    writes++;
+    return Reflect.apply(write, this, args) as boolean;
+  };
+  const bytes = pattern(3 << 20);
+  const sending = sendfile(target, bytes);
+  let over = false;
+  void sending.then(() => (over = true));
+  for (let drained = 0; ; drained++) {
+    await until(() => over || taken.length > 0);
+    if (over) break;
+    for (let i = 0; i < 10; i++) await new Promise((next) => setImmediate(next)); // it could write more by now
+    assert.is(writes, drained + 1);
+    taken.shift()?.();
+  }
+  assert.is(await sending, bytes.length);
+  assert.ok(writes > 1);
+});
+
+row("an AbortSignal that outlives its transfers keeps no listener", async (t) => {
+  const { near } = await connect(t, { over: "unix" });
+  const stop = new AbortController();
+  const { signal } = stop;
+  await Promise.all([1, 2].map((count) => sendfile(near, DATA, { count, signal })));
+  assert.is(getEventListeners(signal, "abort").length, 0);
+  assert.is(await sendfile(near, DATA, { count: 3, signal }), 3);
+  assert.is(getEventListeners(signal, "abort").length, 0);
 });
 
 row("one AbortSignal for many transfers warns of no leak", async (t) => {

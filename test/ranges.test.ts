@@ -8,7 +8,6 @@ import https from "node:https";
 import { createRequire } from "node:module";
 import net from "node:net";
 import tls from "node:tls";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { adapter, host } from "#process";
 import { accelerate } from "../host/http/send.js";
@@ -23,7 +22,7 @@ import { certificate } from "./lib/certificate.js";
 import { counting } from "./lib/counting.js";
 import { collect, keep, listen, take } from "./lib/line.js";
 import { lacks } from "./lib/runtime.js";
-import { row, type Scene } from "./lib/scene.js";
+import { row, type Scene, test } from "./lib/scene.js";
 import { folder, parse } from "./lib/web.js";
 
 const require = createRequire(import.meta.url);

@@ -20,6 +20,7 @@ import { Fault } from "../assembly/abi.js";
 import { copies } from "../host/http/loads.js";
 import { install } from "../host/pipe.js";
 import { counting } from "./lib/counting.js";
+import { faultyHost } from "./lib/faulty.js";
 import { IMPORT, lacks, RUN } from "./lib/runtime.js";
 import { type Body, suite } from "./lib/scene.js";
 import { descriptors, exchange, folder, parse, request, site, undated, within } from "./lib/web.js";
@@ -1034,6 +1035,29 @@ test("another package of send's name is not called", () => {
   assert.type(stranger, "function");
   assert.is(told.length, 0);
 });
+
+natively(
+  "a header that was held back for the file's first bytes goes without them where these have to be read",
+  async () => {
+    const own = faultyHost({ judge: ({ name }) => (name === "sendfile" ? "EINVAL" : null) });
+    const { push } = own.sys;
+    let pushed = 0;
+    own.sys.push = (fd) => {
+      pushed++;
+      push(fd);
+    };
+    const undo = install(own.shared, () => {});
+    const at = await site((_req, res) => {
+      res.setHeader("Content-Length", 70_001);
+      createReadStream(file("odd")).pipe(res);
+    });
+    const got = parse(await within(exchange(at.port, request("/")), "the answer"));
+    await at.close();
+    undo();
+    assert.ok(got.body.equals(fs.readFileSync(file("odd"))));
+    assert.is(pushed, 1);
+  },
+);
 
 natively("a clock that stands still stops nothing", async () => {
   const undo = install(shared, () => {});

@@ -12,6 +12,8 @@ import { syncBuiltinESMExports } from "node:module";
 import net, { type AddressInfo } from "node:net";
 import path from "node:path";
 import tls from "node:tls";
+import v8 from "node:v8";
+import { runInNewContext } from "node:vm";
 import zlib from "node:zlib";
 import { capabilities } from "sendoff";
 import { type RespondOptions, respond } from "sendoff/http";
@@ -21,7 +23,7 @@ import { serveStatic as serve } from "../host/http/static.js";
 import { until } from "./lib/command.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount } from "./lib/files.js";
-import { lacks } from "./lib/runtime.js";
+import { lacks, runtime } from "./lib/runtime.js";
 import { suite } from "./lib/scene.js";
 import { exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
 
@@ -340,6 +342,62 @@ test("a client that goes away with responses behind another: each is told, no fd
   await at.close();
   await until("the files to be closed", () => fdCount(file("8m")) <= before);
 });
+
+test("a client that goes away once its responses have begun behind another: each is told, no fd left", async () => {
+  const before = fdCount(file("8m"));
+  const responses: ServerResponse[] = [];
+  const failures: Promise<{ code: string }>[] = [];
+  const at = await site((req, res) => {
+    responses.push(res);
+    failures.push(
+      respond(req, res, file("8m")).then(
+        () => assert.unreachable("nobody reads"),
+        (error) => error,
+      ),
+    );
+  });
+  const socket = net.connect(at.port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.pause();
+  socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(5));
+  const begun = () => responses.length === 5 && responses.slice(1).every(({ writableLength }) => writableLength > 0);
+  await until("the responses to begin", begun);
+  socket.resetAndDestroy();
+  for (const { code } of await within(Promise.all(failures), "the failures")) assert.is(code, "ERR_SENDFILE_CLOSED");
+  await at.close();
+  await until("the files to be closed", () => fdCount(file("8m")) <= before);
+});
+
+unless(
+  runtime === "node" ? null : "only Node's collector can be called from here",
+  "a connection that lives on keeps none of the responses that waited behind others",
+  async () => {
+    v8.setFlagsFromString("--expose-gc");
+    const collect = runInNewContext("gc") as () => void;
+    const responses: WeakRef<ServerResponse>[] = [];
+    let finished = 0;
+    const at = await site((req, res) => {
+      responses.push(new WeakRef(res));
+      res.once("finish", () => finished++);
+      void respond(req, res, file("page"));
+    });
+    const socket = net.connect(at.port, "127.0.0.1").resume();
+    // The last one is Node's, until another comes.
+    for (const count of [20, 1]) {
+      const all = finished + count;
+      socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(count));
+      await until("the answers", () => finished === all);
+    }
+    const kept = () => responses.slice(0, 19).filter((one) => one.deref() !== undefined).length;
+    for (let i = 0; i < 10 && kept() > 0; i++) {
+      await new Promise((next) => setImmediate(next));
+      collect();
+    }
+    assert.is(kept(), 0);
+    socket.destroy();
+    await at.close();
+  },
+);
 
 test("a file that gets shorter ends the connection, and nothing follows", async () => {
   const name = file("shrinks");

@@ -176,6 +176,7 @@ test("headers that are known are those of the file as it is, of the settings, an
     ["a part of the file", () => (settings = { start: 2, end: 4 } as StaticOptions)],
     ["the whole again", () => (settings = none)],
     ["a type that was set before", () => (before = (res) => res.setHeader("Content-Type", "text/x-mine"))],
+    ["an ETag that was set before", () => (before = (res) => res.setHeader("ETag", '"mine"'))],
     ["and not any more", () => (before = () => {})],
     ["a status of one's own", () => (before = (res) => (res.statusCode = 203))],
     ["a name of the same end", () => fs.renameSync(file, path.join(root, "a.css")), request("/a.css")],
@@ -239,6 +240,22 @@ test("send's events come as before", async () => {
     }
   }
   assert.equal(logs.slice(4), logs.slice(0, 4));
+});
+
+test("accelerate's undo leaves alone what somebody has patched since", () => {
+  const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} } as never, "/"));
+  const { stream } = proto;
+  const undo = accelerate(send);
+  const ours = proto.stream;
+  const theirs = function (this: unknown, ...args: unknown[]) {
+    return Reflect.apply(ours, this, args);
+  };
+  proto.stream = theirs;
+  undo();
+  assert.is(proto.stream, theirs);
+  proto.stream = ours;
+  undo();
+  assert.is(proto.stream, stream);
 });
 
 test("a listener for send's own event 'stream' gets its stream", async () => {
@@ -318,6 +335,16 @@ test.unless(copied, changed, async () => {
       assert.is(got.body.includes("xxxx"), false);
     }
   }
+});
+
+test("a part of a file that got shorter after its headers were made is not sent either", async () => {
+  if (!native) return;
+  const name = path.join(root, "changes");
+  fs.writeFileSync(name, "x".repeat(100_000));
+  const at = await site(serveStatic(root, { setHeaders: () => fs.truncateSync(name, 50_000) }));
+  const got = parse(await within(exchange(at.port, request("/changes", ["Range: bytes=0-9"])), "the answer"));
+  await at.close();
+  assert.match(got.status, /^HTTP\/1.1 (500|404)/);
 });
 
 test("what others put between send and us has its say each time", async () => {
@@ -762,6 +789,18 @@ if (process.platform !== "win32") {
     assert.is(parse(await exchange(one.port, request("/a.txt"))).body.toString(), text);
     await one.close();
     assert.is(descriptors(), before, "nothing is left open");
+    remove();
+  });
+
+  test("symlinks: 'inside': a folder whose name only begins like the root's is outside", async () => {
+    const { root, remove } = folder({ "root/a.txt": text, "root-beside/secret.txt": "secret" });
+    fs.symlinkSync(path.join(root, "root-beside"), path.join(root, "root/out"));
+    const at = await site(serveStatic(path.join(root, "root"), { symlinks: "inside" }));
+    const statuses = ["/a.txt", "/out/secret.txt"].map(
+      async (url) => parse(await exchange(at.port, request(url))).status,
+    );
+    assert.equal(await Promise.all(statuses), ["HTTP/1.1 200 OK", "HTTP/1.1 404 Not Found"]);
+    await at.close();
     remove();
   });
 

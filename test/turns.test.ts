@@ -24,6 +24,7 @@ for (const build of BUILDS) {
     turns.wait(logs("c"));
     assert.throws(() => deferred.shift()?.(), /^b$/);
     assert.equal(log, ["a"]);
+    assert.is(deferred.length, 1, "the next round is on its way");
     deferred.shift()?.();
     turns.wait(logs("d"));
     deferred.shift()?.();

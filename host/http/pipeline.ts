@@ -20,18 +20,23 @@ export function lost(req: Request, res: Response): boolean {
   return awaited(req, res)?.destroyed === true;
 }
 
+/** Those that wait for a connection. Its listener lives as long: it is made where it can hold on to none of them. */
+function waitingFor(socket: Socket): Set<() => void> {
+  const known = waiting.get(socket);
+  if (known !== undefined) return known;
+  const all = new Set<() => void>();
+  waiting.set(socket, all);
+  socket.once("close", () => {
+    for (const one of [...all]) one();
+  });
+  return all;
+}
+
 /** Has `onLost` called when the connection goes away; the function returned takes it back. */
 export function watch(req: Request, res: Response, onLost: () => void): () => void {
   const socket = awaited(req, res);
   if (socket === null) return () => {};
-  let set = waiting.get(socket);
-  if (set === undefined) {
-    const all = new Set<() => void>();
-    waiting.set(socket, (set = all));
-    socket.once("close", () => {
-      for (const one of [...all]) one();
-    });
-  }
-  set.add(onLost);
-  return () => void set.delete(onLost);
+  const all = waitingFor(socket);
+  all.add(onLost);
+  return () => void all.delete(onLost);
 }

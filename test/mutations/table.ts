@@ -1,0 +1,205 @@
+// Mistakes that have been made, or would be, in the host and the command: by the test file that is to notice them, their
+// name, a text that stands once in host/ and cli/, and what it says with the mistake.
+
+type Mutations = { readonly [name: string]: readonly [find: string, replace: string] };
+
+export const TABLE: { readonly [test: string]: Mutations } = {
+  open: {
+    "fd-of-a-stat-left-open": ["if (stat !== null) fs.closeSync(fd);", ""],
+    "fd-of-a-folder-left-open": ["    fs.closeSync(fd);\n    this.#met.delete(path);", "    this.#met.delete(path);"],
+    "opens-on-networks": ["this.#local.set(dev, LOCAL.has(found.type))", "this.#local.set(dev, true)"],
+    "opens-past-permissions": ["guarded ? null : sys", "sys"],
+    "fd-is-inherited": ["const READ = O_NONBLOCK | O_CLOEXEC", "const READ = O_NONBLOCK"],
+  },
+  "pitfalls.files": {
+    "read-ahead-beyond-the-end": ["Math.min(known.bytes, length)", "length"],
+    "sysfs-is-believed": ["stat.size <= 4096)", "stat.size < 4096)"],
+    "reads-after-the-close": ["if (this.#closing) return done(closedFile(), NOTHING);", ""],
+    "count-beyond-the-end": [
+      "const count = Math.min(there, this.#options.count);",
+      "const count = Math.min(MAX, this.#options.count);",
+    ],
+    "position-left-behind": ["this.#source.seek(this.#options.offset + sent, ", "this.#source.seek(sent, "],
+    "range-error-without-its-code": ["const code = type === RangeError", "const code = type === TypeError"],
+    "file-error-is-the-peers": ["return n === -Fault.Closed ? -Fault.System : n;", "return n;"],
+    "offset-of-32-bits": [
+      "      put(OFFSET, offset);\n      return",
+      "      put(OFFSET, offset % 2 ** 32);\n      return",
+    ],
+  },
+  "pitfalls.sockets": {
+    "closed-while-opened": ["if (this.#closed) this.release();", ""],
+    "another-file-by-the-same-fd": [
+      "return dev === this.#dev && ino === this.#ino ? this.#fd : -1;",
+      "return this.#fd;",
+    ],
+    "another-file-in-a-read": [
+      "if (error || this.fd() >= 0) done(error, bytes);",
+      "if (error || this.#fd >= 0) done(error, bytes);",
+    ],
+    "batches-never-again": ["if (--this.#batch.jobs === 0)", "if (this.#batch.jobs-- === 0)"],
+    "overtakes-the-handle": ["if (fd < 0 || this.pending() > 0) return -1;", "if (fd < 0) return -1;"],
+    "past-a-replaced-write": [
+      "if (this.keeps || this.stream.destroyed || handle == null",
+      "if (this.stream.destroyed || handle == null",
+    ],
+    "native-bytes-not-counted": ["this.#inner[NATIVE] = (this.#inner[NATIVE] ?? 0) + bytes;", ""],
+    "idle-timer-forgotten": ["this.#inner._unrefTimer?.();", ""],
+    "timer-left-running": ["    clearTimeout(this.#timer);\n    this.#deaf?.();", "    this.#deaf?.();"],
+    "abort-listener-left": ["    this.#deaf?.();\n", ""],
+    "close-listener-left": ['this.#queue.off("close", this.#onClose);', ""],
+    "goes-on-in-a-write": ["    if (this.#writing) return;\n    const release", "    const release"],
+    "in-flight-is-sent": ["const flight = this.#queue.closed ? 0 : this.#flight;", "const flight = this.#flight;"],
+    "closed-in-a-read": ["if (this.#closing && this.#pending === 0) this.release();", ""],
+  },
+  "pitfalls.streams": {
+    "an-empty-chunk-ends": ["if (value.length === 0) continue;", ""],
+    "early-error-is-fatal": ['if (typeof on === "function") on.call(this.#iterable, "error", () => {});', ""],
+    "source-not-destroyed": [
+      "if (destroy !== undefined) destroy.call(this.#iterable);",
+      "if (destroy !== undefined) return;",
+    ],
+    "drain-not-waited-for": ["if (more !== false) done();", "if (more !== undefined) done();"],
+    "falsy-throw-is-the-end": ["done(thrown || ", "done(thrown && "],
+    "chunk-used-twice": [
+      "const reuse = way !== Way.Doorbell && !this.#queue.keeps;",
+      "const reuse = way !== Way.Doorbell;",
+    ],
+    "last-abort-listener": ["if (set.delete(onAbort) && set.size === 0)", "if (set.delete(onAbort) && set.size === 1)"],
+  },
+  "pitfalls.kernel": {
+    "more-forgotten": ["(more === 0 ? 0 : MSG_MORE)", "0"],
+    "memory-grew": ["words.length > 0 ? words : (words =", "(frameWords.made ??= words ="],
+    "scratch-grew": ["if (this.#bytes.length === 0) this.#bytes =", "if (this.#bytes === undefined) this.#bytes ="],
+    "nodelay-taken-away": ["if (before !== 0) return;", ""],
+    "nodelay-left-behind": ["      words[OPTVAL] = 0;\n", ""],
+    "corked-at-the-end": ["if (fd >= 0) sys.push(fd);", ""],
+    "bound-of-others-taken": [
+      "option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0)",
+      "option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) < 0)",
+    ],
+    "bound-left-behind": ["if (fd >= 0) this.#sys?.limit?.(fd, 0);", ""],
+    "not-to-be-interrupted": ['[Fault.Interrupted, ["EINTR"]],', ""],
+    "einval-is-an-error": ['["EINVAL", "EOPNOTSUPP"', '["EOPNOTSUPP"'],
+    "errno-of-the-wrong-sign": ["{ sent, errno: -errno, syscall }", "{ sent, errno, syscall }"],
+  },
+  turns: {
+    "the-others-wait-for-ever": ["if (this.#waiting.length > 0 && !this.#asked) this.#ask();", ""],
+  },
+  drain: {
+    "idle-connections-kept": ["server.closeIdleConnections?.();", ";"],
+    "new-ones-may-start": ["this.#draining = true;", ""],
+    "place-of-the-last": ["      last.place = place;", ""],
+    "for-ever-is-now": [
+      "timer = setTimeout(resolve, Math.min(timeout, LONGEST));",
+      "timer = setTimeout(resolve, timeout);",
+    ],
+  },
+  ranges: {
+    "range-end-one-more": ["end: Math.max(start, start + count - 1)", "end: Math.max(start, start + count)"],
+  },
+  static: {
+    "beside-the-root": ["= path.relative(root, file);", '= file.startsWith(root) ? "" : "..";'],
+    "above-the-root": ["= path.relative(root, file);", '= path.relative(root, file).replace("../", "");'],
+    "size-not-looked-at": ["known.size !== size ||", ""],
+    "time-not-looked-at": ["|| known.mtimeMs !== mtimeMs", ""],
+    "settings-not-looked-at": ["!== known.settings[i]) return false;", "=== SETTINGS) return false;"],
+    "range-by-known-headers": ["if (req.headers.range !== undefined || ", "if ("],
+    "condition-by-known-headers": [
+      "for (const name of CONDITIONS) if (req.headers[name] !== undefined) return false;",
+      "",
+    ],
+    "etag-that-is-there": ["for (const name of NAMES) if (res.getHeader(name) !== undefined) return false;", ""],
+    "file-of-no-body-left-open": ["      state.held = null;\n      fs.closeSync(fd);", "      state.held = null;"],
+    "shorter-than-its-headers": [
+      "if (range.size !== undefined && source.size < range.size)",
+      "if (range.size === Number.NaN)",
+    ],
+    "redirect-to-another-host": ['asked.replace(/^\\/+/, "/")', "asked"],
+    "vary-forgotten": ["    vary(res);\n", ""],
+    "coding-of-an-error": ['if (!res.headersSent) res.removeHeader("Content-Encoding");', ""],
+    "type-of-the-sibling": [
+      '        this.type(path);\n        res.setHeader("Content-Encoding", coding);',
+      '        res.setHeader("Content-Encoding", coding);',
+    ],
+    "worst-coding-first": [".sort(([, a], [, b]) => b - a)", ".sort(([, a], [, b]) => a - b)"],
+    "replaced-stat-not-asked": [
+      "return fs.createReadStream === createReadStream && known.has(fs.stat);",
+      "return fs.createReadStream === createReadStream;",
+    ],
+    "undo-takes-others-away": ["if (last) Object.assign(proto, before);", "Object.assign(proto, before);"],
+    "arguments-not-seen": [' && !text.includes("arguments")', ""],
+  },
+  register: {
+    "send-told-of-twice": [" && !known.has(exports) && makes(exports)", " && makes(exports)"],
+    "namesake-of-send": [" && makes(exports)) {", ") {"],
+    "uncork-forgotten": ["if (corked) this.#shared.sys?.push(queue.fd());", ""],
+    "pipe-end-one-less": ["Math.min(stat.size, end + 1) - ", "Math.min(stat.size, end) - "],
+    "body-of-a-head": ["    inner._hasBody === true &&\n", ""],
+  },
+  respond: {
+    "header-twice": ["  inner._headerSent = true;\n  return inner._header;", "  return inner._header;"],
+    "not-modified-with-a-body": ["statusCode === 204 || statusCode === 304", "statusCode === 204"],
+    "connection-kept-in-a-failure": [
+      "if (res.headersSent && !res.writableEnded) this.#fail(failure);",
+      "if (res.headersSent && res.writableEnded) this.#fail(failure);",
+    ],
+    "watched-for-ever": ["      (sent) => {\n        unwatch();", "      (sent) => {"],
+    "pipeline-not-told": ["for (const one of [...all]) one();", "for (const one of [...all].slice(1)) one();"],
+    "one-destroy-for-all": ["        thrown.push(error);\n", "        throw error;\n"],
+  },
+  exit: {
+    "id-of-another": ["if (this.#entries.get(id) !== entry) return;", ""],
+    "twice-is-called-twice": ["if (this.#called.has(fn)) return this.#core.exit_settle(id, 1);", ""],
+    "answer-to-another-turn": ["if (turn !== this.#turn || this.#leaving) return;", ""],
+    "caught-errors-end": ['if (process.listenerCount("uncaughtException") > 0) return;', ""],
+    "before-the-last-beforeexit": [
+      'if (process.listenerCount("beforeExit") === 1)',
+      'if (process.listenerCount("beforeExit") > 0)',
+    ],
+    "behind-their-exit": ["process.prependListener.bind(process)", "process.on.bind(process)"],
+    "later-listeners-called": ["if (others !== undefined) queueMicrotask(() => others.hold());", ""],
+    "stand-in-of-a-stranger": ["standIn.listener = known.listener ?? known;", ""],
+    "output-not-waited-for": ["if (--left === 0) done();", "if (--left === 1) done();"],
+    "listener-of-a-removed-one": [
+      "if ((wanted & (1 << (number - 1))) === 0) this.#unhook(name);",
+      "if (wanted === -1) this.#unhook(name);",
+    ],
+  },
+  "cli.serve": {
+    "log-quotes-not-escaped": ["[^\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]", "[^\\x20-\\x5b\\x5d-\\x7e]"],
+    "log-counts-the-header": ["written - before - headerLength(res)", "written - before"],
+    "log-of-the-socket-so-far": ["this.#before.set(socket, written);", ""],
+    "page-one-is-two": ["all.slice((shown - 1) * PAGE, shown * PAGE)", "all.slice(shown * PAGE, (shown + 1) * PAGE)"],
+    "page-that-is-missing": ["Math.ceil(all.length / PAGE)", "Math.floor(all.length / PAGE)"],
+    "links-that-lead-out": ["if (!inside(root, real)) return;", ""],
+    "hidden-folders-listed": ['if (!dotfiles && names.some((name) => name.startsWith("."))) throw notFound();', ""],
+    "hidden-files-listed": ["if (bytes[0] === 0x2e && !dotfiles) continue;", ""],
+    "folder-behind-a-link": ["if (!inside(root, real) || !(await", "if (!(await"],
+    "headers-of-the-file-kept": [
+      'if (name !== "connection") res.removeHeader(name);',
+      'if (name === "connection") res.removeHeader(name);',
+    ],
+    "pipelined-without-a-bound": ["else if (waiting === PIPELINED) req.socket.destroy();", ""],
+    "names-in-html": ["return text\n    .replace(/[&<>\"']/g", "return text\n    .replace(/[&>\"']/g"],
+    "numbers-as-words": ['digits.padStart(16, "0")', "digits"],
+    "what-is-no-file": ["if (stat.isFile() && known(file))", "if (known(file))"],
+  },
+  "cli.backlog": {
+    "room-not-hashed-yet": ["Math.min(this.#slice, free, size - at)", "Math.min(this.#slice, size - at)"],
+    "hash-across-the-end": ["const at = this.#hashed % this.#ring.length;", "const at = this.#hashed;"],
+  },
+  cli: {
+    "half-closed-is-received": ["    if (ended) {\n", "    if (ended && deadline < 0) {\n"],
+    "a-kilobyte-of-1000": ["Number(digits) * 1024 **", "Number(digits) * 1000 **"],
+    "a-minute-of-60-ms": ["m: 60_000", "m: 60"],
+    "port-0-is-a-target": ["port < 1 || port > 65535", "port > 65535"],
+    "digest-not-compared": [
+      "if (expected !== null && expected !== received.digest)",
+      "if (expected === received.digest && sent < 0)",
+    ],
+    "usage-is-status-1": ["process.exitCode = usage ? 2 : 1;", "process.exitCode = 1;"],
+    "options-behind-the-dashes": ["const options = end < 0 ? rest : rest.slice(0, end);", "const options = rest;"],
+    "sample-has-a-name": ["  unlinkSync(path);\n", ""],
+  },
+};
