@@ -2,34 +2,17 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { Writable } from "node:stream";
+import { Lines } from "./lines.js";
 
-/** As much as a pipe takes in one piece (PIPE_BUF): the lines of several processes stay whole. */
-const PIECE = 4096;
-/** Bytes that wait for a reader who is too slow; what comes then is lost, and counted. */
-const WAITING = 4 << 20;
 /** A longer request line is cut. */
 const REQUEST = 3000;
 
 export class AccessLog {
-  readonly #out: Writable;
+  readonly #lines = new Lines();
   /** Responses that are not over, and how to log them as they are. */
   readonly #open = new Set<() => void>();
   /** What the socket had written when its last response was over. */
   readonly #before = new WeakMap<Socket, number>();
-  #lines: string[] = [];
-  #waiting = 0;
-  #lost = 0;
-  #writing = false;
-  #broken = false;
-
-  constructor(out: Writable) {
-    this.#out = out;
-    // Its reader has gone: no reason to stop serving.
-    out.on("error", () => {
-      this.#broken = true;
-    });
-  }
 
   /** Logs the response when it is over, finished or not. */
   follow(req: IncomingMessage, res: ServerResponse): void {
@@ -42,8 +25,10 @@ export class AccessLog {
       const written = socket.bytesWritten ?? 0;
       const before = this.#before.get(socket) ?? 0;
       this.#before.set(socket, written);
-      const bytes = Math.max(0, written - before - headerLength(res));
-      this.#write(`${host} - - [${at}] "${line}" ${res.statusCode} ${bytes === 0 ? "-" : bytes}\n`);
+      const refused = refusal(res, socket);
+      const bytes = refused === null ? Math.max(0, written - before - headerLength(res)) : 0;
+      const status = refused ?? res.statusCode;
+      this.#lines.write(`${host} - - [${at}] "${line}" ${status} ${bytes === 0 ? "-" : bytes}\n`);
     };
     this.#open.add(log);
     // Before Node's own listener, which hands the socket to the next response in the pipeline.
@@ -52,39 +37,10 @@ export class AccessLog {
   }
 
   /** The process ends: what is not over now is logged as it is. */
-  end(): void {
+  async end(): Promise<void> {
     for (const log of [...this.#open]) log();
+    await this.#lines.end();
   }
-
-  #write(line: string): void {
-    if (this.#broken) return;
-    if (this.#waiting > WAITING) {
-      this.#lost++;
-      return;
-    }
-    this.#lines.push(line);
-    this.#waiting += line.length;
-    if (!this.#writing) this.#next();
-  }
-
-  /** One write at a time: the stream would join two that wait. */
-  readonly #next = (): void => {
-    this.#writing = this.#lines.length > 0 && !this.#broken;
-    if (!this.#writing) return;
-    let piece = "";
-    let i = 0;
-    for (const line of this.#lines) {
-      if (i > 0 && piece.length + line.length > PIECE) break;
-      piece += line;
-      i++;
-    }
-    this.#lines.splice(0, i);
-    this.#waiting -= piece.length;
-    if (this.#lost > 0)
-      process.stderr.write(`sendoff: ${this.#lost} lines of the log are lost: its reader is too slow\n`);
-    this.#lost = 0;
-    this.#out.write(piece, this.#next);
-  };
 }
 
 /** As Apache does it: nothing in a request can end the line, or the quotes. */
@@ -94,6 +50,20 @@ function escaped(text: string): string {
     c === '"' || c === "\\" ? `\\${c}` : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
   return safe.length > REQUEST ? `${safe.slice(0, REQUEST)}...` : safe;
+}
+
+/** What Node itself answers to what is no HTTP; 400 to anything else of it. */
+const REFUSALS: { readonly [code: string]: number } = {
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  HPE_HEADER_OVERFLOW: 431,
+};
+
+/** The status that Node has sent in place of a response that had not begun, because of what came behind its request. */
+function refusal(res: ServerResponse, socket: Socket): number | null {
+  if ((res as ServerResponse & { _headerSent?: unknown })._headerSent !== false) return null;
+  const { code = "" } = (socket.errored ?? {}) as NodeJS.ErrnoException;
+  return REFUSALS[code] ?? (code.startsWith("HPE_") ? 400 : null);
 }
 
 /** Bytes of the header that have gone, where any have. `_header` is no documented property. */

@@ -28,7 +28,7 @@ const PIPELINED = 1000;
 
 export async function open(settings: Settings): Promise<{ server: Server; address: AddressInfo }> {
   const { host, port, tls, timeout } = settings;
-  const log = settings.log ? new AccessLog(process.stdout) : null;
+  const log = settings.log ? new AccessLog() : null;
   const answer = site(settings);
   /** What each connection has asked for: the answer that is under way, and behind it those that wait for it. */
   const connections = new Map<Socket, (() => void)[]>();
@@ -67,7 +67,7 @@ export async function open(settings: Settings): Promise<{ server: Server; addres
   // The last one registered is the first to run.
   onExit(async () => {
     await new Promise(setImmediate); // aborted responses are closed by then
-    log?.end();
+    await log?.end();
   });
   drainOnExit({ timeout, servers: [server] });
   onExit(() => {

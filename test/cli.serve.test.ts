@@ -3,11 +3,13 @@
 import { execFile, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, readlink, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliCompressSync } from "node:zlib";
 import * as assert from "uvu/assert";
@@ -465,6 +467,16 @@ test("the log: a line for each response, whatever is asked for", () =>
     );
   }));
 
+test("the log of a request that Node answers by itself, for what came behind it: its status, and no body", () =>
+  site([], fill, async (server) => {
+    const got = parse(await exchange(server.port, "GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\nno HTTP\r\n\r\n"));
+    assert.match(got.status, / 400 /);
+    assert.is(got.body.length, 0);
+    await server.logged(/\n/);
+    const [line = ""] = server.stdout().split("\n");
+    assert.equal(LOGGED.exec(line)?.slice(1), ["GET /a.txt HTTP/1.1", "400", "-"]);
+  }));
+
 test("the log of a download that was broken off: the bytes that went, once", () =>
   site(
     [],
@@ -759,6 +771,23 @@ if (linux) {
       assert.equal(asked.sort(), wanted.sort());
     }));
 } else test.skip("--workers (only where /proc shows them)");
+
+const deno = fileURLToPath(new URL("../../test/runtimes/node_modules/.bin/deno", import.meta.url));
+if (existsSync(deno)) {
+  test("--workers on Deno: Ctrl-C is a quiet end", () =>
+    inFolder(async (folder) => {
+      const wrap = ([, , ...rest]: readonly string[]) => [deno, "run", "-A", "--no-lock", ...rest];
+      // A word too much depends on the moment, so more than once.
+      for (let i = 0; i < 4; i++) {
+        const server = await serving(["--workers", "2", folder], { NO_COLOR: "1" }, wrap);
+        server.child.kill("SIGINT");
+        const { signal, stderr } = await server.ended;
+        assert.is(signal, "SIGINT");
+        const lines = stderr.split("\n").slice(3);
+        assert.equal(lines, ["stopping: running downloads get 5 s; a second Ctrl-C ends them at once", ""]);
+      }
+    }));
+} else test.skip("--workers on Deno (npm ci --prefix test/runtimes has it)");
 
 // TLS.
 
