@@ -13,7 +13,8 @@ export const { closeSync, fstatSync, statfs } = fs;
 
 export const { isArray } = Array;
 export const { max, min } = Math;
-export const { defineProperty, getOwnPropertySymbols, hasOwn, isExtensible } = Object;
+export const { defineProperty, getOwnPropertyDescriptor, getOwnPropertySymbols, getPrototypeOf } = Object;
+export const { hasOwn, isExtensible } = Object;
 export const { apply } = Reflect;
 export const { slice: sliceArray } = Array.prototype;
 export const { slice: sliceString } = String.prototype;

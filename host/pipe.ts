@@ -260,6 +260,7 @@ class Pipe extends AsyncResource implements Waiting {
     if (socket.write !== socketWrite) return "socket.write was replaced";
     if (this.#target === socket && socket.listenerCount("drain") !== 0) return "a 'drain' listener";
     const queue = queueOf(socket, this.#shared.fdOf);
+    if (queue.keeps) return "what a socket writes by was replaced";
     if (!socket.connecting && queue.fd() < 0) return "not a plain socket";
     this.#socket = socket;
     this.#queue = queue;
