@@ -18,13 +18,12 @@ import {
   apply,
   call,
   closeSync,
-  describeSymbol,
   fstatSync,
-  getOwnPropertySymbols,
   hasOwn,
   isArray,
   max,
   min,
+  ownSymbol,
   SafeWeakMap,
   setImmediate,
   sliceString,
@@ -140,12 +139,7 @@ let kFs: symbol | undefined;
 
 /** The `fs` option is kept under a symbol. */
 function usesFs(stream: Stream): boolean {
-  if (kFs === undefined) {
-    const symbols = getOwnPropertySymbols(stream);
-    for (let i = 0; i < symbols.length; i++) {
-      if (describeSymbol(symbols[i] as symbol) === "kFs") kFs = symbols[i] as symbol;
-    }
-  }
+  kFs ??= ownSymbol(stream, "kFs");
   return kFs !== undefined && (stream as unknown as Record<symbol, unknown>)[kFs] === fs;
 }
 

@@ -4,8 +4,9 @@
 
 import { Socket } from "node:net";
 import { Writable } from "node:stream";
+import { type Counter, count, NATIVE } from "./counter.js";
 import { argumentError } from "./errors.js";
-import { call, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, isExtensible } from "./originals.js";
+import { call, defineProperty, getPrototypeOf, hasOwn, isExtensible } from "./originals.js";
 
 /** What stands in a queue: a transfer. */
 export interface Job {
@@ -19,13 +20,6 @@ export interface Job {
 export type Done = (error?: Error | null) => void;
 type Write = (chunk: Uint8Array, encoding: BufferEncoding, done: Done) => void;
 type Writev = (chunks: { chunk: Uint8Array; encoding: BufferEncoding }[], done: Done) => void;
-
-/** What counts the bytes of a connection. */
-interface Counter {
-  readonly bytesWritten?: number;
-  /** Those that went to the kernel behind its back. */
-  [NATIVE]?: number;
-}
 
 /** What is used of a socket's handle; none of it is documented, so each piece is looked for. */
 interface Handle extends Counter {
@@ -49,7 +43,6 @@ interface Inner extends Counter {
 }
 
 const JOB = Symbol("sendoff.job");
-const NATIVE = Symbol("sendoff.native");
 const QUEUE = Symbol("sendoff.queue");
 
 /** The methods a job needs of the stream, or connection, that it writes to. */
@@ -123,37 +116,6 @@ function replaced({ _writeGeneric, _handle }: Inner): boolean {
 function install(stream: Inner, name: "_write" | "_writev", value: unknown): void {
   if (hasOwn(stream, name)) stream[name] = value as Write & Writev;
   else defineProperty(stream, name, { value, writable: true, configurable: true });
-}
-
-/** A `bytesWritten` that adds native bytes to what the one of `counter`'s class says. */
-function counting(counter: object): PropertyDescriptor & ThisType<Counter> {
-  let get: ((this: Counter) => number | undefined) | undefined;
-  for (let one = counter; one !== null && get === undefined; one = getPrototypeOf(one)) {
-    get = getOwnPropertyDescriptor(one, "bytesWritten")?.get;
-  }
-  return {
-    configurable: true,
-    get() {
-      const bytes = get && call(get, this);
-      return bytes === undefined ? bytes : bytes + (this[NATIVE] ?? 0);
-    },
-  };
-}
-
-// One getter for all, because with one for each a socket becomes a slow object, 2 KB larger.
-const SOCKET_BYTES = counting(Socket.prototype);
-let handleBytes: PropertyDescriptor | undefined;
-
-/**
- * Has native bytes counted. Node's sockets count none themselves, they ask their handle; those of other runtimes are not
- * known to do so.
- */
-function count(socket: Inner, handle: Handle, node: boolean): Counter {
-  const counter = node ? handle : socket;
-  if (counter[NATIVE] !== undefined) return counter;
-  defineProperty(counter, NATIVE, { value: 0, writable: true, configurable: true });
-  defineProperty(counter, "bytesWritten", node ? (handleBytes ??= counting(handle)) : SOCKET_BYTES);
-  return counter;
 }
 
 /** Whether the stream has a queue of its own, and nobody stands before it. */
@@ -320,7 +282,7 @@ class StreamQueue extends Base implements Queue {
     if (fd < 0 || this.keeps || (handle.writeQueueSize ?? 0) > 0) return -1;
     if (this.#checked !== handle && check(fd)) {
       this.#checked = handle;
-      this.#counter = count(this.#inner, handle, this.#fdOf === nodeFd);
+      this.#counter = count(this.#fdOf === nodeFd ? handle : this.#inner);
     }
     return this.#checked === handle ? fd : -1;
   }
