@@ -13,7 +13,7 @@ export const { closeSync, fstatSync, statfs } = fs;
 
 export const { isArray } = Array;
 export const { max, min } = Math;
-export const { defineProperty, getOwnPropertySymbols, hasOwn, isExtensible } = Object;
+export const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, isExtensible } = Object;
 export const { apply } = Reflect;
 export const { slice: sliceArray } = Array.prototype;
 export const { slice: sliceString } = String.prototype;
@@ -31,10 +31,17 @@ const { exec } = RegExp.prototype;
 /** `pattern.test(text)`, which would ask for `exec`. */
 export const matches = (pattern: RegExp, text: string): boolean => call(exec, pattern, text) !== null;
 
-const description = Object.getOwnPropertyDescriptor(Symbol.prototype, "description")?.get as (this: symbol) => string;
+const { getOwnPropertySymbols } = Object;
+const description = getOwnPropertyDescriptor(Symbol.prototype, "description")?.get as (this: symbol) => string;
 
-/** `symbol.description`. */
-export const describeSymbol = (symbol: symbol): string | undefined => call(description, symbol);
+/** The symbol of this description by which an object has a property of its own. */
+export function ownSymbol(object: object, name: string): symbol | undefined {
+  const symbols = getOwnPropertySymbols(object);
+  for (let i = 0; i < symbols.length; i++) {
+    if (call(description, symbols[i] as symbol) === name) return symbols[i];
+  }
+  return undefined;
+}
 
 /** A collection with methods of its own. */
 function safe<C extends new (...args: never[]) => object>(Collection: C): C {

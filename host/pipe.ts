@@ -18,13 +18,12 @@ import {
   apply,
   call,
   closeSync,
-  describeSymbol,
   fstatSync,
-  getOwnPropertySymbols,
   hasOwn,
   isArray,
   max,
   min,
+  ownSymbol,
   SafeWeakMap,
   setImmediate,
   sliceString,
@@ -145,12 +144,7 @@ let kFs: symbol | undefined;
 
 /** The `fs` option is kept under a symbol. */
 function usesFs(stream: Stream): boolean {
-  if (kFs === undefined) {
-    const symbols = getOwnPropertySymbols(stream);
-    for (let i = 0; i < symbols.length; i++) {
-      if (describeSymbol(symbols[i] as symbol) === "kFs") kFs = symbols[i] as symbol;
-    }
-  }
+  kFs ??= ownSymbol(stream, "kFs");
   return kFs !== undefined && (stream as unknown as Record<symbol, unknown>)[kFs] === fs;
 }
 
@@ -265,6 +259,7 @@ class Pipe extends AsyncResource implements Waiting {
     if (socket.write !== socketWrite) return "socket.write was replaced";
     if (this.#target === socket && socket.listenerCount("drain") !== 0) return "a 'drain' listener";
     const queue = queueOf(socket, this.#shared.fdOf);
+    if (queue.keeps) return "what a socket writes by was replaced";
     if (!socket.connecting && queue.fd() < 0) return "not a plain socket";
     this.#socket = socket;
     this.#queue = queue;

@@ -4,8 +4,9 @@
 
 import { Socket } from "node:net";
 import { Writable } from "node:stream";
+import { type Counter, count, NATIVE } from "./counter.js";
 import { argumentError } from "./errors.js";
-import { call, defineProperty, isExtensible } from "./originals.js";
+import { call, defineProperty, getPrototypeOf, hasOwn, isExtensible } from "./originals.js";
 
 /** What stands in a queue: a transfer. */
 export interface Job {
@@ -21,24 +22,27 @@ type Write = (chunk: Uint8Array, encoding: BufferEncoding, done: Done) => void;
 type Writev = (chunks: { chunk: Uint8Array; encoding: BufferEncoding }[], done: Done) => void;
 
 /** What is used of a socket's handle; none of it is documented, so each piece is looked for. */
-interface Handle {
+interface Handle extends Counter {
   fd?: number;
-  bytesWritten?: number;
   writeQueueSize?: number;
+  writeBuffer?: unknown;
+  writev?: unknown;
+  writeUtf8String?: unknown;
+  writeLatin1String?: unknown;
+  writeAsciiString?: unknown;
+  writeUcs2String?: unknown;
 }
 
-interface Inner {
+interface Inner extends Counter {
   _write: Write;
   _writev?: Writev | null;
+  _writeGeneric?: unknown;
   _handle?: Handle | null;
   _unrefTimer?: () => void;
   encrypted?: boolean;
-  /** Bytes that went to the kernel behind the stream's back. */
-  [NATIVE]?: number;
 }
 
 const JOB = Symbol("sendoff.job");
-const NATIVE = Symbol("sendoff.native");
 const QUEUE = Symbol("sendoff.queue");
 
 /** The methods a job needs of the stream, or connection, that it writes to. */
@@ -84,20 +88,35 @@ function one(writev: Writev): Write {
     call(writev, this, [{ chunk, encoding }], done);
   };
 }
-const { _write: SOCKET_WRITE, _writev: SOCKET_WRITEV } = Socket.prototype as unknown as Inner;
+const {
+  _write: SOCKET_WRITE,
+  _writev: SOCKET_WRITEV,
+  _writeGeneric: SOCKET_WRITE_GENERIC,
+} = Socket.prototype as unknown as Inner;
 
 /**
- * Native bytes are invisible to the handle: a socket's `bytesWritten` counts them too. One getter for all
- * sockets, because with one for each a socket becomes a slow object, 2 KB larger.
+ * Whether somebody replaced what a socket's own `_write` calls, of this socket or of its handle. Who did so may do as he
+ * likes with the bytes.
  */
-const bytesWritten = Object.getOwnPropertyDescriptor(Socket.prototype, "bytesWritten")?.get;
-const BYTES_WRITTEN: PropertyDescriptor & ThisType<Inner> = {
-  configurable: true,
-  get() {
-    const bytes: number | undefined = bytesWritten && call(bytesWritten, this);
-    return bytes === undefined ? bytes : bytes + (this[NATIVE] ?? 0);
-  },
-};
+function replaced({ _writeGeneric, _handle }: Inner): boolean {
+  if (_writeGeneric !== SOCKET_WRITE_GENERIC) return true;
+  if (_handle == null) return false;
+  const own = getPrototypeOf(_handle) as Handle;
+  return (
+    _handle.writeBuffer !== own.writeBuffer ||
+    _handle.writev !== own.writev ||
+    _handle.writeUtf8String !== own.writeUtf8String ||
+    _handle.writeLatin1String !== own.writeLatin1String ||
+    _handle.writeAsciiString !== own.writeAsciiString ||
+    _handle.writeUcs2String !== own.writeUcs2String
+  );
+}
+
+/** Replaces a method so that nobody who enumerates the stream sees more than before. */
+function install(stream: Inner, name: "_write" | "_writev", value: unknown): void {
+  if (hasOwn(stream, name)) stream[name] = value as Write & Writev;
+  else defineProperty(stream, name, { value, writable: true, configurable: true });
+}
 
 /** Whether the stream has a queue of its own, and nobody stands before it. */
 const queues = (stream: Writable): boolean => stream.write === WRITE && stream instanceof Writable;
@@ -167,8 +186,9 @@ class StreamQueue extends Base implements Queue {
   readonly #installed: Write;
   /** How many jobs are in the stream's queue, and the `_writev` that it has without them. */
   readonly #batch: { jobs: number; writev: Writev | null | undefined };
-  /** The handle that was found fit for native calls. */
+  /** The handle that was found fit for native calls, and what counts their bytes. */
   #checked: Handle | null = null;
+  #counter: Counter | null = null;
   readonly #fdOf: FdOf;
 
   constructor(stream: Writable, former: Queue | undefined, fdOf: FdOf) {
@@ -190,11 +210,7 @@ class StreamQueue extends Base implements Queue {
       if (job === undefined) call(write, this, chunk, encoding, done);
       else job.start(leave(done));
     };
-    this.#inner._write = this.#installed;
-    if (stream instanceof Socket && this.#inner[NATIVE] === undefined) {
-      this.#inner[NATIVE] = 0;
-      defineProperty(stream, "bytesWritten", BYTES_WRITTEN);
-    }
+    install(this.#inner, "_write", this.#installed);
   }
 
   get current(): boolean {
@@ -207,7 +223,7 @@ class StreamQueue extends Base implements Queue {
 
   /** A writer of somebody else's between the stream and its handle may do as it likes. */
   get keeps(): boolean {
-    return this.#write !== SOCKET_WRITE;
+    return this.#write !== SOCKET_WRITE || replaced(this.#inner);
   }
 
   get connecting(): boolean {
@@ -221,7 +237,11 @@ class StreamQueue extends Base implements Queue {
 
   enter(job: Job): void {
     // A batch would hand the marker to _writev: none is made while a job is in the queue.
-    if (this.#batch.jobs++ === 0) this.#inner._writev = null;
+    const batch = this.#batch;
+    if (batch.jobs++ === 0) {
+      batch.writev = this.#inner._writev;
+      install(this.#inner, "_writev", null);
+    }
     const marker: Buffer & { [JOB]?: Job } = Buffer.alloc(0);
     marker[JOB] = job;
     this.stream.write(marker, (error) => {
@@ -236,7 +256,7 @@ class StreamQueue extends Base implements Queue {
   write(chunks: Uint8Array[], done: Done): void {
     const { stream } = this;
     // Somebody's own _write is not to be passed by through the socket's _writev.
-    const writev = this.keeps && this.#batch.writev === SOCKET_WRITEV ? null : this.#batch.writev;
+    const writev = this.#write !== SOCKET_WRITE && this.#batch.writev === SOCKET_WRITEV ? null : this.#batch.writev;
     if (chunks.length === 1) this.#write.call(stream, chunks[0] as Uint8Array, "buffer" as BufferEncoding, done);
     else if (writev)
       writev.call(
@@ -249,17 +269,21 @@ class StreamQueue extends Base implements Queue {
 
   fd(): number {
     const handle = this.#inner._handle;
-    if (this.keeps || this.stream.destroyed || handle == null || this.#inner.encrypted === true) return -1;
+    if (this.#write !== SOCKET_WRITE || this.stream.destroyed || handle == null || this.#inner.encrypted === true)
+      return -1;
     return this.#fdOf(handle);
   }
 
   native(check: (fd: number) => boolean): number {
     const fd = this.fd();
-    // Bytes that wait in the handle's own queue must go first: then everything is copied behind them.
-    // A handle that does not tell of any (NaN) has none: what was written before has called back.
-    if (fd < 0 || this.pending() > 0) return -1;
     const handle = this.#inner._handle as Handle;
-    if (this.#checked !== handle && check(fd)) this.#checked = handle;
+    // Bytes that wait in the handle's own queue must go first: then everything is copied behind them.
+    // A handle that does not tell of any has none: what was written before has called back.
+    if (fd < 0 || this.keeps || (handle.writeQueueSize ?? 0) > 0) return -1;
+    if (this.#checked !== handle && check(fd)) {
+      this.#checked = handle;
+      this.#counter = count(this.#fdOf === nodeFd ? handle : this.#inner);
+    }
     return this.#checked === handle ? fd : -1;
   }
 
@@ -274,7 +298,8 @@ class StreamQueue extends Base implements Queue {
   }
 
   moved(bytes: number): void {
-    this.#inner[NATIVE] = (this.#inner[NATIVE] ?? 0) + bytes;
+    const counter = this.#counter as Counter;
+    counter[NATIVE] = (counter[NATIVE] as number) + bytes;
     this.#inner._unrefTimer?.();
   }
 }

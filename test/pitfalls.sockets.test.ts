@@ -655,4 +655,98 @@ row("onProgress counts up to the end, and its exception ends the transfer", asyn
   same(await bytes, Buffer.concat([Buffer.from("12345"), DATA, DATA.subarray(0, error.sent), Buffer.from("after")]));
 });
 
+/** What is used of a socket's inside. */
+interface Inside {
+  _bytesDispatched: number;
+  _handle: { bytesWritten: number } & Record<string, unknown>;
+}
+
+const inside = (socket: net.Socket) => socket as unknown as Inside & Record<string, unknown>;
+
+row(
+  "whoever counts the bytes of a socket or of its handle counts native ones, on a second connection of it too",
+  async (t) => {
+    if (!native) return;
+    const path = tempFile(t, DATA);
+    const { near, far } = await connect(t, { side: "client" });
+    const bytes = collect(far);
+    near.write("before");
+    await sendfile(near, path, { mode: "native" });
+    const handle = inside(near)._handle;
+    const counts = () => [near.bytesWritten, inside(near)._bytesDispatched];
+    const all = DATA.length + 6;
+    assert.equal([...counts(), handle.bytesWritten], [all, all, all]);
+    near.end();
+    await bytes;
+    if (!near.closed) await once(near, "close");
+    assert.equal(counts(), [all, all]);
+
+    near.connect(
+      await listen(
+        t,
+        net.createServer((socket) => socket.resume()),
+      ),
+    );
+    await once(near, "connect");
+    assert.equal([...counts(), inside(near)._handle.bytesWritten], [0, 0, 0]);
+    near.destroy();
+  },
+  lacks("a handle as Node's"),
+);
+
+row("nothing that a transfer leaves on a socket can be enumerated", async (t) => {
+  const path = tempFile(t, DATA.subarray(0, 300_000));
+  const keys = async (send: (socket: net.Socket) => Promise<unknown>) => {
+    const { near, far } = await connect(t);
+    const bytes = collect(far);
+    await send(near);
+    const seen = [near, inside(near)._handle].map((object) => {
+      const symbols = Object.getOwnPropertySymbols(object).filter((key) => Object.hasOwn({ ...object }, key));
+      return [...Object.keys(object), ...symbols.map(String)].sort();
+    });
+    near.end();
+    await bytes;
+    return seen;
+  };
+  const write = (socket: net.Socket) =>
+    new Promise<void>((resolve) => socket.write(fs.readFileSync(path), () => resolve()));
+  const plainly = await keys(write);
+  const transfers = await keys(async (socket) => {
+    const sending = [sendfile(socket, path), sendfile(socket, path, { mode: "copy" })];
+    await write(socket);
+    await Promise.all(sending);
+  });
+  assert.equal(transfers, plainly);
+});
+
+for (const name of ["_writeGeneric", "writeBuffer", "writev", "writeUtf8String", "writeLatin1String"]) {
+  row(
+    `a socket where ${name} was replaced goes through it, before and after a first transfer`,
+    async (t) => {
+      const path = tempFile(t, DATA);
+      for (const when of ["before", "after"] as const) {
+        const { near, far } = await connect(t);
+        const bytes = collect(far);
+        if (when === "after") await sendfile(near, path, { count: 10 });
+        const owner = name.startsWith("_") ? inside(near) : inside(near)._handle;
+        const real = owner[name] as (...args: unknown[]) => unknown;
+        let calls = 0;
+        owner[name] = function (this: unknown, ...args: unknown[]) {
+          calls++;
+          return real.apply(this, args);
+        };
+        let last: Progress | undefined;
+        await sendfile(near, path, { header: Buffer.from("header"), onProgress: (progress) => (last = progress) });
+        assert.is(last?.native, 0, when);
+        assert.is(last?.copied, DATA.length + 6, when);
+        if (name === "_writeGeneric" || name === "writeBuffer") assert.ok(calls > 0, when);
+        near.end();
+        const first = when === "after" ? DATA.subarray(0, 10) : Buffer.alloc(0);
+        same(await bytes, Buffer.concat([first, Buffer.from("header"), DATA]), when);
+      }
+    },
+    lacks("a handle as Node's"),
+  );
+}
+
 test.run();

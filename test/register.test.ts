@@ -21,7 +21,7 @@ import { copies } from "../host/http/loads.js";
 import { install } from "../host/pipe.js";
 import { counting } from "./lib/counting.js";
 import { faultyHost } from "./lib/faulty.js";
-import { IMPORT, lacks, RUN } from "./lib/runtime.js";
+import { type Difference, IMPORT, lacks, RUN } from "./lib/runtime.js";
 import { type Body, suite } from "./lib/scene.js";
 import { descriptors, exchange, folder, parse, request, site, undated, within } from "./lib/web.js";
 
@@ -151,6 +151,8 @@ interface Situation {
   leaves?: boolean;
   /** How much arrives is a matter of time. */
   loose?: boolean;
+  /** Without it there is nothing to play. */
+  needs?: Difference;
 }
 
 const plain =
@@ -759,6 +761,42 @@ const situations: Record<string, Situation> = {
       res.on("close", () => state(log, stream));
     },
   },
+  "a method of the socket's handle replaced": {
+    native: "none",
+    needs: "fd of a response",
+    play: (_req, res, log) => {
+      let seen = 0;
+      const { _handle } = res.socket as unknown as { _handle: Record<string, Method> };
+      const { writeBuffer } = _handle;
+      _handle.writeBuffer = function (this: unknown, ...args) {
+        seen += (args[1] as Buffer).length;
+        return writeBuffer?.apply(this, args);
+      };
+      const stream = source(log, "big", { start: 7 });
+      stream.pipe(target(log, res, BIG - 7));
+      res.on("close", () => log.push(seen > 0));
+    },
+  },
+  "a method of the socket replaced in the middle": {
+    native: "some",
+    needs: "fd of a response",
+    held: true,
+    play: async (_req, res, log) => {
+      const socket = res.socket as net.Socket & { _writeGeneric: Method };
+      const stream = source(log, "big");
+      stream.pipe(target(log, res, BIG));
+      await begun(stream);
+      const { _writeGeneric } = socket;
+      let left = Number.NaN;
+      socket._writeGeneric = function (this: unknown, ...args) {
+        if (Number.isNaN(left)) left = BIG - stream.bytesRead + stream.readableLength + socket.writableLength;
+        const [writev, data] = args as [boolean, Buffer | { chunk: Buffer }[]];
+        left -= writev ? (data as { chunk: Buffer }[]).reduce((sum, { chunk }) => sum + chunk.length, 0) : data.length;
+        return _writeGeneric.apply(this, args);
+      };
+      res.on("close", () => log.push(left));
+    },
+  },
   "the synchronous methods of fs replaced": {
     native: "all",
     play: (_req, res, log) => {
@@ -805,7 +843,8 @@ async function play({ play, text = request("/"), held, leaves }: Situation): Pro
 const hash = (bytes: Buffer) => createHash("sha256").update(undated(bytes)).digest("hex");
 
 for (const [name, situation] of Object.entries(situations)) {
-  test.unless(shared.sys === null ? copied : null, name, async () => {
+  const lacking = situation.needs === undefined ? null : lacks(situation.needs);
+  test.unless(lacking ?? (shared.sys === null ? copied : null), name, async () => {
     const [want, wanted] = await within(play(situation), `${name}, without`);
     const reasons: string[] = [];
     const undo = install(shared, (reason) => reasons.push(reason));
@@ -916,6 +955,18 @@ const onSocket: Record<string, [native: boolean | "if written", play: (socket: n
     (socket, log) => {
       socket.on("drain", () => {});
       source(log, "odd").pipe(socket);
+    },
+  ],
+  "_writeGeneric replaced": [
+    false,
+    (socket, log) => {
+      const inner = socket as unknown as { _writeGeneric?: Method };
+      const { _writeGeneric } = inner;
+      inner._writeGeneric = function (this: unknown, ...args) {
+        log.push("written");
+        return _writeGeneric?.apply(this, args);
+      };
+      source(log, "page").pipe(socket);
     },
   ],
   "write replaced": [

@@ -37,7 +37,8 @@ export type Difference =
   | "a loader that can be watched"
   | "a bound of what the kernel holds unsent"
   | "ticks between callbacks"
-  | "callbacks without an iterator of arrays";
+  | "callbacks without an iterator of arrays"
+  | "a handle as Node's";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -53,6 +54,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "a Blob of a file is the file": "fs.openAsBlob() under Deno reads the file at once",
     "ticks between callbacks": "under Deno several callbacks may run before the ticks of the first",
     "callbacks without an iterator of arrays": "what setImmediate() is given Deno calls by a spread",
+    "a handle as Node's": "the handle of a net.Socket under Deno has no bytesWritten",
     "a bound of what the kernel holds unsent": "Deno might ask for permission to read what the system has as one",
   },
   bun: {
@@ -64,6 +66,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "keep-alive of HTTP/1.0": "node:http under Bun answers no pipelined HTTP/1.0",
     "a loader that can be watched": "require() under Bun does not end in Module._load",
     "TLS with a shared key": "node:tls under Bun has no PSK ciphers",
+    "a handle as Node's": "a net.Socket under Bun writes by a handle with other methods",
     "live imports of node:fs": "under Bun syncBuiltinESMExports() changes no import",
   },
 };
