@@ -5,6 +5,7 @@ import { AsyncResource } from "node:async_hooks";
 import { Socket as Datagram } from "node:dgram";
 import { constants } from "node:os";
 import type { Writable } from "node:stream";
+import { isUint8Array } from "node:util/types";
 import { Action, Fault, Flag, Way } from "../assembly/abi.js";
 import { onAborted } from "./aborts.js";
 import { warn } from "./close.js";
@@ -14,7 +15,7 @@ import { argumentError, codeOf, SendfileError, type SendfileErrorCode, something
 import type { Opener } from "./open.js";
 import { type FdOf, type Job, type Queue, queueOf } from "./queue.js";
 import type { Scratch } from "./scratch.js";
-import { closeAlone, describe, type File, type Source, sourceOf } from "./source.js";
+import { bytesOf, closeAlone, describe, detached, type File, type Source, sourceOf } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
 import type { Turns, Waiting } from "./turns.js";
@@ -42,9 +43,12 @@ export interface SendfileOptions {
   offset?: number | undefined;
   /** Bytes to send. Default: all from the offset to the end, as long as the file is at the start. */
   count?: number | undefined;
-  /** Sent before the file, in the same packet where the host can (MSG_MORE). */
+  /**
+   * Sent before the file, in the same packet where the host can (MSG_MORE). It is not copied, so its memory must stay
+   * as it is until it has left: one that is transferred to a worker or made shorter meanwhile is an error.
+   */
   header?: Uint8Array | undefined;
-  /** Sent after the file. */
+  /** Sent after the file; its memory must stay, too. */
   trailer?: Uint8Array | undefined;
   /** Milliseconds without progress after which to fail. Default: 0, no limit. */
   timeout?: number | undefined;
@@ -157,10 +161,6 @@ export function check(options: SendfileOptions, auto: Mode, body = false): Check
   const { mode = "auto" } = options;
   integer("offset", "non-negative", offset, 0);
   if (count !== undefined) integer("count", body ? "non-negative" : "positive", count, body ? 0 : 1);
-  if (!body) {
-    bytes("header", header);
-    bytes("trailer", trailer);
-  }
   milliseconds("timeout", timeout);
   milliseconds("deadline", deadline);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
@@ -175,8 +175,8 @@ export function check(options: SendfileOptions, auto: Mode, body = false): Check
   return {
     offset,
     count: count ?? Number.POSITIVE_INFINITY,
-    header: body ? EMPTY : header,
-    trailer: body ? EMPTY : trailer,
+    header: body ? EMPTY : bytes("header", header),
+    trailer: body ? EMPTY : bytes("trailer", trailer),
     timeout,
     deadline,
     signal,
@@ -193,8 +193,9 @@ export function integer(name: string, kind: "positive" | "non-negative", value: 
   if (value > MAX) throw argumentError(RangeError, `${name} must be at most 2**53 - 1 (got ${value})`);
 }
 
-function bytes(name: string, value: unknown): void {
-  if (value instanceof Uint8Array && value.length <= 0x7fffffff) return;
+function bytes(name: string, value: Uint8Array): Uint8Array {
+  if (value === EMPTY) return value;
+  if (isUint8Array(value) && value.byteLength <= 0x7fffffff) return bytesOf(name, value);
   throw argumentError(TypeError, `${name} must be a Uint8Array (got ${describe(value)})`);
 }
 
@@ -240,6 +241,9 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   readonly #queue: Queue;
   readonly #source: Source;
   readonly #options: Checked;
+  /** As they were at the call: the caller may give their memory away. */
+  readonly #headerLength: number;
+  readonly #trailerLength: number;
   readonly #resolve: (sent: number) => void;
   readonly #reject: Reject;
   readonly #handle: number;
@@ -281,6 +285,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     this.#queue = queue;
     this.#source = source;
     this.#options = options;
+    this.#headerLength = options.header.length;
+    this.#trailerLength = options.trailer.length;
     this.#activity = queue.activity();
     this.#unsent = new Unsent(shared.sys, queue);
     this.#resolve = resolve;
@@ -363,7 +369,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   /** It is our turn, and the source is open: says what is to be sent, and runs. */
   #begin(): void {
     const { core } = this.#shared;
-    const { offset, header, trailer, mode } = this.#options;
+    const { offset, mode } = this.#options;
     const source = this.#source;
     if (mode === "native" && source.early && source.positioned && this.#empty === null) return this.#peek();
     this.#begun = true;
@@ -380,7 +386,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
       this.#native = true;
       this.#unsent.limit(count);
     }
-    core.transfer_extent(this.#handle, header.length, offset + (source.start ?? 0), count, trailer.length, flags);
+    const start = offset + (source.start ?? 0);
+    core.transfer_extent(this.#handle, this.#headerLength, start, count, this.#trailerLength, flags);
     this.turn();
   }
 
@@ -419,6 +426,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     const { core, turns } = this.#shared;
     while (!this.#over) {
       if (this.#queue.closed) return this.#end(this.#closed());
+      const missing = this.#missing();
+      if (missing !== null) return this.#end(missing);
       const now = turns.enter();
       const action = this.#run(now);
       if (this.#options.onProgress !== undefined && action !== Action.Fail) this.#report(this.#options.onProgress);
@@ -436,6 +445,16 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     }
   }
 
+  /** What of header and trailer has still to be sent, and is not there any more; null where all is. */
+  #missing(): Error | null {
+    const { header, trailer } = this.#options;
+    if (header.length === this.#headerLength && trailer.length === this.#trailerLength) return null;
+    const at = this.#shared.core.transfer_at(this.#handle);
+    if (header.length !== this.#headerLength && at < this.#headerLength) return detached("header");
+    const end = this.#headerLength + this.#total + this.#trailerLength;
+    return trailer.length !== this.#trailerLength && at < end ? detached("trailer") : null;
+  }
+
   /** One run of the core, with both fds fresh from their owners. */
   #run(now: number): Action {
     const { core, scratch } = this.#shared;
@@ -450,10 +469,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
       return Action.Fail;
     }
     const { header } = this.#options;
-    const at = header.length === 0 ? 0 : core.transfer_at(this.#handle);
-    if (at < header.length) {
-      scratch.put(header.subarray(at));
-    }
+    const at = this.#headerLength === 0 ? 0 : core.transfer_at(this.#handle);
+    if (at < this.#headerLength) scratch.put(header.subarray(at));
     const action = core.transfer_run(this.#handle, out, file, now);
     const native = core.transfer_tally(this.#handle, Way.Native);
     if (native > this.#nativeSeen) {
@@ -470,11 +487,12 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     const handle = this.#handle;
     const at = core.transfer_at(handle);
     const want = core.transfer_want(handle);
-    const bodyAt = Math.max(at - header.length, 0);
-    const head = header.subarray(Math.min(at, header.length), Math.min(at + want, header.length));
+    const headerLength = this.#headerLength;
+    const bodyAt = Math.max(at - headerLength, 0);
+    const head = at < headerLength ? header.subarray(at, Math.min(at + want, headerLength)) : EMPTY;
     const bodyLeft = Math.min(this.#total, MAX) - bodyAt;
     const body = Math.max(0, Math.min(want - head.length, bodyLeft));
-    const tailAt = Math.max(0, at - header.length - this.#total);
+    const tailAt = Math.max(0, at - headerLength - this.#total);
     const tail = trailer.subarray(tailAt, tailAt + Math.max(0, want - head.length - body));
 
     this.#watch();
@@ -491,6 +509,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
         if (!inside) this.turn();
         return;
       }
+      const missing = this.#missing(); // since the file was read
+      if (missing !== null) return this.#end(missing);
       const chunks = [head, bytes, bytes.length === body ? tail : EMPTY].filter((chunk) => chunk.length > 0);
       this.#flight = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
       this.#writing = true;
@@ -543,7 +563,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   /** Bytes of the file that have left, or can't be called back: those in a living socket's own queue. */
   #sent(): number {
     const flight = this.#queue.closed ? 0 : this.#flight;
-    const at = this.#shared.core.transfer_at(this.#handle) + flight - this.#options.header.length;
+    const at = this.#shared.core.transfer_at(this.#handle) + flight - this.#headerLength;
     return Math.max(0, Math.min(at, this.#total));
   }
 
