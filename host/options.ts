@@ -27,9 +27,12 @@ export interface SendfileOptions {
   offset?: number | undefined;
   /** Bytes to send. Default: all from the offset to the end, as long as the file is at the start. */
   count?: number | undefined;
-  /** Sent before the file, in the same packet where the host can (MSG_MORE). */
+  /**
+   * Sent before the file, in the same packet where the host can (MSG_MORE). It is not copied, so its memory must stay
+   * as it is until it has left: one that is transferred to a worker or made shorter meanwhile is an error.
+   */
   header?: Uint8Array | undefined;
-  /** Sent after the file. */
+  /** Sent after the file; its memory must stay, too. */
   trailer?: Uint8Array | undefined;
   /** Milliseconds without progress after which to fail. Default: 0, no limit. */
   timeout?: number | undefined;
@@ -74,10 +77,6 @@ export function check(options: SendfileOptions, auto: Mode, body = false): Check
   const { mode = "auto" } = options;
   integer("offset", "non-negative", offset, 0);
   if (count !== undefined) integer("count", body ? "non-negative" : "positive", count, body ? 0 : 1);
-  if (!body) {
-    bytes("header", header);
-    bytes("trailer", trailer);
-  }
   milliseconds("timeout", timeout);
   milliseconds("deadline", deadline);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
@@ -90,8 +89,8 @@ export function check(options: SendfileOptions, auto: Mode, body = false): Check
   return {
     offset,
     count: count ?? Number.POSITIVE_INFINITY,
-    header: body ? EMPTY : header,
-    trailer: body ? EMPTY : trailer,
+    header: body || header === EMPTY ? EMPTY : bytes("header", header),
+    trailer: body || trailer === EMPTY ? EMPTY : bytes("trailer", trailer),
     timeout,
     deadline,
     signal,

@@ -19,7 +19,7 @@ import type { Syscalls } from "./syscalls/contract.js";
 import { nameOf } from "./syscalls/errno.js";
 import type { Turns, Waiting } from "./turns.js";
 import { Unsent } from "./unsent.js";
-import { checkSocket, MAX } from "./validate.js";
+import { checkSocket, detached, MAX } from "./validate.js";
 
 /** What the transfers of one host share. */
 export interface Shared {
@@ -108,6 +108,9 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   readonly #queue: Queue;
   readonly #source: Source;
   readonly #options: Checked;
+  /** As they were at the call: the caller may give their memory away. */
+  readonly #headerLength: number;
+  readonly #trailerLength: number;
   readonly #resolve: (sent: number) => void;
   readonly #reject: Reject;
   readonly #handle: number;
@@ -149,6 +152,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     this.#queue = queue;
     this.#source = source;
     this.#options = options;
+    this.#headerLength = options.header.length;
+    this.#trailerLength = options.trailer.length;
     this.#activity = queue.activity();
     this.#unsent = new Unsent(shared.sys, queue);
     this.#resolve = resolve;
@@ -231,7 +236,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   /** It is our turn, and the source is open: says what is to be sent, and runs. */
   #begin(): void {
     const { core } = this.#shared;
-    const { offset, header, trailer, mode } = this.#options;
+    const { offset, mode } = this.#options;
     const source = this.#source;
     if (mode === "native" && source.early && source.positioned && this.#empty === null) return this.#peek();
     this.#begun = true;
@@ -248,7 +253,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
       this.#native = true;
       this.#unsent.limit(count);
     }
-    core.transfer_extent(this.#handle, header.length, offset + (source.start ?? 0), count, trailer.length, flags);
+    const start = offset + (source.start ?? 0);
+    core.transfer_extent(this.#handle, this.#headerLength, start, count, this.#trailerLength, flags);
     this.turn();
   }
 
@@ -287,6 +293,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     const { core, turns } = this.#shared;
     while (!this.#over) {
       if (this.#queue.closed) return this.#end(this.#closed());
+      const missing = this.#missing();
+      if (missing !== null) return this.#end(missing);
       const now = turns.enter();
       const action = this.#run(now);
       if (this.#options.onProgress !== undefined && action !== Action.Fail) this.#report(this.#options.onProgress);
@@ -304,6 +312,16 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     }
   }
 
+  /** What of header and trailer has still to be sent, and is not there any more; null where all is. */
+  #missing(): Error | null {
+    const { header, trailer } = this.#options;
+    if (header.length === this.#headerLength && trailer.length === this.#trailerLength) return null;
+    const at = this.#shared.core.transfer_at(this.#handle);
+    if (header.length !== this.#headerLength && at < this.#headerLength) return detached("header");
+    const end = this.#headerLength + this.#total + this.#trailerLength;
+    return trailer.length !== this.#trailerLength && at < end ? detached("trailer") : null;
+  }
+
   /** One run of the core, with both fds fresh from their owners. */
   #run(now: number): Action {
     const { core, scratch } = this.#shared;
@@ -318,10 +336,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
       return Action.Fail;
     }
     const { header } = this.#options;
-    const at = header.length === 0 ? 0 : core.transfer_at(this.#handle);
-    if (at < header.length) {
-      scratch.put(header.subarray(at));
-    }
+    const at = this.#headerLength === 0 ? 0 : core.transfer_at(this.#handle);
+    if (at < this.#headerLength) scratch.put(header.subarray(at));
     const action = core.transfer_run(this.#handle, out, file, now);
     const native = core.transfer_tally(this.#handle, Way.Native);
     if (native > this.#nativeSeen) {
@@ -338,11 +354,12 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     const handle = this.#handle;
     const at = core.transfer_at(handle);
     const want = core.transfer_want(handle);
-    const bodyAt = Math.max(at - header.length, 0);
-    const head = header.subarray(Math.min(at, header.length), Math.min(at + want, header.length));
+    const headerLength = this.#headerLength;
+    const bodyAt = Math.max(at - headerLength, 0);
+    const head = at < headerLength ? header.subarray(at, Math.min(at + want, headerLength)) : EMPTY;
     const bodyLeft = Math.min(this.#total, MAX) - bodyAt;
     const body = Math.max(0, Math.min(want - head.length, bodyLeft));
-    const tailAt = Math.max(0, at - header.length - this.#total);
+    const tailAt = Math.max(0, at - headerLength - this.#total);
     const tail = trailer.subarray(tailAt, tailAt + Math.max(0, want - head.length - body));
 
     this.#watch();
@@ -359,6 +376,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
         if (!inside) this.turn();
         return;
       }
+      const missing = this.#missing(); // since the file was read
+      if (missing !== null) return this.#end(missing);
       const chunks = [head, bytes, bytes.length === body ? tail : EMPTY].filter((chunk) => chunk.length > 0);
       this.#flight = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
       this.#writing = true;
@@ -411,7 +430,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   /** Bytes of the file that have left, or can't be called back: those in a living socket's own queue. */
   #sent(): number {
     const flight = this.#queue.closed ? 0 : this.#flight;
-    const at = this.#shared.core.transfer_at(this.#handle) + flight - this.#options.header.length;
+    const at = this.#shared.core.transfer_at(this.#handle) + flight - this.#headerLength;
     return Math.max(0, Math.min(at, this.#total));
   }
 

@@ -4,9 +4,10 @@
 import * as fs from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
+import { isArrayBuffer, isUint8Array } from "node:util/types";
 import { warn } from "./close.js";
 import { argumentError, SendfileError, something } from "./errors.js";
-import { describe } from "./validate.js";
+import { bytesOf, describe, detached } from "./validate.js";
 
 /**
  * What can be sent: a path, a file URL, a `FileHandle`, an fd, a `Blob`, bytes, a readable stream or an async
@@ -88,7 +89,7 @@ export function sourceOf(file: File): Source {
   if (typeof file === "object" && file !== null) {
     if (isFileHandle(file)) return new HandleSource(file);
     if (file instanceof Blob) return new BlobSource(file);
-    if (ArrayBuffer.isView(file) || file instanceof ArrayBuffer) return new BytesSource(bytesOf(file));
+    if (ArrayBuffer.isView(file) || isArrayBuffer(file)) return new BytesSource(bytesOf("file", file));
     if (Symbol.asyncIterator in file) return new IterableSource(file as AsyncIterable<Uint8Array>);
   }
   const wanted = "a path, file URL, FileHandle, file descriptor, Blob, bytes or a readable stream";
@@ -100,16 +101,10 @@ export function partOf(file: string | number, start: number, most: number): Sour
   return typeof file === "string" ? new PathSource(file, { start, most }) : new NumberSource(file, start, most);
 }
 
-function bytesOf(file: ArrayBufferView | ArrayBuffer): Uint8Array {
-  try {
-    return ArrayBuffer.isView(file)
-      ? new Uint8Array(file.buffer, file.byteOffset, file.byteLength)
-      : new Uint8Array(file);
-  } catch {
-    throw argumentError(TypeError, "file: these bytes have been transferred, their ArrayBuffer is detached");
-  }
-}
-
+/**
+ * The same memory as a Buffer, which is what a stream is written: also of another realm's, or of a class of its own.
+ * Its length stays, or becomes 0 where the memory is given away.
+ */
 /** FileHandle's class is not exported by Node: it is known by what it has. */
 function isFileHandle(file: object): file is FileHandle {
   const { fd, read, stat } = file as Partial<FileHandle>;
@@ -459,6 +454,7 @@ class BytesSource extends FdlessSource implements Source {
   }
 
   read(position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
+    if (this.#bytes.length !== this.size) return done(detached("file"), NOTHING);
     done(null, this.#bytes.subarray(position, position + length));
   }
 
@@ -502,7 +498,9 @@ class IterableSource extends FdlessSource implements Source {
   readonly positioned = false;
   readonly #iterable: AsyncIterable<Uint8Array>;
   #iterator: AsyncIterator<Uint8Array> | null = null;
+  /** What is left of a chunk, and how long that is as long as its memory is there. */
   #rest: Uint8Array = NOTHING;
+  #left = 0;
 
   constructor(iterable: AsyncIterable<Uint8Array>) {
     super();
@@ -525,15 +523,17 @@ class IterableSource extends FdlessSource implements Source {
   }
 
   read(_position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
-    if (this.#rest.length > 0) return this.#deliver(length, done);
+    if (this.#left > 0) return this.#deliver(length, done);
     const iterator = this.#iterator as AsyncIterator<Uint8Array>;
     const next = async () => {
       for (;;) {
         const { done: end, value } = await iterator.next();
         if (end) return;
-        if (!(value instanceof Uint8Array)) throw argumentError(TypeError, "file should be opened in binary mode");
-        if (value.length === 0) continue;
-        this.#rest = value;
+        if (!isUint8Array(value)) throw argumentError(TypeError, "file should be opened in binary mode");
+        const chunk = bytesOf("file", value);
+        if (chunk.length === 0) continue;
+        this.#rest = chunk;
+        this.#left = chunk.length;
         return;
       }
     };
@@ -544,8 +544,10 @@ class IterableSource extends FdlessSource implements Source {
   }
 
   #deliver(length: number, done: Read): void {
+    if (this.#rest.length !== this.#left) return done(detached("file"), NOTHING);
     const bytes = this.#rest.subarray(0, length);
     this.#rest = this.#rest.subarray(bytes.length);
+    this.#left = this.#rest.length;
     done(null, bytes);
   }
 

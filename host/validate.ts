@@ -2,6 +2,7 @@
 
 import { Socket as Datagram } from "node:dgram";
 import type { Writable } from "node:stream";
+import { isUint8Array } from "node:util/types";
 import { argumentError } from "./errors.js";
 
 /** The biggest offset that a number holds exactly. */
@@ -43,9 +44,26 @@ export function integer(name: string, kind: "positive" | "non-negative", value: 
   if (value > MAX) throw argumentError(RangeError, `${name} must be at most 2**53 - 1 (got ${value})`);
 }
 
-export function bytes(name: string, value: unknown): void {
-  if (value instanceof Uint8Array && value.length <= 0x7fffffff) return;
+/** Bytes in one write: their number has 31 bits. */
+export function bytes(name: string, value: Uint8Array): Uint8Array {
+  if (isUint8Array(value) && value.byteLength <= 0x7fffffff) return bytesOf(name, value);
   throw argumentError(TypeError, `${name} must be a Uint8Array (got ${describe(value)})`);
+}
+
+export function bytesOf(name: string, bytes: NodeJS.ArrayBufferView | ArrayBuffer): Buffer {
+  try {
+    return ArrayBuffer.isView(bytes)
+      ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      : Buffer.from(bytes, 0);
+  } catch {
+    throw detached(name);
+  }
+}
+
+/** Bytes of the caller's that have gone before they were sent. */
+export function detached(name: string): Error {
+  const why = "these bytes have been transferred or cut off: their ArrayBuffer is detached, or shorter";
+  return argumentError(TypeError, `${name}: ${why}`);
 }
 
 export function milliseconds(name: string, value: unknown): void {
