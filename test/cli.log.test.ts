@@ -7,9 +7,9 @@ import { mkdir, open, readdir, readFile, readlink, rm, truncate, writeFile } fro
 import http from "node:http";
 import net from "node:net";
 import { join } from "node:path";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { childrenOf, inFolder, shell, start, until } from "./lib/command.js";
+import { suite } from "./lib/scene.js";
 import { serving } from "./lib/serving.js";
 import { exchange, parse, request, within } from "./lib/web.js";
 
