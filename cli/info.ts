@@ -71,13 +71,21 @@ function words(system: System, { native, reason, binding, libc, mode, kernel, ab
       binding === null ? "none: the C library can't be called" : `the C library, ${libc}, is called by ${binding}`,
     ],
     ["mode", `${mode}${process.env.SENDOFF_MODE ? " (SENDOFF_MODE)" : ""}`],
-    ["sendfile", has(kernel.sendfile, "this kernel has it", "this kernel refuses it")],
+    ["sendfile", has(kernel.sendfile, "this process can call it", "this process can't call it")],
     [
       "nowait",
       has(
         kernel.nowait,
         "preadv2(RWF_NOWAIT) tells what is in the page cache, so a cold disk can't stop the event loop",
         "without preadv2(RWF_NOWAIT) a cold disk can stop the event loop",
+      ),
+    ],
+    [
+      "openat2",
+      has(
+        kernel.openat2,
+        "openat2(RESOLVE_CACHED) can open a file that was sent before without the thread pool",
+        "every file is opened by the thread pool",
       ),
     ],
   ];

@@ -60,12 +60,14 @@ export interface Capabilities {
   libc: string | null;
   /** What `mode: 'auto'` means here: SENDOFF_MODE, and 'copy' on macOS. */
   mode: Mode;
-  /** Which calls of the kernel are there. */
+  /** Which calls of the kernel are there, and not forbidden: all false where libc can't be called. */
   kernel: {
     /** sendfile(2). */
     sendfile: boolean;
     /** preadv2(2) with RWF_NOWAIT: whether a cold disk can be kept from the event loop. */
     nowait: boolean;
+    /** openat2(2) with RESOLVE_CACHED: whether a path can be opened without the thread pool. Only by Node on Linux. */
+    openat2: boolean;
   };
   /** The version of the core's interface: docs/abi.md. */
   abi: number;
@@ -147,19 +149,27 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
     },
 
     capabilities() {
-      const kernel = sys === null ? { sendfile: false, nowait: false } : sys.probe();
-      const reason = shared.reason ?? (kernel.sendfile ? null : "this kernel has no sendfile");
+      const { sendfile: errno, ...calls } = sys?.probe() ?? { sendfile: -1, nowait: false, openat2: false };
+      const off = reason ?? (errno === 0 ? null : unable((sys?.nameOf ?? nameOf)(errno)));
       return {
-        native: reason === null,
-        reason: reason ?? wary,
+        native: off === null,
+        reason: off ?? wary,
         binding: sys?.libc.name ?? null,
         libc: sys === null ? null : (adapter.libc?.() ?? null),
         mode: auto,
-        kernel,
+        kernel: { sendfile: errno === 0, ...calls },
         abi: ABI_VERSION,
       };
     },
   };
+}
+
+/** What an error of sendfile(2) means that comes whatever it is asked. */
+function unable(name: string): string {
+  if (name === "ENOSYS") return "this kernel has no sendfile (ENOSYS)";
+  if (name === "EPERM" || name === "EACCES")
+    return `sendfile is forbidden here (${name}): in a container its seccomp profile has to allow it`;
+  return `sendfile fails here (${name})`;
 }
 
 function descriptor(name: string, value: unknown): void {

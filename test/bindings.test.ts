@@ -1,6 +1,7 @@
 // The same promises by each way to libc, and without one: CPython's tests, run again in a process with
 // SENDOFF_FFI or SENDOFF_MODE set, and a copy of the package without koffi.
 
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -57,6 +58,7 @@ interface Report {
 const linux = process.platform === "linux" ? null : "the native way is Linux's";
 const koffi = (await run<Capabilities>(CAPABILITIES, { env: { SENDOFF_FFI: "koffi" } })).binding;
 const nodeFFI = (await run<Capabilities>(CAPABILITIES, { env: { SENDOFF_FFI: "node" } })).binding;
+const noBinding = koffi || nodeFFI ? null : "there is no native binding";
 
 for (const [env, skip] of [
   [{ SENDOFF_FFI: "koffi" }, koffi ? null : "koffi is not installed"],
@@ -136,7 +138,75 @@ row(
     const info = ok(await runNode([join(build, "cli/sendoff.js"), "info"], options));
     assert.match(info, /^native +off: this engine's Wasm misreads .+; so every byte is copied/m);
   },
-  koffi || nodeFFI ? null : "there is no native binding",
+  noBinding,
+);
+
+/** Stops for one system call only, or a process takes a second more to start. */
+const strace = (call: string) => ["-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", `trace=${call}`];
+const noStrace =
+  spawnSync("strace", [...strace("sendfile"), "true"]).status === 0 ? null : "strace is not there, or is not let";
+
+/** A node one of whose system calls fails. */
+const injected = (call: string, errno: string): ChildOptions => ({
+  node: "strace",
+  flags: [...strace(call), "-e", `inject=${call}:error=${errno}`, process.execPath],
+});
+
+for (const [errno, words] of [
+  ["EPERM", "sendfile is forbidden here (EPERM): in a container its seccomp profile has to allow it"],
+  ["ENOSYS", "this kernel has no sendfile (ENOSYS)"],
+  ["ENOMEM", "sendfile fails here (ENOMEM)"],
+] as const) {
+  row(
+    `sendfile that always fails by ${errno} is told by its errno, and what that means`,
+    async () => {
+      const options = injected("sendfile", errno);
+      const found = await run<Capabilities>(CAPABILITIES, options);
+      assert.is(found.native, false);
+      assert.is(found.reason, words);
+      assert.is(found.kernel.sendfile, false);
+      assert.type(found.binding, "string");
+      const info = ok(await runNode([join(build, "cli/sendoff.js"), "info"], options));
+      assert.ok(info.includes(`off: ${words}; so every byte is copied`), info);
+      assert.match(info, /^sendfile +no: this process can't call it$/m);
+    },
+    noBinding ?? noStrace,
+  );
+}
+
+row(
+  "a container that forbids sendfile: 'auto' copies, 'native' says EPERM",
+  async (t) => {
+    const path = tempFile(t, pattern(1_000_000));
+    const auto = await run<Report>(transfer(path, "auto"), injected("sendfile", "EPERM"));
+    assert.is(auto.sent, 1_000_000);
+    assert.is(auto.got, 1_000_000);
+    assert.is(auto.last?.copied, 1_000_000);
+    const forced = await run<Report>(transfer(path, "native"), injected("sendfile", "EPERM"));
+    const { code, message } = forced.sent as { code: string; message: string };
+    assert.is(code, "ERR_SENDFILE_NOT_AVAILABLE");
+    assert.match(message, /^EPERM: /);
+    assert.is(forced.got, 0);
+  },
+  noBinding ?? noStrace,
+);
+
+row(
+  "openat2 is told: there, or forbidden",
+  async () => {
+    const command = join(build, "cli/sendoff.js");
+    const found = await run<Capabilities>(CAPABILITIES);
+    const info = ok(await runNode([command, "info"]));
+    assert.match(info, found.kernel.openat2 ? /^openat2 +yes: /m : /^openat2 +no: /m);
+    const forbidden = injected("openat2", "EPERM");
+    const without = await run<Capabilities>(CAPABILITIES, forbidden);
+    assert.equal(without, { ...found, kernel: { ...found.kernel, openat2: false } });
+    assert.match(
+      ok(await runNode([command, "info"], forbidden)),
+      /^openat2 +no: every file is opened by the thread pool$/m,
+    );
+  },
+  noBinding ?? noStrace,
 );
 
 row("a word that SENDOFF_FFI or SENDOFF_MODE does not know is said, not ignored", async () => {

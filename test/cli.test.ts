@@ -360,7 +360,7 @@ test("info --json: versions, and what was found", async () => {
   assert.type(info.kernelRelease, "string");
   assert.is(info.native, false);
   assert.is(info.reason, "SENDOFF_FFI=none");
-  assert.equal(info.kernel, { sendfile: false, nowait: false });
+  assert.equal(info.kernel, { sendfile: false, nowait: false, openat2: false });
 });
 
 test("info says in words why native is off", async () => {

@@ -44,7 +44,7 @@ row("every front door can be imported, and says why native is off", async () => 
       binding: null,
       libc: null,
       mode: "auto",
-      kernel: { sendfile: false, nowait: false },
+      kernel: { sendfile: false, nowait: false, openat2: false },
     },
   );
 });

@@ -108,7 +108,8 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
       const fd = fs.openSync(process.execPath, "r");
       try {
         // To no fd at all: a kernel that knows the call answers EBADF.
-        return { sendfile: move(-1, fd, 0, 1, 0) >= 0 || sys.errno === EBADF, nowait: false };
+        const errno = move(-1, fd, 0, 1, 0) < 0 ? sys.errno : 0;
+        return { sendfile: errno === EBADF ? 0 : errno, nowait: false, openat2: false };
       } finally {
         fs.closeSync(fd);
       }

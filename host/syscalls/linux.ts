@@ -31,12 +31,14 @@ export interface Syscalls extends Imports {
    * Whether it was done; on some systems it can't be.
    */
   limit?(fd: number, bytes: number): boolean;
-  /** Which calls this kernel has. */
+  /** Which calls this kernel has, and lets this process make. */
   probe(): {
-    /** sendfile(2). */
-    sendfile: boolean;
+    /** errno of sendfile(2) where it can't be called: ENOSYS, or EPERM by seccomp. 0 where it can. */
+    sendfile: number;
     /** preadv2(2) with RWF_NOWAIT. */
     nowait: boolean;
+    /** openat2(2) with RESOLVE_CACHED. */
+    openat2: boolean;
   };
   /**
    * Opens a file for reading where the kernel has all of its path at hand: to get there it waits for no disk and
@@ -175,9 +177,15 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
       const fd = fs.openSync(new URL(import.meta.url), "r");
       try {
         // To no fd at all: a kernel that knows the call answers EBADF.
-        const sendfile = libc.sendfile(-1, fd, null, 1) >= 0 || libc.errno() === constants.errno.EBADF;
+        const errno = libc.sendfile(-1, fd, null, 1) < 0 ? libc.errno() : 0;
         const nowait = sys.read(fd, at(OPTVAL), 0, 1);
-        return { sendfile, nowait: nowait >= 0 || nowait === -Fault.WouldBlock };
+        const root = sys.open("/", true);
+        if (root >= 0) fs.closeSync(root);
+        return {
+          sendfile: errno === constants.errno.EBADF ? 0 : errno,
+          nowait: nowait >= 0 || nowait === -Fault.WouldBlock,
+          openat2: root >= 0,
+        };
       } finally {
         fs.closeSync(fd);
       }
