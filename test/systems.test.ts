@@ -1,7 +1,7 @@
 // Where the C library is looked for on each system and architecture, and what is said where none is found.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Capabilities } from "sendoff";
 import { test } from "uvu";
@@ -124,6 +124,15 @@ test("koffi is prebuilt for each known system and architecture", () => {
   for (const [platform, arch] of KNOWN) {
     assert.ok(optionalDependencies[`@koromix/koffi-${platform}-${arch}`], `${platform} ${arch}`);
   }
+});
+
+test("koffi has musl's binary where docs/systems.md says so", () => {
+  const installed = new URL(`node_modules/@koromix/koffi-linux-${process.arch}/`, ROOT);
+  if (!existsSync(installed)) return;
+  const folders = readdirSync(installed).filter((name) => existsSync(new URL(`${name}/koffi.node`, installed)));
+  const musl = ["x64", "arm64"].includes(process.arch);
+  assert.is(folders.filter((name) => name.startsWith("linux_")).length, 1, folders.join());
+  assert.is(folders.filter((name) => name.startsWith("musl_")).length, musl ? 1 : 0, folders.join());
 });
 
 /** What a process says that believes to be elsewhere. */

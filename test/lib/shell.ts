@@ -59,6 +59,7 @@ function npm([command = "", ...rest]: string[]): string | null {
     if (command === "install" && rest[0] === "sendoff") return null;
     return known(fs.existsSync(path.join(ROOT, folder, "package-lock.json")), `a package in ${folder}`);
   }
+  if (command === "pack") return null; // npm's own
   const [name = "", ...more] = command === "run" ? rest : [command, ...rest];
   if (name === "") return null; // `npm run` itself
   const line = scripts[name];
