@@ -2,8 +2,8 @@
 
 import type { Writable } from "node:stream";
 import type { TCPSocket } from "./bun/socket.js";
+import type { SendfileOptions } from "./options.js";
 import { host } from "./process/bun.js";
-import type { SendfileOptions } from "./sendfile.js";
 import type { File } from "./source.js";
 
 export { drained, type TCPSocket } from "./bun/socket.js";

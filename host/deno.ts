@@ -3,8 +3,8 @@
 import type { Writable } from "node:stream";
 
 import type { Conn, FsFile } from "./deno/globals.js";
+import type { SendfileOptions } from "./options.js";
 import { host } from "./process/deno.js";
-import type { SendfileOptions } from "./sendfile.js";
 import type { File } from "./source.js";
 
 export type { Address, Conn, FileInfo, FsFile, NetAddress } from "./deno/globals.js";

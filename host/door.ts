@@ -10,7 +10,7 @@ export { configureExit, exitNow, onExit } from "sendoff/exit";
 export type { DrainOptions, Listener } from "./drain.js";
 export { SendfileError, type SendfileErrorCode, type SendfileErrorDetails } from "./errors.js";
 export type { Capabilities } from "./index.js";
-export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
+export type { Mode, Progress, SendfileOptions } from "./options.js";
 export type { File } from "./source.js";
 
 /**

@@ -1,7 +1,7 @@
 // The end of a server: no transfer starts any more, and those that run get time to finish.
 
 import { argumentError, SendfileError } from "./errors.js";
-import { describe } from "./source.js";
+import { describe, milliseconds, object } from "./validate.js";
 
 /** What can be asked to take no more: a net, http, https or http2 server. */
 export interface Listener {
@@ -21,13 +21,9 @@ export interface DrainOptions {
 
 /** @throws TypeError or RangeError: once it is used, the process is ending, and it is too late. */
 export function checkDrain(options: DrainOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw argumentError(TypeError, `options must be an object (got ${describe(options)})`);
-  }
+  object("options", options);
   const { timeout = 0, servers = [] } = options;
-  const message = `timeout must be a non-negative number of milliseconds (got ${describe(timeout)})`;
-  if (typeof timeout !== "number" || Number.isNaN(timeout)) throw argumentError(TypeError, message);
-  if (timeout < 0) throw argumentError(RangeError, message);
+  milliseconds("timeout", timeout);
   if (Array.isArray(servers) && servers.every((server) => typeof server?.close === "function")) return;
   throw argumentError(TypeError, `servers must be an array of servers (got ${describe(servers)})`);
 }

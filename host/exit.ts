@@ -4,7 +4,7 @@
 import { Begun, Next, Reason, Status } from "../assembly/abi.js";
 import type { Core } from "./core.js";
 import { argumentError } from "./errors.js";
-import { describe } from "./source.js";
+import { callable, checkLog, describe, exitCode, milliseconds, object } from "./validate.js";
 
 /** Why the process ends. */
 export interface ExitReason {
@@ -246,9 +246,7 @@ class Exit implements Registry {
   }
 
   configure(settings: ExitSettings): void {
-    if (typeof settings !== "object" || settings === null) {
-      throw argumentError(TypeError, `settings must be an object (got ${describe(settings)})`);
-    }
+    object("settings", settings);
     const { status, forceAfter, deadline, others, log } = settings;
     if (status !== undefined && status !== "signal" && status !== "code") exitCode("status", status);
     if (forceAfter !== undefined) milliseconds("forceAfter", forceAfter);
@@ -284,10 +282,8 @@ class Exit implements Registry {
   }
 
   #check(fn: ExitFunction, self: unknown, options: OnExitOptions): Registered {
-    if (typeof fn !== "function") throw argumentError(TypeError, `fn must be a function (got ${describe(fn)})`);
-    if (typeof options !== "object" || options === null) {
-      throw argumentError(TypeError, `options must be an object (got ${describe(options)})`);
-    }
+    callable("fn", fn);
+    object("options", options);
     const { signals, timeout = TIMEOUT, log, name = fn.name || "anonymous" } = options;
     milliseconds("timeout", timeout);
     checkLog(log);
@@ -513,21 +509,4 @@ function stackOf(error: unknown): string {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === "function";
-}
-
-function checkLog(log: unknown): void {
-  if (log === undefined || log === null || typeof log === "function") return;
-  throw argumentError(TypeError, `log must be a function or null (got ${describe(log)})`);
-}
-
-function milliseconds(name: string, value: unknown): void {
-  const message = `${name} must be a non-negative number of milliseconds (got ${describe(value)})`;
-  if (typeof value !== "number" || Number.isNaN(value)) throw argumentError(TypeError, message);
-  if (value < 0) throw argumentError(RangeError, message);
-}
-
-function exitCode(name: string, value: unknown): void {
-  const message = `${name} must be an exit code from 0 to 255 (got ${describe(value)})`;
-  if (typeof value !== "number" || !Number.isInteger(value)) throw argumentError(TypeError, message);
-  if (value < 0 || value > 255) throw argumentError(RangeError, message);
 }

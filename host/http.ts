@@ -13,7 +13,7 @@ export type { Request, Response } from "./http/message.js";
 export type { RespondOptions } from "./http/respond.js";
 export type { Send } from "./http/sendstream.js";
 export type { Handler, StaticOptions } from "./http/static.js";
-export type { Mode, Progress } from "./sendfile.js";
+export type { Mode, Progress } from "./options.js";
 export type { File } from "./source.js";
 
 /**

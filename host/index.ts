@@ -4,23 +4,25 @@ import type { Writable } from "node:stream";
 import { ABI_VERSION, Fault } from "../assembly/abi.js";
 import { boot, hears, type Memory } from "./core.js";
 import { type DrainOptions, Transfers } from "./drain.js";
-import { argumentError, SendfileError } from "./errors.js";
+import { SendfileError } from "./errors.js";
 import { Opener } from "./open.js";
+import type { Mode, SendfileOptions } from "./options.js";
 import type { FdOf, Queue } from "./queue.js";
 import { Scratch } from "./scratch.js";
-import { integer, type Mode, type SendfileOptions, type Shared, sendfile } from "./sendfile.js";
-import { describe, type File, type Source } from "./source.js";
+import { type Shared, sendfile } from "./sendfile.js";
+import type { File, Source } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
 import { Turns } from "./turns.js";
+import { descriptor, integer } from "./validate.js";
 
 export { type Conn, connQueue } from "./conn.js";
 export type { Memory } from "./core.js";
 export type { DrainOptions, Listener } from "./drain.js";
 export { SendfileError, type SendfileErrorCode, type SendfileErrorDetails } from "./errors.js";
+export type { Mode, Progress, SendfileOptions } from "./options.js";
 export type { Done, FdOf, Job, Queue } from "./queue.js";
 export { type Reader, readerSource } from "./reader.js";
-export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
 export type { File, Lseek, Read, Source } from "./source.js";
 export type { Libc } from "./syscalls/libc.js";
 export { linux, type Syscalls } from "./syscalls/linux.js";
@@ -170,10 +172,4 @@ function unable(name: string): string {
   if (name === "EPERM" || name === "EACCES")
     return `sendfile is forbidden here (${name}): in a container its seccomp profile has to allow it`;
   return `sendfile fails here (${name})`;
-}
-
-function descriptor(name: string, value: unknown): void {
-  const message = `${name} must be a file descriptor (got ${describe(value)})`;
-  if (typeof value !== "number" || !Number.isInteger(value)) throw argumentError(TypeError, message);
-  if (value < 0 || value > 0x7fffffff) throw argumentError(RangeError, message);
 }

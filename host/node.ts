@@ -1,8 +1,8 @@
 // The front door for Node >= 20.
 
 import type { Writable } from "node:stream";
+import type { SendfileOptions } from "./options.js";
 import { host } from "./process/node.js";
-import type { SendfileOptions } from "./sendfile.js";
 import type { File } from "./source.js";
 
 export * from "./door.js";

@@ -1,67 +1,24 @@
-// sendfile(): checks the arguments, takes a place in the socket's queue, and then one loop: run, act,
+// sendfile(): has the arguments checked, takes a place in the socket's queue, and then one loop: run, act,
 // run again. What to do next is the core's decision; to wait and to throw is done here.
 
 import { AsyncResource } from "node:async_hooks";
-import { Socket as Datagram } from "node:dgram";
 import { constants } from "node:os";
 import type { Writable } from "node:stream";
 import { Action, Fault, Flag, Way } from "../assembly/abi.js";
 import { onAborted } from "./aborts.js";
 import type { Core } from "./core.js";
 import type { Running, Transfers } from "./drain.js";
-import { argumentError, SendfileError, type SendfileErrorCode, WORDS } from "./errors.js";
+import { SendfileError, type SendfileErrorCode, WORDS } from "./errors.js";
 import type { Opener } from "./open.js";
+import { type Checked, check, type Mode, type Progress, type SendfileOptions } from "./options.js";
 import { type FdOf, type Job, type Queue, queueOf } from "./queue.js";
 import type { Scratch } from "./scratch.js";
-import { describe, type File, type Lseek, type Source, sourceOf } from "./source.js";
+import { type File, type Lseek, type Source, sourceOf } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
 import type { Turns, Waiting } from "./turns.js";
 import { Unsent } from "./unsent.js";
-
-/** What `onProgress` is told. All are bytes. */
-export interface Progress {
-  /** Bytes of the file that have left so far. */
-  sent: number;
-  /** Bytes of the file that will be sent; Infinity where only the end will tell. */
-  total: number;
-  /** Moved by the kernel: sendfile(2), or send(2) of what was in the page cache. Header and trailer count, here and below. */
-  native: number;
-  /** Copied to learn when a full socket is writable again. */
-  doorbell: number;
-  /** Copied because they were not in the page cache. */
-  cold: number;
-  /** Copied because the kernel's way was not to be had, or not asked for; every trailer too. */
-  copied: number;
-}
-
-/** What may be said of a transfer. None of it is needed. */
-export interface SendfileOptions {
-  /** Bytes from the start of the file. Default: 0. */
-  offset?: number | undefined;
-  /** Bytes to send. Default: all from the offset to the end, as long as the file is at the start. */
-  count?: number | undefined;
-  /** Sent before the file, in the same packet where the host can (MSG_MORE). */
-  header?: Uint8Array | undefined;
-  /** Sent after the file. */
-  trailer?: Uint8Array | undefined;
-  /** Milliseconds without progress after which to fail. Default: 0, no limit. */
-  timeout?: number | undefined;
-  /** Milliseconds for the whole transfer, from the call. Default: 0, no limit. */
-  deadline?: number | undefined;
-  /** Aborts the transfer: it fails with ERR_SENDFILE_ABORTED, and the signal's reason is the `cause`. Default: none. */
-  signal?: AbortSignal | undefined;
-  /** Called after each step, at most once per turn of the event loop, and at the end. */
-  onProgress?: ((progress: Progress) => void) | undefined;
-  /**
-   * 'auto': the kernel's sendfile where it can, else copies. 'native': fails with
-   * ERR_SENDFILE_NOT_AVAILABLE where it can't. 'copy': never calls the kernel's sendfile.
-   */
-  mode?: Mode | undefined;
-}
-
-/** Which way the bytes go: see {@link SendfileOptions.mode}. */
-export type Mode = "auto" | "native" | "copy";
+import { checkSocket, MAX } from "./validate.js";
 
 /** What the transfers of one host share. */
 export interface Shared {
@@ -87,8 +44,6 @@ export interface Shared {
   readonly transfers: Transfers;
 }
 
-/** The biggest offset that a number holds exactly. */
-const MAX = Number.MAX_SAFE_INTEGER;
 const EMPTY = new Uint8Array(0);
 
 /** See the public docstring in index.ts. */
@@ -114,95 +69,6 @@ export function sendfile(
     }
     new Transfer(shared, queue, source, checked, resolve, reject);
   });
-}
-
-function checkSocket(socket: Writable): void {
-  if ((socket as unknown) instanceof Datagram) {
-    throw argumentError(TypeError, "only SOCK_STREAM type sockets are supported");
-  }
-  if (
-    typeof socket !== "object" ||
-    socket === null ||
-    typeof socket.write !== "function" ||
-    typeof socket.once !== "function"
-  ) {
-    throw argumentError(TypeError, `socket must be a net.Socket or another Writable (got ${describe(socket)})`);
-  }
-  if (socket.writableObjectMode) throw argumentError(TypeError, "socket: a stream in object mode takes no bytes");
-}
-
-/** The options, checked, each with a value. */
-export interface Checked {
-  readonly offset: number;
-  readonly count: number;
-  readonly header: Uint8Array;
-  readonly trailer: Uint8Array;
-  readonly timeout: number;
-  readonly deadline: number;
-  readonly signal: AbortSignal | undefined;
-  readonly onProgress: ((progress: Progress) => void) | undefined;
-  readonly mode: Mode;
-  /** Leave the file's own position behind the last byte that was sent. */
-  readonly seek: boolean;
-}
-
-/**
- * CPython's words, where it has them. The `body` of a response may be empty, has its header elsewhere, and
- * leaves the file's own position alone.
- */
-export function check(options: SendfileOptions, auto: Mode, body = false): Checked {
-  if (typeof options !== "object" || options === null) {
-    throw argumentError(TypeError, `options must be an object (got ${describe(options)})`);
-  }
-  const { offset = 0, count, header = EMPTY, trailer = EMPTY, timeout = 0, deadline = 0, signal, onProgress } = options;
-  const { mode = "auto" } = options;
-  integer("offset", "non-negative", offset, 0);
-  if (count !== undefined) integer("count", body ? "non-negative" : "positive", count, body ? 0 : 1);
-  if (!body) {
-    bytes("header", header);
-    bytes("trailer", trailer);
-  }
-  milliseconds("timeout", timeout);
-  milliseconds("deadline", deadline);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw argumentError(TypeError, `signal must be an AbortSignal (got ${describe(signal)})`);
-  }
-  if (onProgress !== undefined && typeof onProgress !== "function") {
-    throw argumentError(TypeError, `onProgress must be a function (got ${describe(onProgress)})`);
-  }
-  if (mode !== "auto" && mode !== "native" && mode !== "copy") {
-    throw argumentError(TypeError, `mode must be 'auto', 'native' or 'copy' (got ${describe(mode)})`);
-  }
-  return {
-    offset,
-    count: count ?? Number.POSITIVE_INFINITY,
-    header: body ? EMPTY : header,
-    trailer: body ? EMPTY : trailer,
-    timeout,
-    deadline,
-    signal,
-    onProgress,
-    mode: mode === "auto" ? auto : mode,
-    seek: !body,
-  };
-}
-
-export function integer(name: string, kind: "positive" | "non-negative", value: unknown, least: number): void {
-  const message = `${name} must be a ${kind} integer (got ${describe(value)})`;
-  if (typeof value !== "number" || !Number.isInteger(value)) throw argumentError(TypeError, message);
-  if (value < least) throw argumentError(RangeError, message);
-  if (value > MAX) throw argumentError(RangeError, `${name} must be at most 2**53 - 1 (got ${value})`);
-}
-
-function bytes(name: string, value: unknown): void {
-  if (value instanceof Uint8Array && value.length <= 0x7fffffff) return;
-  throw argumentError(TypeError, `${name} must be a Uint8Array (got ${describe(value)})`);
-}
-
-function milliseconds(name: string, value: unknown): void {
-  const message = `${name} must be a non-negative number of milliseconds (got ${describe(value)})`;
-  if (typeof value !== "number" || Number.isNaN(value)) throw argumentError(TypeError, message);
-  if (value < 0) throw argumentError(RangeError, message);
 }
 
 export function aborted(signal: AbortSignal, sent: number): SendfileError {

@@ -5,6 +5,7 @@ import * as fs from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { argumentError, SendfileError } from "./errors.js";
+import { describe } from "./validate.js";
 
 /**
  * What can be sent: a path, a file URL, a `FileHandle`, an fd, a `Blob`, bytes, a readable stream or an async
@@ -93,25 +94,6 @@ function bytesOf(file: ArrayBufferView | ArrayBuffer): Uint8Array {
 function isFileHandle(file: object): file is FileHandle {
   const { fd, read, stat } = file as Partial<FileHandle>;
   return typeof fd === "number" && typeof read === "function" && typeof stat === "function";
-}
-
-/** A value as it stands in a message: 'text', 12, [object Foo]. */
-export function describe(value: unknown): string {
-  if (typeof value === "string") return `'${value}'`;
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "function") return "[function]";
-  if (typeof value === "object" && value !== null) return `[object ${kind(value)}]`;
-  return String(value);
-}
-
-/** The name of a value's class; a stranger's may be no text, or throw. */
-function kind(value: object): string {
-  try {
-    const { name } = value.constructor;
-    return typeof name === "string" ? name : "Object";
-  } catch {
-    return "Object";
-  }
 }
 
 const NOTHING = new Uint8Array(0);

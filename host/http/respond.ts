@@ -6,10 +6,12 @@ import type { Socket } from "node:net";
 import { dash } from "../dash.js";
 import type { Running } from "../drain.js";
 import { argumentError, SendfileError } from "../errors.js";
+import { type Checked, check, type Mode, type SendfileOptions } from "../options.js";
 import { type Queue, queueOf } from "../queue.js";
-import { aborted, type Checked, check, type Mode, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
-import { describe, type File, type Source, sourceOf } from "../source.js";
+import { aborted, type Shared, Transfer } from "../sendfile.js";
+import { type File, type Source, sourceOf } from "../source.js";
 import type { Waiting } from "../turns.js";
+import { describe } from "../validate.js";
 import {
   announces,
   isResponse,

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 import { argumentError } from "../errors.js";
 import type { Shared } from "../sendfile.js";
-import { describe } from "../source.js";
+import { callable, describe, object } from "../validate.js";
 import { inside, whereabouts } from "./inside.js";
 import type { Request, Response } from "./message.js";
 import { negotiate } from "./negotiate.js";
@@ -66,8 +66,7 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
   if (typeof root !== "string" || root === "")
     throw argumentError(TypeError, `root must be a path (got ${describe(root)})`);
   if (root.includes("\0")) throw argumentError(TypeError, "root must be a path without null bytes");
-  if (typeof options !== "object" || options === null)
-    throw argumentError(TypeError, `options must be an object (got ${describe(options)})`);
+  object("options", options);
   const {
     fallthrough = true,
     redirect = true,
@@ -76,9 +75,7 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
     symlinks = "follow",
     ...rest
   } = options;
-  if (setHeaders !== undefined && typeof setHeaders !== "function") {
-    throw argumentError(TypeError, `setHeaders must be a function (got ${describe(setHeaders)})`);
-  }
+  if (setHeaders !== undefined) callable("setHeaders", setHeaders);
   if (symlinks !== "follow" && symlinks !== "inside") {
     throw argumentError(TypeError, `symlinks must be 'follow' or 'inside' (got ${describe(symlinks)})`);
   }

@@ -5,7 +5,7 @@ import { constants } from "node:os";
 import { adapter } from "#process";
 import type { Memory } from "../../host/core.js";
 import { createHost, type Host } from "../../host/index.js";
-import type { Mode } from "../../host/sendfile.js";
+import type { Mode } from "../../host/options.js";
 import { sort } from "../../host/syscalls/errno.js";
 import type { Syscalls } from "../../host/syscalls/linux.js";
 
