@@ -11,8 +11,8 @@ import type { FdOf, Queue } from "./queue.js";
 import { Scratch } from "./scratch.js";
 import { type Shared, sendfile } from "./sendfile.js";
 import type { File, Source } from "./source.js";
+import type { Syscalls } from "./syscalls/contract.js";
 import { nameOf } from "./syscalls/errno.js";
-import type { Syscalls } from "./syscalls/linux.js";
 import { Turns } from "./turns.js";
 import { descriptor, integer } from "./validate.js";
 
@@ -24,8 +24,9 @@ export type { Mode, Progress, SendfileOptions } from "./options.js";
 export type { Done, FdOf, Job, Queue } from "./queue.js";
 export { type Reader, readerSource } from "./reader.js";
 export type { File, Lseek, Read, Source } from "./source.js";
+export type { Syscalls } from "./syscalls/contract.js";
 export type { Libc } from "./syscalls/libc.js";
-export { linux, type Syscalls } from "./syscalls/linux.js";
+export { linux } from "./syscalls/linux.js";
 
 /** What a runtime lends: docs/porting.md leads through one. */
 export interface Adapter {

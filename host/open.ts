@@ -2,7 +2,7 @@
 // thread pool is spared a trip. As io_uring does it: openat2(2) with RESOLVE_CACHED, else a thread.
 
 import fs from "node:fs";
-import type { Syscalls } from "./syscalls/linux.js";
+import type { Syscalls } from "./syscalls/contract.js";
 
 export interface Opened {
   readonly path: string;

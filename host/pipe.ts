@@ -17,7 +17,7 @@ import { announces, giveBack, lengthOf, obstacle, type Response, renderHeader, t
 import { setImmediate } from "./immediate.js";
 import { type Queue, queueOf } from "./queue.js";
 import type { Shared } from "./sendfile.js";
-import type { Syscalls } from "./syscalls/linux.js";
+import type { Syscalls } from "./syscalls/contract.js";
 import type { Waiting } from "./turns.js";
 import { Unsent } from "./unsent.js";
 

@@ -14,8 +14,8 @@ import { type Checked, check, type Mode, type Progress, type SendfileOptions } f
 import { type FdOf, type Job, type Queue, queueOf } from "./queue.js";
 import type { Scratch } from "./scratch.js";
 import { type File, type Lseek, type Source, sourceOf } from "./source.js";
+import type { Syscalls } from "./syscalls/contract.js";
 import { nameOf } from "./syscalls/errno.js";
-import type { Syscalls } from "./syscalls/linux.js";
 import type { Turns, Waiting } from "./turns.js";
 import { Unsent } from "./unsent.js";
 import { checkSocket, MAX } from "./validate.js";

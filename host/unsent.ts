@@ -3,7 +3,7 @@
 // HAProxy does the same (tune.notsent-lowat).
 
 import type { Queue } from "./queue.js";
-import type { Syscalls } from "./syscalls/linux.js";
+import type { Syscalls } from "./syscalls/contract.js";
 
 /** Bytes. Up to here a transfer is left alone: one run moves as much. */
 const LONG = 1 << 20;

@@ -4,9 +4,9 @@
 import * as fs from "node:fs";
 import { Fault } from "../../assembly/abi.js";
 import type { Memory } from "../core.js";
+import type { Syscalls } from "./contract.js";
 import { errnos } from "./errno.js";
 import type { Libc } from "./libc.js";
-import type { Syscalls } from "./linux.js";
 import type { System } from "./system.js";
 
 const MSG_DONTWAIT = 0x80;

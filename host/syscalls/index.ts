@@ -2,9 +2,10 @@
 
 import type { Memory } from "../core.js";
 import { bsd } from "./bsd.js";
+import type { Syscalls } from "./contract.js";
 import { openKoffi } from "./koffi.js";
 import type { Libc } from "./libc.js";
-import { linux, type Syscalls } from "./linux.js";
+import { linux } from "./linux.js";
 import { openNodeFFI } from "./node-ffi.js";
 import { systemOf } from "./system.js";
 

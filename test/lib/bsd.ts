@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createHost, type Host } from "../../host/index.js";
 import type { Mode } from "../../host/options.js";
+import type { Syscalls } from "../../host/syscalls/contract.js";
 import { openSyscalls } from "../../host/syscalls/index.js";
-import type { Syscalls } from "../../host/syscalls/linux.js";
 import { type System, systemOf } from "../../host/syscalls/system.js";
 
 export type Name = "darwin" | "freebsd";

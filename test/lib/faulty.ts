@@ -6,8 +6,8 @@ import { adapter } from "#process";
 import type { Memory } from "../../host/core.js";
 import { createHost, type Host } from "../../host/index.js";
 import type { Mode } from "../../host/options.js";
+import type { Syscalls } from "../../host/syscalls/contract.js";
 import { sort } from "../../host/syscalls/errno.js";
-import type { Syscalls } from "../../host/syscalls/linux.js";
 
 export type Errno = keyof typeof constants.errno;
 

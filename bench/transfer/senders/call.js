@@ -13,7 +13,7 @@ import { median } from "../table.js";
 const BATCHES = 21;
 const CALLS = 10_000;
 
-/** @type {import("../../../build/host/syscalls/linux.js").Syscalls} */
+/** @type {import("../../../build/host/syscalls/contract.js").Syscalls} */
 let sys;
 const core = boot(readFileSync(new URL("../../../build/core.wasm", import.meta.url)), {
   sendfile: (out, file, offset, count) => sys.sendfile(out, file, offset, count),

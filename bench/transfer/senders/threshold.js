@@ -22,7 +22,7 @@ const ways = { send: open(small), sendfile: open(large) };
 
 /** @param {string} module */
 function open(module) {
-  /** @type {import("../../../build/host/syscalls/linux.js").Syscalls} */
+  /** @type {import("../../../build/host/syscalls/contract.js").Syscalls} */
   let sys;
   const core = boot(readFileSync(module), {
     sendfile: (out, fd, offset, count) => sys.sendfile(out, fd, offset, count),
