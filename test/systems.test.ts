@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Capabilities } from "sendoff";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { bind, wanted } from "../host/syscalls/bind.js";
 import { load } from "../host/syscalls/libc.js";
 import { type System, systemOf } from "../host/syscalls/system.js";
 import { runNode } from "./lib/child.js";
@@ -79,6 +80,61 @@ test("where none has, every reason is said", () => {
       }),
     (error: Error) => error.message === "no C library: the process itself (static), libc.so.6 (no such file)",
   );
+});
+
+const POSIX = ["send", "lseek", "getsockopt", "setsockopt"];
+
+/** By binding and system. */
+const WANTED = [
+  ["koffi", "linux", ["sendfile", "preadv2", ...POSIX, "syscall"]],
+  ["node:ffi", "linux", ["sendfile", "preadv2", ...POSIX, "syscall"]],
+  ["bun:ffi", "linux", ["sendfile", "preadv2", ...POSIX]],
+  ["Deno.dlopen", "linux", ["sendfile", "preadv2", ...POSIX, "getsockname", "getpeername", "close"]],
+  ["koffi", "darwin", ["sendfile", ...POSIX]],
+  ["node:ffi", "freebsd", ["sendfile", ...POSIX]],
+] as const;
+
+test("each binding looks for these functions and no others, and docs/security.md has them", () => {
+  const page = readFileSync(new URL("docs/security.md", ROOT), "utf8");
+  for (const [binding, system, symbols] of WANTED) {
+    const found = wanted(binding, system).map(({ symbol }) => symbol);
+    assert.equal(found.sort(), [...symbols].sort(), `${binding} on ${system}`);
+    for (const symbol of found) assert.match(page, new RegExp(`^\\| .*\`${symbol}\`.* \\|`, "m"));
+  }
+});
+
+test("a binding hands over addresses, NULL and numbers of 64 bits as its own; what the library has not answers -1", () => {
+  const given: [string, unknown[]][] = [];
+  const functions = bind(
+    {
+      name: "koffi",
+      find(symbol) {
+        if (symbol === "preadv2") throw new Error("not found");
+        if (symbol === "send") return null;
+        return (...args) => {
+          given.push([symbol, args]);
+          return 7n;
+        };
+      },
+      at: (offset) => (offset === null ? 0n : 0x10000n + BigInt(offset)),
+      wide: (value) => BigInt(value),
+      missing: () => -1,
+    },
+    "linux",
+  );
+  assert.is(functions.sendfile(3, 4, 16, 100), 7);
+  assert.is(functions.sendfile(3, 4, null, 100), 7);
+  assert.is(functions.lseek(5, 2 ** 40, 0), 7);
+  assert.is(functions.openat2(-100, 32, 64, 24), 7);
+  assert.equal(given, [
+    ["sendfile", [3, 4, 0x10010n, 100n]],
+    ["sendfile", [3, 4, 0n, 100n]],
+    ["lseek", [5, 2n ** 40n, 0]],
+    ["syscall", [437n, -100, 0x10020n, 0x10040n, 24n]],
+  ]);
+  assert.is(functions.preadv2(3, 16, 1, 0, 8), -1);
+  assert.is(functions.send(3, 16, 1, 0), -1);
+  assert.is(functions.sendfileDarwin, undefined);
 });
 
 /** musl's dynamic linker on this machine, where there is one: it knows its own library by both names. */

@@ -4,65 +4,44 @@ import { constants } from "node:os";
 import type { Memory } from "../core.js";
 import type { DenoLibc } from "../deno/descriptors.js";
 import { Deno, type Pointer } from "../deno/globals.js";
-import { SYMBOLS } from "./libc.js";
+import { type Binding, bind, type Native, wanted } from "./bind.js";
 
 /** glibc's, which Deno's own builds need; musl's, where somebody has built Deno for it. */
-const NAMES = ["libc.so.6", "libc.so"];
+const LIBRARIES = ["libc.so.6", "libc.so"];
 
-type Call = (...args: (number | null)[]) => number;
+/** A result of 64 bits would be a BigInt: what fits into 32 is read as 32. */
+const TYPES = { i32: "i32", u32: "u32", i64: "i64", u64: "usize", ptr: "usize", count: "i32" };
+
+const NAME = "Deno.dlopen";
 
 /** Throws where libc can't be had. */
 export function openDeno(memory: Memory): DenoLibc {
-  const wanted: Record<string, object> = {
+  const declared: Record<string, object> = {
     __errno_location: { parameters: [], result: "pointer" },
     gnu_get_libc_version: { parameters: [], result: "pointer", optional: true },
   };
-  // No call moves 2 GiB, so every count fits into 32 bits; a result of 64 would be a BigInt.
-  const want = (names: readonly string[], parameters: string[], result = "i32") => {
-    for (const name of names) wanted[name] = { parameters, result, optional: true };
-  };
-  want(SYMBOLS.sendfile, ["i32", "i32", "usize", "usize"]);
-  want(SYMBOLS.preadv2, ["i32", "usize", "i32", "i64", "i32"]);
-  want(SYMBOLS.send, ["i32", "usize", "usize", "i32"]);
-  want(SYMBOLS.lseek, ["i32", "i64", "i32"], "i64");
-  want(SYMBOLS.getsockopt, ["i32", "i32", "i32", "usize", "usize"]);
-  want(SYMBOLS.setsockopt, ["i32", "i32", "i32", "usize", "u32"]);
-  want(["getsockname", "getpeername"], ["i32", "usize", "usize"]);
-  want(["close"], ["i32"]);
-  const symbols = load(wanted);
+  for (const { symbol, takes, gives } of wanted(NAME, "linux")) {
+    declared[symbol] = { parameters: takes.map((type) => TYPES[type]), result: TYPES[gives], optional: true };
+  }
+  const symbols = load(declared);
 
-  const pointer = (name: string) => symbols[name]?.() as unknown as Pointer | undefined;
+  const pointer = (name: string) => symbols[name]?.() as Pointer | undefined;
   const errno = new Int32Array(new Deno.UnsafePointerView(pointer("__errno_location") as Pointer).getArrayBuffer(4));
   const base = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(new Uint8Array(memory.buffer))));
-
-  const func = (names: readonly string[]): Call =>
-    names.map((name) => symbols[name]).find((call) => call != null) ??
-    (() => {
+  const binding: Binding = {
+    name: NAME,
+    find: (symbol) => symbols[symbol],
+    at: (offset) => (offset === null ? 0 : base + offset),
+    wide: (value) => value,
+    missing() {
       errno[0] = constants.errno.ENOSYS;
       return -1;
-    });
-  const sendfile = func(SYMBOLS.sendfile);
-  const preadv2 = func(SYMBOLS.preadv2);
-  const send = func(SYMBOLS.send);
-  const lseek = func(SYMBOLS.lseek);
-  const getsockopt = func(SYMBOLS.getsockopt);
-  const setsockopt = func(SYMBOLS.setsockopt);
-  const getsockname = func(["getsockname"]);
-  const getpeername = func(["getpeername"]);
-  const close = func(["close"]);
-
+    },
+  };
   return {
-    name: "Deno.dlopen",
+    name: NAME,
     base,
-    sendfile: (out, file, offset, count) => sendfile(out, file, offset === null ? 0 : base + offset, count),
-    preadv2: (file, iov, iovcnt, offset, flags) => preadv2(file, base + iov, iovcnt, offset, flags),
-    send: (out, ptr, count, flags) => send(out, base + ptr, count, flags),
-    lseek: (fd, offset, whence) => Number(lseek(fd, offset, whence)),
-    getsockopt: (fd, level, name, ptr, length) => getsockopt(fd, level, name, base + ptr, base + length),
-    setsockopt: (fd, level, name, ptr, length) => setsockopt(fd, level, name, base + ptr, length),
-    getsockname: (fd, ptr, length) => getsockname(fd, base + ptr, base + length),
-    getpeername: (fd, ptr, length) => getpeername(fd, base + ptr, base + length),
-    close: (fd) => close(fd),
+    ...bind(binding, "linux"),
     errno: () => errno[0] as number,
     version() {
       const version = pointer("gnu_get_libc_version");
@@ -71,11 +50,11 @@ export function openDeno(memory: Memory): DenoLibc {
   };
 }
 
-function load(wanted: Record<string, object>): Record<string, Call | null> {
+function load(declared: Record<string, object>): Record<string, Native | null> {
   let failure: unknown;
-  for (const name of NAMES) {
+  for (const name of LIBRARIES) {
     try {
-      return Deno.dlopen(name, wanted).symbols as Record<string, Call | null>;
+      return Deno.dlopen(name, declared).symbols as Record<string, Native | null>;
     } catch (error) {
       failure ??= error;
     }

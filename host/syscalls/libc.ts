@@ -23,42 +23,16 @@ export interface Libc {
   setsockopt(fd: number, level: number, name: number, ptr: number, length: number): number;
   /** openat2(2), by its number: no libc has a name for it. Missing where it can't be called. */
   openat2?(dir: number, pathPtr: number, howPtr: number, size: number): number;
+  /** getsockname(2): Deno's binding only, and so are the next two. */
+  getsockname?(fd: number, ptr: number, lengthPtr: number): number;
+  /** getpeername(2). */
+  getpeername?(fd: number, ptr: number, lengthPtr: number): number;
+  /** close(2). */
+  close?(fd: number): number;
   /** errno of this thread's last call that failed. */
   errno(): number;
   /** The address of offset 0, for an iovec. It stays: a memory with a maximum is reserved whole. */
   readonly base: number;
-}
-
-/** Names of functions, each to be looked for in its order. */
-export type Symbols = Readonly<
-  Record<"sendfile" | "preadv2" | "send" | "lseek" | "getsockopt" | "setsockopt" | "syscall", readonly string[]>
->;
-
-/**
- * Those of Linux: glibc has the 64-bit off_t under a name of its own on 32-bit systems, musl has only
- * the plain one.
- */
-export const SYMBOLS = {
-  sendfile: ["sendfile64", "sendfile"],
-  preadv2: ["preadv64v2", "preadv2"],
-  send: ["send"],
-  lseek: ["lseek64", "lseek"],
-  getsockopt: ["getsockopt"],
-  setsockopt: ["setsockopt"],
-  syscall: ["syscall"],
-} as const satisfies Symbols;
-
-/** The same on every architecture, as all that came after 2019. */
-export const SYS_OPENAT2 = 437;
-
-/** Tries the names in turn; `null` where this libc has none of them. */
-export function find<T>(names: readonly string[], look: (name: string) => T): T | null {
-  for (const name of names) {
-    try {
-      return look(name);
-    } catch {}
-  }
-  return null;
 }
 
 /**

@@ -2,13 +2,11 @@
 // data, so that a test can lend the numbers of one system to a library that runs on another.
 
 import { constants, endianness } from "node:os";
-import { SYMBOLS, type Symbols } from "./libc.js";
 
 export interface System {
   readonly name: "linux" | "darwin" | "freebsd";
   /** Where the C library is looked for, in this order; null is what the process itself is linked with. */
   readonly libraries: readonly (string | null)[];
-  readonly symbols: Symbols;
   /** The function that tells where errno is. */
   readonly errnoLocation: string;
   /** Names and numbers of its errors. */
@@ -26,9 +24,6 @@ const ARCHS: { readonly [platform: string]: { readonly [arch: string]: string } 
   freebsd: { x64: "amd64", arm64: "aarch64" },
 };
 
-/** No sendfile of Linux's signature, and no preadv2: not even where a library has something of that name. */
-const BSD: Symbols = { ...SYMBOLS, sendfile: [], preadv2: [], lseek: ["lseek"], syscall: [] };
-
 /** The system of a process, by Node's names; or why it has no native calls. */
 export function systemOf(platform: string, arch: string): System | string {
   const machine = ARCHS[platform]?.[arch];
@@ -37,9 +32,9 @@ export function systemOf(platform: string, arch: string): System | string {
   const { errno } = constants;
   if (platform === "darwin" || platform === "freebsd") {
     const library = platform === "darwin" ? "/usr/lib/libSystem.B.dylib" : "libc.so.7";
-    return { name: platform, libraries: [null, library], symbols: BSD, errnoLocation: "__error", errno };
+    return { name: platform, libraries: [null, library], errnoLocation: "__error", errno };
   }
   // A library that is loaded already is found by its name; musl's is told apart from glibc's by its name only.
   const libraries = [null, "libc.so.6", `libc.musl-${machine}.so.1`];
-  return { name: "linux", libraries, symbols: SYMBOLS, errnoLocation: "__errno_location", errno };
+  return { name: "linux", libraries, errnoLocation: "__errno_location", errno };
 }

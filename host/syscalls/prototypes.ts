@@ -1,0 +1,158 @@
+// The functions of libc that are called: a row each, of which every binding makes a method of `Libc`. So another
+// function is a row here, and its method there.
+
+import type { Libc } from "./libc.js";
+import type { System } from "./system.js";
+
+/** Of a parameter. */
+export type Type = "i32" | "u32" | "i64" | "u64" | "ptr";
+
+/** Of a result. A `count` is a ssize_t that fits into 32 bits, because no call moves 2 GiB. */
+export type Result = "i32" | "i64" | "count";
+
+/** A number of 64 bits, and an address, as a binding takes them: the compiler takes no plain number for one. */
+interface Wide {
+  readonly wide: unique symbol;
+}
+interface Address {
+  readonly address: unique symbol;
+}
+
+/** How a binding hands them over: see `Binding`. */
+export interface Lent {
+  at(offset: number | null): Address;
+  wide(value: number): Wide;
+}
+
+/** So that each argument is handed over as its type asks: no offset goes for an address. */
+type Argument<T extends Type> = T extends "ptr" ? Address : T extends "i64" | "u64" ? Wide : number;
+type Native<T extends readonly Type[], R extends Result> = (
+  ...args: { [I in keyof T]: Argument<T[I]> }
+) => R extends "i32" ? number : Wide;
+
+/** Where a function is looked for. */
+interface Where {
+  /** Its name in the library. Default: the row's. */
+  readonly symbol?: string;
+  /** By these bindings only. Default: all. */
+  readonly by?: readonly Libc["name"][];
+  /** On these systems only. Default: all. */
+  readonly on?: readonly System["name"][];
+}
+
+export interface Prototype<F> extends Where {
+  readonly takes: readonly Type[];
+  readonly gives: Result;
+  /** The method, over the function that the binding has found. A literal of its own each: so it is as fast as by hand. */
+  // biome-ignore lint/suspicious/noExplicitAny: each row has been held to its own types
+  readonly method: (native: any, lent: Lent) => F;
+}
+
+function row<const T extends readonly Type[], R extends Result, F>(
+  takes: T,
+  gives: R,
+  method: (native: Native<T, R>, lent: Lent) => F,
+  where: Where = {},
+): Prototype<F> {
+  return { takes, gives, method, ...where };
+}
+
+/** The methods of `Libc` that are functions of the library. */
+export type Functions = Required<Omit<Libc, "name" | "base" | "errno">>;
+
+/** The same on every architecture, as all that came after 2019. */
+const SYS_OPENAT2 = 437;
+
+/*
+ * All systems are of 64 bits, so off_t is as well, by its plain name.
+ *
+ * syscall(2) is variadic, as fcntl(2) is. The ABIs that system.ts knows of Linux pass an integer then as if its
+ * parameter were named, and so it is declared. Apple's on arm64 puts it on the stack: a row for darwin needs koffi's "...".
+ */
+export const PROTOTYPES: { readonly [Name in keyof Functions]: Prototype<Functions[Name]> } = {
+  sendfile: row(
+    ["i32", "i32", "ptr", "u64"],
+    "count",
+    (f, { at, wide }) =>
+      (out, file, offset, count) =>
+        Number(f(out, file, at(offset), wide(count))),
+    { on: ["linux"] },
+  ),
+  sendfileDarwin: row(
+    ["i32", "i32", "i64", "ptr", "ptr", "i32"],
+    "i32",
+    (f, { at, wide }) =>
+      (file, out, offset, length) =>
+        f(file, out, wide(offset), at(length), at(null), 0),
+    { symbol: "sendfile", on: ["darwin"] },
+  ),
+  sendfileFreeBSD: row(
+    ["i32", "i32", "i64", "u64", "ptr", "ptr", "i32"],
+    "i32",
+    (f, { at, wide }) =>
+      (file, out, offset, count, sent, flags) =>
+        f(file, out, wide(offset), wide(count), at(null), at(sent), flags),
+    { symbol: "sendfile", on: ["freebsd"] },
+  ),
+  preadv2: row(
+    ["i32", "ptr", "i32", "i64", "i32"],
+    "count",
+    (f, { at, wide }) =>
+      (file, iov, iovCount, offset, flags) =>
+        Number(f(file, at(iov), iovCount, wide(offset), flags)),
+    { on: ["linux"] },
+  ),
+  send: row(
+    ["i32", "ptr", "u64", "i32"],
+    "count",
+    (f, { at, wide }) =>
+      (out, ptr, count, flags) =>
+        Number(f(out, at(ptr), wide(count), flags)),
+  ),
+  lseek: row(
+    ["i32", "i64", "i32"],
+    "i64",
+    (f, { wide }) =>
+      (fd, offset, whence) =>
+        Number(f(fd, wide(offset), whence)),
+  ),
+  getsockopt: row(
+    ["i32", "i32", "i32", "ptr", "ptr"],
+    "i32",
+    (f, { at }) =>
+      (fd, level, name, ptr, length) =>
+        f(fd, level, name, at(ptr), at(length)),
+  ),
+  setsockopt: row(
+    ["i32", "i32", "i32", "ptr", "u32"],
+    "i32",
+    (f, { at }) =>
+      (fd, level, name, ptr, length) =>
+        f(fd, level, name, at(ptr), length),
+  ),
+  openat2: row(
+    ["i64", "i32", "ptr", "ptr", "u64"],
+    "i64",
+    (f, { at, wide }) =>
+      (dir, path, how, size) =>
+        Number(f(wide(SYS_OPENAT2), dir, at(path), at(how), wide(size))),
+    { symbol: "syscall", by: ["koffi", "node:ffi"], on: ["linux"] },
+  ),
+  getsockname: row(
+    ["i32", "ptr", "ptr"],
+    "i32",
+    (f, { at }) =>
+      (fd, ptr, length) =>
+        f(fd, at(ptr), at(length)),
+    { by: ["Deno.dlopen"] },
+  ),
+  getpeername: row(
+    ["i32", "ptr", "ptr"],
+    "i32",
+    (f, { at }) =>
+      (fd, ptr, length) =>
+        f(fd, at(ptr), at(length)),
+    { by: ["Deno.dlopen"] },
+  ),
+  close: row(["i32"], "i32", (f) => (fd) => f(fd), { by: ["Deno.dlopen"] }),
+};
