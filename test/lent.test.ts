@@ -3,13 +3,12 @@
 import { Writable } from "node:stream";
 import vm from "node:vm";
 import { capabilities, type Mode, sendfile } from "sendoff";
-import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { pattern, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { tempFile } from "./lib/files.js";
 import { collect, connect, still } from "./lib/line.js";
-import { row } from "./lib/scene.js";
+import { row, test } from "./lib/scene.js";
 
 const MIB = 1024 * 1024;
 const MODES: Mode[] = capabilities().native ? ["native", "copy"] : ["copy"];
