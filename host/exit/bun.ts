@@ -1,11 +1,12 @@
 // Exit functions for Bun.
 
 import process from "node:process";
-import { openExit } from "../exit.js";
+import { openExit } from "./api.js";
 import { type Emitter, type Listener, standIn } from "./others.js";
 import { common, flushBy } from "./process.js";
 
-export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions, Registrar } from "../exit.js";
+export type { Registrar } from "./api.js";
+export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "./options.js";
 
 if (process.versions.bun === undefined) throw new Error("sendoff/exit: this file is for Bun");
 

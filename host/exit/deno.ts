@@ -1,10 +1,11 @@
 // Exit functions for Deno >= 2. To die by a signal: --allow-run.
 
 import process from "node:process";
-import { openExit } from "../exit.js";
+import { openExit } from "./api.js";
 import { common, watchProcess } from "./process.js";
 
-export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions, Registrar } from "../exit.js";
+export type { Registrar } from "./api.js";
+export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "./options.js";
 
 // What is used of Deno; its types are not among those of this project.
 interface DenoGlobal {

@@ -1,10 +1,11 @@
 // Exit functions for Node >= 20.
 
 import { checkEngine } from "../engine.js";
-import { type ExitApi, openExit } from "../exit.js";
+import { type ExitApi, openExit } from "./api.js";
 import { common } from "./process.js";
 
-export type { ExitApi, ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions, Registrar } from "../exit.js";
+export type { ExitApi, Registrar } from "./api.js";
+export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "./options.js";
 
 checkEngine();
 const exit = openExit(common);

@@ -8,10 +8,10 @@ import { setTimeout } from "node:timers";
 import { isMainThread } from "node:worker_threads";
 import { Fault } from "../../assembly/abi.js";
 import { boot } from "../core.js";
-import type { Runtime, Watcher } from "../exit.js";
 import { say } from "../say.js";
 import { wasm } from "../wasm.js";
 import { type Emitter, type Listener, Others } from "./others.js";
+import type { Runtime, Watcher } from "./runtime.js";
 
 /** A self-kill that has done nothing by then never will. */
 const KILL_MS = 100;

@@ -1,119 +1,12 @@
-// Exit functions: keeps them by their id, calls what the core says, and waits. What a signal, an exit
-// or a kill is, the runtime's adapter knows; this file names no runtime.
+// The exit functions of a process: keeps them by their id, calls what the core says, and waits. What a signal, an exit
+// or a kill is, the runtime knows; this file names none.
 
-import { Begun, Next, Reason, Status } from "../assembly/abi.js";
-import type { Core } from "./core.js";
-import { argumentError } from "./errors.js";
-import { callable, checkLog, describe, exitCode, milliseconds, object } from "./validate.js";
-
-/** Why the process ends. */
-export interface ExitReason {
-  /** The signal's name, where one came. */
-  signal?: string;
-  /** The exit code, where it is known. */
-  code?: number;
-  /** What was thrown, where nobody caught it. */
-  error?: unknown;
-}
-
-/** What is run at the end. A promise that it returns is waited for, where the way out allows it. */
-export type ExitFunction = (reason: ExitReason) => unknown;
-
-/** Receives a line, and an error where there is one. */
-export type Log = (line: string, error?: unknown) => void;
-
-/** What may be said of one exit function. */
-export interface OnExitOptions {
-  /** Signals to run for. Default: SIGTERM, SIGINT, SIGHUP and, on Windows, SIGBREAK. None: `[]`. */
-  signals?: readonly string[] | undefined;
-  /** Milliseconds that a promise of the function is waited for. Default: 5000. */
-  timeout?: number | undefined;
-  /** What hears about this function. Default: as in `configureExit`. `null` silences. */
-  log?: Log | null | undefined;
-  /** How the log calls it. Default: the function's name. */
-  name?: string | undefined;
-}
-
-/** What holds for all exit functions of the process. */
-export interface ExitSettings {
-  /** How the process ends after a signal: by the signal, with 128 + its number, or with this code. Default: 'signal'. */
-  status?: "signal" | "code" | number | undefined;
-  /** Milliseconds within which further signals are the same one; a later one ends the process at once. Default: 500. */
-  forceAfter?: number | undefined;
-  /** Milliseconds for all functions and other listeners together. Default: 8000. */
-  deadline?: number | undefined;
-  /**
-   * What other listeners of the signal get: 'wait': their promises are waited for. 'now': they are
-   * called, and not waited for. 'leave': the end is left to them, until the deadline. Default: 'wait'.
-   */
-  others?: "wait" | "now" | "leave" | undefined;
-  /** Default: a line on stderr. `null` silences. */
-  log?: Log | null | undefined;
-}
-
-/** Takes the function back; nothing where it runs or has run. Also by `using`. */
-export interface Off extends Disposable {
-  (): void;
-}
-
-/** The wrapper, or decorator with its options given. */
-export type Registrar = <F extends ExitFunction>(fn: F, context?: ClassMethodDecoratorContext) => F;
-
-/** The functions of `sendoff/exit`, by their types. */
-export interface ExitApi {
-  /** Registers an exit function. The public docstrings are in exit/node.ts. */
-  onExit: {
-    (fn: ExitFunction, options?: OnExitOptions): Off;
-    (fn: ExitFunction, context: ClassMethodDecoratorContext): void;
-    (options?: OnExitOptions): Registrar;
-  };
-  /** Ends the process, functions first. */
-  exitNow(to?: number | string): Promise<never>;
-  /** Settings of the whole process. */
-  configureExit(settings: ExitSettings): void;
-}
-
-/** What a runtime lends. */
-export interface Runtime {
-  readonly pid: number;
-  /** False in a worker thread: it gets no signals, and its exit is its own. */
-  readonly main: boolean;
-  /** Whether the process can die by a signal of its own. */
-  readonly mortal: boolean;
-  /** Names and numbers of this system. A number may have several names; its first one is sure to be emitted. */
-  readonly signals: Readonly<Record<string, number>>;
-  boot(): Core;
-  /** Milliseconds, from any start, that only grow. */
-  now(): number;
-  /** A line on stderr, or nowhere: never an error. */
-  write(line: string): void;
-  /** Whether the process was started to ignore this signal, and the runtime has left it so. */
-  ignored(signal: number): boolean;
-  /** Listens for a signal, and holds the listeners of others back. */
-  listen(signal: string, heard: (args: unknown[]) => void): Listening;
-  /** Tells of the other ways out. Returns how to stop. */
-  watch(watcher: Watcher): () => void;
-  /** Calls back once pending output has left, or can't. */
-  flush(done: () => void): void;
-  /** Sends the signal of these names to the process, with its default disposition; returns where that did nothing for 100 ms. */
-  kill(names: readonly string[]): void;
-  /** Without a code, as if nobody had asked for it. */
-  exit(code: number | undefined): void;
-}
-
-export interface Listening {
-  /** The listeners of others, in their order. */
-  others(): ((...args: unknown[]) => unknown)[];
-  /** Puts them back. */
-  stop(): void;
-}
-
-export interface Watcher {
-  /** The event loop is empty. */
-  ended(code: number): void;
-  /** The runtime is leaving: everything must be done before this returns, with the code to leave with. */
-  leaving(code: number, error?: unknown): number;
-}
+import { Begun, Next, Reason, Status } from "../../assembly/abi.js";
+import type { Core } from "../core.js";
+import { argumentError } from "../errors.js";
+import { callable, checkLog, describe, exitCode, milliseconds, object } from "../validate.js";
+import type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "./options.js";
+import type { Listening, Runtime } from "./runtime.js";
 
 const DEFAULT = ["SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"];
 const TIMEOUT = 5000;
@@ -139,58 +32,13 @@ interface Registered {
   readonly log: Log | null | undefined;
 }
 
-/** One for all copies of the library in a process, or thread. Raised with any change of `Registry`'s meaning. */
-const KEY = Symbol.for("sendoff.exit.1");
-
-interface Registry {
+export interface Registry {
   add(fn: ExitFunction, self: unknown, options: OnExitOptions): Off;
   end(to: number | string): void;
   configure(settings: ExitSettings): void;
 }
 
-export function openExit(runtime: Runtime): ExitApi {
-  const registry = ((globalThis as { [KEY]?: Registry })[KEY] ??= new Exit(runtime));
-
-  function decorate(fn: ExitFunction, context: ClassMethodDecoratorContext, options: OnExitOptions): void {
-    if (context.kind !== "method" || !context.static) {
-      throw argumentError(TypeError, `onExit decorates static methods (got ${String(context.name)})`);
-    }
-    context.addInitializer(function (this: unknown) {
-      registry.add(fn, this, options);
-    });
-  }
-
-  function onExit(first?: ExitFunction | OnExitOptions, second?: OnExitOptions | ClassMethodDecoratorContext) {
-    if (typeof first === "function") {
-      if (isContext(second)) return decorate(first, second, {});
-      return registry.add(first, undefined, second ?? {});
-    }
-    if (first !== undefined && (typeof first !== "object" || first === null)) {
-      throw argumentError(TypeError, `fn must be a function (got ${describe(first)})`);
-    }
-    const options = first ?? {};
-    const registrar: Registrar = (fn, context) => {
-      if (isContext(context)) decorate(fn, context, options);
-      else registry.add(fn, undefined, options);
-      return fn;
-    };
-    return registrar;
-  }
-
-  return {
-    onExit: onExit as ExitApi["onExit"],
-    exitNow(to = 0) {
-      return new Promise<never>(() => registry.end(to));
-    },
-    configureExit: (settings) => registry.configure(settings),
-  };
-}
-
-function isContext(value: unknown): value is ClassMethodDecoratorContext {
-  return typeof (value as ClassMethodDecoratorContext | undefined)?.addInitializer === "function";
-}
-
-class Exit implements Registry {
+export class Exit implements Registry {
   readonly #runtime: Runtime;
   #booted: Core | null = null;
   readonly #entries = new Map<number, Registered>();
