@@ -48,6 +48,7 @@ const PORTABLE = [
   ...["exit-recipe", "exit-ways"],
   ...["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"],
   ...["respond", "static", "register"],
+  ...["cli", "cli.backlog", "cli.serve"],
 ];
 
 /** The exit rows are about children and their wait status: Node watches, the runtime is the child's. */

@@ -6,8 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { lacks, RUN, runtime } from "./runtime.js";
 
 export const COMMAND = fileURLToPath(new URL("../../cli/sendoff.js", import.meta.url));
+
+/** What the runtime is told. */
+export const FLAGS = runtime === "node" ? ["--no-warnings"] : RUN;
 
 /** A hung command is killed after so many ms: the test fails then by its signal. */
 const WATCHDOG = 60_000;
@@ -27,7 +31,7 @@ export interface Running {
 export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
   // SENDOFF_* of the test run itself are no part of what is tested here.
   const { SENDOFF_MODE: _mode, SENDOFF_FFI: _ffi, ...inherited } = process.env;
-  const child = spawn(process.execPath, ["--no-warnings", COMMAND, ...args], {
+  const child = spawn(process.execPath, [...FLAGS, COMMAND, ...args], {
     env: { ...inherited, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -57,6 +61,7 @@ let called = 0;
  * help are. Its module is loaded anew each time, as a process would.
  */
 export async function call(args: readonly string[]): Promise<Result> {
+  if (lacks("a module anew") !== null) return run(args);
   const { argv, exitCode, stdout, stderr } = process;
   const result: Result = { status: 0, signal: null, stdout: "", stderr: "" };
   const writes = [stdout.write, stderr.write] as const;

@@ -36,7 +36,11 @@ export type Difference =
   | "keep-alive of HTTP/1.0"
   | "a loader that can be watched"
   | "a bound of what the kernel holds unsent"
-  | "ticks between callbacks";
+  | "ticks between callbacks"
+  | "a module anew"
+  | "a client that is half open"
+  | "names that are not UTF-8"
+  | "a certificate that is looked at";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -50,6 +54,10 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "the order of a later write to a Deno.Conn": "a write to a Deno.Conn during a transfer goes out in the middle",
     "live imports of node:fs": "under Deno syncBuiltinESMExports() changes no import",
     "a Blob of a file is the file": "fs.openAsBlob() under Deno reads the file at once",
+    "a client that is half open":
+      "net.connect() under Deno ends its own side with the other's, also with allowHalfOpen",
+    "names that are not UTF-8": "node:fs under Deno leaves out names that are not UTF-8",
+    "a certificate that is looked at": "createSecureContext() under Deno takes anything for a certificate",
     "ticks between callbacks": "under Deno several callbacks may run before the ticks of the first",
     "a bound of what the kernel holds unsent": "Deno might ask for permission to read what the system has as one",
   },
@@ -62,6 +70,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "keep-alive of HTTP/1.0": "node:http under Bun answers no pipelined HTTP/1.0",
     "a loader that can be watched": "require() under Bun does not end in Module._load",
     "TLS with a shared key": "node:tls under Bun has no PSK ciphers",
+    "a module anew": "under Bun a module is the same with any query",
     "live imports of node:fs": "under Bun syncBuiltinESMExports() changes no import",
   },
 };
