@@ -42,6 +42,11 @@ const file = (name, ending) => `build/test/${name}.${ending}.js`;
 /** @returns {Entry[]} */
 const onNode = (names, ending) => names.map((name) => ({ name, command: [process.execPath, file(name, ending)] }));
 
+/** A run of test/simulation. */
+function simulated(name, ...options) {
+  return { name, command: [process.execPath, "build/test/simulation/run.js", ...options], program: true };
+}
+
 /** What says something about the runtime: the core, the exit half, transfers, the web half, the command. */
 const PORTABLE = [
   ...["abi", "core.faults", "core.records", "core.transitions", "simulation", "exit-core"],
@@ -112,6 +117,14 @@ export const SUITES = {
         command: [process.execPath, "docs/api/node_modules/typedoc/bin/typedoc", "--options", "docs/api/typedoc.json"],
         program: true,
       },
+    ],
+  },
+  simulation: {
+    about: "the core's decisions, played by the ten thousand",
+    packages: [],
+    entries: () => [
+      simulated("simulation", "--schedules", "50000", "--seed", "1"),
+      simulated("every order", "--exhaustive"),
     ],
   },
   mutations: {
