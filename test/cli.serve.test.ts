@@ -16,6 +16,7 @@ import * as assert from "uvu/assert";
 import { certificate } from "./lib/certificate.js";
 import { call, childrenOf, inFolder, run, runs, until } from "./lib/command.js";
 import { without } from "./lib/programs.js";
+import { lacks } from "./lib/runtime.js";
 import { suite } from "./lib/scene.js";
 import { type Serving, serving } from "./lib/serving.js";
 import { exchange, header, parse, request, within } from "./lib/web.js";
@@ -271,6 +272,9 @@ function rows(page: string): Row[] {
   }));
 }
 
+/** Why the system's own names can't be had here. */
+const utf8 = lacks("names that are not UTF-8");
+
 const names = (page: string) => rows(page).map(({ name }) => name);
 
 if (linux) {
@@ -283,11 +287,12 @@ if (linux) {
           await mkdir(join(root, "folders", name), { recursive: true });
           await writeFile(join(root, "folders", name, "x"), `below ${name}`);
         }
-        await writeFile(Buffer.concat([Buffer.from(`${root}/not-utf-8-`), Buffer.from([0xff, 0xfe])]), "");
+        if (utf8 === null)
+          await writeFile(Buffer.concat([Buffer.from(`${root}/not-utf-8-`), Buffer.from([0xff, 0xfe])]), "");
       },
       async (server) => {
         const page = await (await fetch(server.url)).text();
-        assert.match(page, /1 name that can&#39;t be in a URL|1 name that can't be in a URL/);
+        if (utf8 === null) assert.match(page, /1 name that can&#39;t be in a URL|1 name that can't be in a URL/);
         assert.not.match(page, /<script|javascript:alert\(1\)"/);
         const seen: string[] = [];
         for (const { href } of rows(page)) {
@@ -561,7 +566,7 @@ test("says where it listens, what it serves, and how bytes travel", () =>
     assert.match(folder ?? "", /^Serving .*root$/);
     assert.ok(folder?.endsWith(root.split("/").slice(-2).join("/")) || !linux);
     assert.is(url, `  http://127.0.0.1:${server.port}/`);
-    assert.match(way ?? "", /^bytes (go by the kernel's sendfile \((koffi|node:ffi)\)|are copied: .+)$/);
+    assert.match(way ?? "", /^bytes (go by the kernel's sendfile \(.+\)|are copied: .+)$/);
   }));
 
 test("SENDOFF_MODE=copy: says so, and serves the same", () =>
@@ -595,6 +600,7 @@ const wrong: readonly [args: string[], status: number, words: RegExp][] = [
 
 test("wrong arguments: named, and with the right status", async () => {
   for (const [at, [args, status, words]] of wrong.entries()) {
+    if (args.includes("--cert") && status === 1 && lacks("a certificate that is looked at") !== null) continue;
     const last = at === wrong.length - 1; // it has begun to serve
     const got = await (at === 0 || last ? run : call)(["serve", ...args]);
     assert.is(got.status, status, `${args}: ${got.stderr}`);

@@ -24,7 +24,7 @@ import { accelerate, respond, type Send, serveStatic } from "sendoff/http";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { census } from "./lib/census.js";
-import { fdCount } from "./lib/files.js";
+import { fdCount, fdTargets } from "./lib/files.js";
 import { suite } from "./lib/scene.js";
 import { BITE, check, type Lazy, lazy, mostly, options, strange, values } from "./lib/strange.js";
 import { exchange, request, site, within } from "./lib/web.js";
@@ -61,7 +61,7 @@ async function tidy(before: number): Promise<void> {
   do await new Promise((resolve) => setImmediate(resolve));
   while ((records.open > 0 || fdCount() > before) && Date.now() < late);
   assert.is(records.open, 0, "records of the core");
-  assert.ok(fdCount() <= before, "descriptors are left open");
+  assert.ok(fdCount() <= before, `descriptors are left open, beside ${before}: ${fdTargets()}`);
   const thrown = loose.splice(0).map((error) => (error instanceof Error ? error.stack : String(error)));
   if (thrown.length > 0) assert.unreachable(`thrown behind our back: ${thrown.join("\n")}`);
 }

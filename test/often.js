@@ -195,7 +195,8 @@ for (const name of chosen.length > 0 ? chosen : Object.keys(CONDITIONS)) {
       count.ms += ms;
       if (failed.length > 0) {
         count.failed++;
-        for (const { test, message } of failed) failures.push(`${name}, ${entry.name}: ${test}: ${message}`);
+        for (const { test, message } of failed)
+          failures.push(`${name}, ${entry.name}: ${test}: ${message.trim().split("\n", 1)[0]}`);
         console.log(`\n${entry.name}, run ${count.runs}\n${output.trimEnd()}\n`);
       }
       if (count.runs < times) continue;

@@ -303,18 +303,18 @@ row(
     const out = `${path}.out`;
     const wanted = Buffer.concat([Buffer.from("A"), DATA, Buffer.from("B")]);
     const program = fileURLToPath(new URL("../../test/fixtures/stdout.mjs", import.meta.url));
-    const command = [process.execPath, ...RUN, program, path, DATA.length].join(" ");
+    const command = [process.execPath, ...RUN, program, path, String(DATA.length)];
     const run = async (script: string) => {
-      const args = ["-c", script, command, out];
+      const args = ["-c", script, out, ...command];
       const child = spawn("sh", args, { stdio: ["ignore", "pipe", "inherit"] });
       t.after(() => child.kill());
       const [bytes, [code]] = await Promise.all([collect(child.stdout), once(child, "close")]);
       assert.is(code, 0, script);
       return bytes;
     };
-    same(await run("exec $0"), wanted, "socketpair");
-    same(await run("$0 | cat"), wanted, "pipe");
-    await run('exec $0 >"$1"');
+    same(await run('exec "$@"'), wanted, "socketpair");
+    same(await run('"$@" | cat'), wanted, "pipe");
+    await run('exec "$@" >"$0"');
     same(fs.readFileSync(out), wanted, "file");
   },
   lacks("stdout is a stream"),

@@ -29,6 +29,7 @@ const suites = positionals.flatMap((word) => GROUPS[word] ?? (SUITES[word] === u
 if (suites.length === 0) suites.push("fast");
 const words = positionals.filter((word) => GROUPS[word] === undefined && SUITES[word] === undefined);
 
+const line = (text) => text.trim().split("\n", 1)[0];
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
 const begin = performance.now();
 
@@ -82,7 +83,7 @@ if (values.times) {
 
 const skipped = results.flatMap(({ name, skipped }) => skipped.map((test) => `  ${name}: ${test}`));
 const failed = results.flatMap(({ name, failed }) =>
-  failed.map(({ test, message }) => `  ${name}: ${test}: ${message}`),
+  failed.map(({ test, message }) => `  ${name}: ${test}: ${line(message)}`),
 );
 const passed = results.reduce((sum, { passed }) => sum + passed, 0);
 if (skipped.length > 0) console.log(`Skipped:\n${skipped.join("\n")}\n`);

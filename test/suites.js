@@ -42,12 +42,18 @@ const file = (name, ending) => `build/test/${name}.${ending}.js`;
 /** @returns {Entry[]} */
 const onNode = (names, ending) => names.map((name) => ({ name, command: [process.execPath, file(name, ending)] }));
 
+/** A run of test/simulation. */
+function simulated(name, ...options) {
+  return { name, command: [process.execPath, "build/test/simulation/run.js", ...options], program: true };
+}
+
 /** What says something about the runtime: the core, the exit half, transfers, the web half, the command. */
 const PORTABLE = [
   ...["abi", "core.faults", "core.records", "core.transitions", "simulation", "exit-core"],
   ...["exit-recipe", "exit-ways"],
   ...["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"],
   ...["respond", "static", "register"],
+  ...["cli", "cli.backlog", "cli.serve"],
 ];
 
 /** The exit rows are about children and their wait status: Node watches, the runtime is the child's. */
@@ -111,6 +117,14 @@ export const SUITES = {
         command: [process.execPath, "docs/api/node_modules/typedoc/bin/typedoc", "--options", "docs/api/typedoc.json"],
         program: true,
       },
+    ],
+  },
+  simulation: {
+    about: "the core's decisions, played by the ten thousand",
+    packages: [],
+    entries: () => [
+      simulated("simulation", "--schedules", "50000", "--seed", "1"),
+      simulated("every order", "--exhaustive"),
     ],
   },
   mutations: {

@@ -17,7 +17,7 @@ const BYTES = randomBytes(4 * MiB + 7);
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
 const fifos = without("mkfifo");
-const linux = process.platform === "linux" ? null : "needs Linux's /proc";
+const linux = process.platform === "linux" ? fifos : "needs Linux's /proc";
 const row = (name: string, body: (scene: Scene) => Promise<void>, reason = fifos) =>
   declare(`wasi: ${name}`, body, reason);
 

@@ -6,8 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { lacks, RUN, runtime } from "./runtime.js";
 
 export const COMMAND = fileURLToPath(new URL("../../cli/sendoff.js", import.meta.url));
+
+/** What the runtime is told. */
+export const FLAGS = runtime === "node" ? ["--no-warnings"] : RUN;
 
 /** A hung command is killed after so many ms: the test fails then by its signal. */
 const WATCHDOG = 60_000;
@@ -30,7 +34,7 @@ export type Wrap = (usual: readonly string[]) => readonly string[];
 export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, wrap: Wrap = (usual) => usual): Running {
   // SENDOFF_* of the test run itself are no part of what is tested here.
   const { SENDOFF_MODE: _mode, SENDOFF_FFI: _ffi, ...inherited } = process.env;
-  const [program = "", ...rest] = wrap([process.execPath, "--no-warnings", COMMAND, ...args]);
+  const [program = "", ...rest] = wrap([process.execPath, ...FLAGS, COMMAND, ...args]);
   const child = spawn(program, rest, {
     env: { ...inherited, ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -66,6 +70,7 @@ let called = 0;
  * help are. Its module is loaded anew each time, as a process would.
  */
 export async function call(args: readonly string[]): Promise<Result> {
+  if (lacks("a module anew") !== null) return run(args);
   const { argv, exitCode, stdout, stderr } = process;
   const result: Result = { status: 0, signal: null, stdout: "", stderr: "" };
   const writes = [stdout.write, stderr.write] as const;

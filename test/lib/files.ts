@@ -42,6 +42,14 @@ export function fdCount(path?: string): number {
   return path === undefined ? fds.length : fds.filter((fd) => target(fd) === path).length;
 }
 
+/** What this process has open, to be told where something is left open. */
+export function fdTargets(): string {
+  return fs
+    .readdirSync("/proc/self/fd")
+    .map((fd) => `${fd}: ${target(fd)}`)
+    .join(", ");
+}
+
 function target(fd: string): string | null {
   try {
     return fs.readlinkSync(`/proc/self/fd/${fd}`);

@@ -38,7 +38,11 @@ export type Difference =
   | "a bound of what the kernel holds unsent"
   | "ticks between callbacks"
   | "callbacks without an iterator of arrays"
-  | "a handle as Node's";
+  | "a handle as Node's"
+  | "a module anew"
+  | "a client that is half open"
+  | "names that are not UTF-8"
+  | "a certificate that is looked at";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -52,6 +56,10 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "the order of a later write to a Deno.Conn": "a write to a Deno.Conn during a transfer goes out in the middle",
     "live imports of node:fs": "under Deno syncBuiltinESMExports() changes no import",
     "a Blob of a file is the file": "fs.openAsBlob() under Deno reads the file at once",
+    "a client that is half open":
+      "net.connect() under Deno ends its own side with the other's, also with allowHalfOpen",
+    "names that are not UTF-8": "node:fs under Deno leaves out names that are not UTF-8",
+    "a certificate that is looked at": "createSecureContext() under Deno takes anything for a certificate",
     "ticks between callbacks": "under Deno several callbacks may run before the ticks of the first",
     "callbacks without an iterator of arrays": "what setImmediate() is given Deno calls by a spread",
     "a handle as Node's": "the handle of a net.Socket under Deno has no bytesWritten",
@@ -67,6 +75,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "a loader that can be watched": "require() under Bun does not end in Module._load",
     "TLS with a shared key": "node:tls under Bun has no PSK ciphers",
     "a handle as Node's": "a net.Socket under Bun writes by a handle with other methods",
+    "a module anew": "under Bun a module is the same with any query",
     "live imports of node:fs": "under Bun syncBuiltinESMExports() changes no import",
   },
 };
