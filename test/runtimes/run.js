@@ -20,7 +20,7 @@ const WATCHDOG_MS = 600_000;
 const core = ["abi", "core.faults", "core.records", "core.transitions", "simulation", "exit-core"];
 const exits = ["exit-recipe", "exit-ways"];
 const transfers = ["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"];
-const web = ["respond", "static", "register"];
+const web = ["respond", "static", "register", "register.flow"];
 const suite = [...core, ...exits, ...transfers, ...web];
 
 /** The exit rows are about children and their wait status: Node watches, the runtime is the child's. */
