@@ -2,9 +2,9 @@
 
 import type { Writable } from "node:stream";
 import type { TCPSocket } from "./bun/socket.js";
-import type { SendfileOptions } from "./options.js";
 import { host } from "./process/bun.js";
 import type { File } from "./source.js";
+import type { SendfileOptions } from "./transfer/options.js";
 
 export { drained, type TCPSocket } from "./bun/socket.js";
 export * from "./door.js";

@@ -6,13 +6,14 @@ import { boot, hears, type Memory } from "./core.js";
 import { type DrainOptions, Transfers } from "./drain.js";
 import { SendfileError } from "./errors.js";
 import { Opener } from "./open.js";
-import type { Mode, SendfileOptions } from "./options.js";
 import type { FdOf, Queue } from "./queue.js";
 import { Scratch } from "./scratch.js";
-import { type Shared, sendfile } from "./sendfile.js";
+import { sendfile } from "./sendfile.js";
+import type { Shared } from "./shared.js";
 import type { File, Source } from "./source.js";
 import type { Syscalls } from "./syscalls/contract.js";
 import { nameOf } from "./syscalls/errno.js";
+import type { Mode, SendfileOptions } from "./transfer/options.js";
 import { Turns } from "./turns.js";
 import { descriptor, integer } from "./validate.js";
 
@@ -20,13 +21,13 @@ export { type Conn, connQueue } from "./conn.js";
 export type { Memory } from "./core.js";
 export type { DrainOptions, Listener } from "./drain.js";
 export { SendfileError, type SendfileErrorCode, type SendfileErrorDetails } from "./errors.js";
-export type { Mode, Progress, SendfileOptions } from "./options.js";
 export type { Done, FdOf, Job, Queue } from "./queue.js";
 export { type Reader, readerSource } from "./reader.js";
 export type { File, Lseek, Read, Source } from "./source.js";
 export type { Syscalls } from "./syscalls/contract.js";
 export type { Libc } from "./syscalls/libc.js";
 export { linux } from "./syscalls/linux.js";
+export type { Mode, Progress, SendfileOptions } from "./transfer/options.js";
 
 /** What a runtime lends: docs/porting.md leads through one. */
 export interface Adapter {

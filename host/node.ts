@@ -1,9 +1,9 @@
 // The front door for Node >= 20.
 
 import type { Writable } from "node:stream";
-import type { SendfileOptions } from "./options.js";
 import { host } from "./process/node.js";
 import type { File } from "./source.js";
+import type { SendfileOptions } from "./transfer/options.js";
 
 export * from "./door.js";
 

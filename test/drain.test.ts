@@ -26,17 +26,17 @@ const late = "one that is not over by the timeout fails with the bytes sent";
 test("whoever left before is not aborted, in whatever order they left, and all others are", async () => {
   const transfers = new Transfers();
   const aborted: number[] = [];
-  const some = [0, 1, 2, 3, 4].map((i): Running => ({ place: -1, abort: () => void aborted.push(i) }));
+  const some = [0, 1, 2, 3, 4].map((i): Running => ({ slot: -1, abort: () => void aborted.push(i) }));
   for (const one of some) transfers.enter(one);
   for (const i of [1, 4, 0, 1]) transfers.leave(some[i] as Running);
   await transfers.drain({ timeout: 0 });
   assert.equal(aborted.sort(), [2, 3]);
-  assert.throws(() => transfers.check(), /the process is ending/);
+  assert.throws(() => transfers.enter({ slot: -1, abort: () => {} }), /the process is ending/);
 });
 
 test("without a timeout a transfer gets all its time", async () => {
   const transfers = new Transfers();
-  const one: Running = { place: -1, abort: () => assert.unreachable("it has left") };
+  const one: Running = { slot: -1, abort: () => assert.unreachable("it has left") };
   transfers.enter(one);
   const drained = transfers.drain({ timeout: Number.POSITIVE_INFINITY });
   await new Promise((resolve) => setTimeout(resolve, 5)); // more than a timer of Infinity ms takes

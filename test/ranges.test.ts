@@ -15,7 +15,7 @@ import type { Send } from "../host/http/sendstream.js";
 import { type StaticOptions, serveStatic } from "../host/http/static.js";
 import { createHost } from "../host/index.js";
 import { install } from "../host/pipe.js";
-import type { Shared } from "../host/sendfile.js";
+import type { Shared } from "../host/shared.js";
 import { wasm } from "../host/wasm.js";
 import { pattern, same } from "./lib/bytes.js";
 import { certificate } from "./lib/certificate.js";

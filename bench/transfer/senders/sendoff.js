@@ -25,9 +25,9 @@ const went = { native: 0, doorbell: 0, cold: 0, copied: 0 };
 serve(
   clients,
   async (socket) => {
-    /** @type {import("../../../build/host/options.js").Progress | undefined} */
+    /** @type {import("../../../build/host/transfer/options.js").Progress | undefined} */
     let last;
-    const onProgress = (/** @type {import("../../../build/host/options.js").Progress} */ progress) => {
+    const onProgress = (/** @type {import("../../../build/host/transfer/options.js").Progress} */ progress) => {
       last = progress;
     };
     await sendfile(socket, file, { mode, onProgress: ways ? onProgress : undefined });

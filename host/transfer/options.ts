@@ -1,7 +1,7 @@
 // What may be said of a transfer, and what becomes of it once it is checked.
 
-import { argumentError } from "./errors.js";
-import { bytes, callable, describe, integer, milliseconds, object } from "./validate.js";
+import { argumentError } from "../errors.js";
+import { bytes, callable, describe, integer, milliseconds, object } from "../validate.js";
 
 const EMPTY = new Uint8Array(0);
 
