@@ -3,8 +3,8 @@
 import type { Writable } from "node:stream";
 import type { TCPSocket } from "./bun/socket.js";
 import { host } from "./process/bun.js";
-import type { SendfileOptions } from "./sendfile.js";
 import type { File } from "./source.js";
+import type { SendfileOptions } from "./transfer/options.js";
 
 export { drained, type TCPSocket } from "./bun/socket.js";
 export * from "./door.js";

@@ -54,7 +54,8 @@ class ConnQueue implements Queue {
   }
 
   get idle(): boolean {
-    return !this.closed && this.#jobs.length === 0;
+    // What the caller has written before may still be on its way.
+    return !this.closed && this.#jobs.length === 0 && this.#conn.flush === undefined;
   }
 
   once(event: "connect" | "close", listener: () => void): void {

@@ -4,8 +4,8 @@ import type { Writable } from "node:stream";
 
 import type { Conn, FsFile } from "./deno/globals.js";
 import { host } from "./process/deno.js";
-import type { SendfileOptions } from "./sendfile.js";
 import type { File } from "./source.js";
+import type { SendfileOptions } from "./transfer/options.js";
 
 export type { Address, Conn, FileInfo, FsFile, NetAddress } from "./deno/globals.js";
 export * from "./door.js";

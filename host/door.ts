@@ -10,8 +10,8 @@ export { configureExit, exitNow, onExit } from "sendoff/exit";
 export type { DrainOptions, Listener } from "./drain.js";
 export { SendfileError, type SendfileErrorCode, type SendfileErrorDetails } from "./errors.js";
 export type { Capabilities } from "./index.js";
-export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
 export type { File } from "./source.js";
+export type { Mode, Progress, SendfileOptions } from "./transfer/options.js";
 
 /**
  * One sendfile(2) system call, as pysendfile's: moves up to `count` bytes from the fd `file` to the fd

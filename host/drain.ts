@@ -33,8 +33,8 @@ export function checkDrain(options: DrainOptions): void {
 }
 
 export interface Running {
-  /** Its place among those that run, -1 where it does not: for {@link Transfers} alone. */
-  place: number;
+  /** Where it stands among those that run, -1 where it does not: for {@link Transfers} alone. */
+  slot: number;
   abort(error: SendfileError): void;
 }
 
@@ -45,40 +45,26 @@ const LONGEST = 0x7fffffff;
 const IDLE_MS = 20;
 
 export class Transfers {
-  /** Each knows its place: a Set would hash every response. */
+  /** Each knows its slot: a Set would hash every response. */
   readonly #running: Running[] = [];
   #draining = false;
   #done: () => void = () => {};
 
   /** @throws SendfileError where none may start any more. */
   enter(transfer: Running): void {
-    this.check();
-    this.#add(transfer);
-  }
-
-  #add(transfer: Running): void {
-    transfer.place = this.#running.push(transfer) - 1;
-  }
-
-  /** `transfer` goes on with what `before`, which is running, has begun. */
-  follow(before: Running, transfer: Running): void {
-    this.#add(transfer);
-    this.leave(before);
-  }
-
-  check(): void {
     if (this.#draining) throw ending();
+    transfer.slot = this.#running.push(transfer) - 1;
   }
 
   /** Nothing where it runs no more. */
   leave(transfer: Running): void {
-    const { place } = transfer;
-    if (place < 0) return;
-    transfer.place = -1;
+    const { slot } = transfer;
+    if (slot < 0) return;
+    transfer.slot = -1;
     const last = this.#running.pop() as Running;
     if (last !== transfer) {
-      this.#running[place] = last;
-      last.place = place;
+      this.#running[slot] = last;
+      last.slot = slot;
     }
     if (this.#running.length === 0) this.#done();
   }

@@ -13,8 +13,8 @@ export type { Request, Response } from "./http/message.js";
 export type { RespondOptions } from "./http/respond.js";
 export type { Send } from "./http/sendstream.js";
 export type { Handler, StaticOptions } from "./http/static.js";
-export type { Mode, Progress } from "./sendfile.js";
 export type { File } from "./source.js";
+export type { Mode, Progress } from "./transfer/options.js";
 
 /**
  * Sends a file as the body of a response, and ends it. Status and headers are yours, set before; `Content-Length`

@@ -8,10 +8,12 @@ import { argumentError, SendfileError } from "./errors.js";
 import { Opener } from "./open.js";
 import type { FdOf, Queue } from "./queue.js";
 import { Scratch } from "./scratch.js";
-import { integer, type Mode, type SendfileOptions, type Shared, sendfile } from "./sendfile.js";
+import { integer, sendfile } from "./sendfile.js";
+import type { Shared } from "./shared.js";
 import { describe, type File, type Source } from "./source.js";
 import { nameOf } from "./syscalls/errno.js";
 import type { Syscalls } from "./syscalls/linux.js";
+import type { Mode, SendfileOptions } from "./transfer/options.js";
 import { Turns } from "./turns.js";
 
 export { type Conn, connQueue } from "./conn.js";
@@ -20,10 +22,10 @@ export type { DrainOptions, Listener } from "./drain.js";
 export { SendfileError, type SendfileErrorCode, type SendfileErrorDetails } from "./errors.js";
 export type { Done, FdOf, Job, Queue } from "./queue.js";
 export { type Reader, readerSource } from "./reader.js";
-export type { Mode, Progress, SendfileOptions } from "./sendfile.js";
 export type { File, Lseek, Read, Source } from "./source.js";
 export type { Libc } from "./syscalls/libc.js";
 export { linux, type Syscalls } from "./syscalls/linux.js";
+export type { Mode, Progress, SendfileOptions } from "./transfer/options.js";
 
 /** What a runtime lends: docs/porting.md leads through one. */
 export interface Adapter {

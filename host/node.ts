@@ -2,8 +2,8 @@
 
 import type { Writable } from "node:stream";
 import { host } from "./process/node.js";
-import type { SendfileOptions } from "./sendfile.js";
 import type { File } from "./source.js";
+import type { SendfileOptions } from "./transfer/options.js";
 
 export * from "./door.js";
 

@@ -2,6 +2,7 @@
 // thread pool is spared a trip. As io_uring does it: openat2(2) with RESOLVE_CACHED, else a thread.
 
 import fs from "node:fs";
+import { fstat } from "./source/stat.js";
 import type { Syscalls } from "./syscalls/linux.js";
 
 export interface Opened {
@@ -63,14 +64,14 @@ export class Opener {
   /** The file at a path that was `met`, open for reading: the caller's to close. Null where it takes a thread. */
   open(path: string): Opened | null {
     const fd = this.#reach(path, false);
-    const stat = fd < 0 ? null : look(fd);
-    if (stat === null) return null;
-    if (stat.isFile()) {
+    if (fd < 0) return null;
+    const stat = fstat(fd);
+    if (stat?.isFile()) {
       if (stat.dev !== this.#met.get(path)) this.met(path, stat); // behind another link, say
       return { path, fd, stat };
     }
     fs.closeSync(fd);
-    this.#met.delete(path);
+    if (stat !== null) this.#met.delete(path);
     return null;
   }
 
@@ -78,23 +79,13 @@ export class Opener {
   stat(path: string): fs.Stats | null {
     const fd = this.#reach(path, true);
     if (fd < 0) return null;
-    const stat = look(fd);
-    if (stat !== null) fs.closeSync(fd);
+    const stat = fstat(fd);
+    fs.closeSync(fd);
     return stat;
   }
 
   #reach(path: string, look: boolean): number {
     const dev = this.#met.get(path);
     return this.#sys === null || dev === undefined || this.#local.get(dev) !== true ? -1 : this.#sys.open(path, look);
-  }
-}
-
-/** What an fd is; closes it where that can't be told. */
-function look(fd: number): fs.Stats | null {
-  try {
-    return fs.fstatSync(fd);
-  } catch {
-    fs.closeSync(fd);
-    return null;
   }
 }

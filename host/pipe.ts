@@ -10,16 +10,17 @@ import fs from "node:fs";
 import { OutgoingMessage } from "node:http";
 import { Socket } from "node:net";
 import { Readable } from "node:stream";
-import { Action } from "../assembly/abi.js";
-import { dash } from "./dash.js";
+import { Action, Flag, Way } from "../assembly/abi.js";
+import { bypassBlocker, claimResponse, claimSocket } from "./http/claim.js";
 import { known } from "./http/files.js";
-import { announces, giveBack, lengthOf, obstacle, type Response, renderHeader, takeHeader } from "./http/message.js";
+import { giveBack, lengthOf, type Response, takeHeader } from "./http/message.js";
 import { setImmediate } from "./immediate.js";
-import { type Queue, queueOf } from "./queue.js";
-import type { Shared } from "./sendfile.js";
+import type { Queue } from "./queue.js";
+import type { Shared } from "./shared.js";
+import { fstat, hasTrueSize } from "./source/stat.js";
 import type { Syscalls } from "./syscalls/linux.js";
+import { Driver } from "./transfer/driver.js";
 import type { Waiting } from "./turns.js";
-import { Unsent } from "./unsent.js";
 
 /** What is used of a ReadStream; what is not documented is looked for. */
 interface Stream extends Omit<fs.ReadStream, "pending"> {
@@ -36,18 +37,20 @@ interface Stream extends Omit<fs.ReadStream, "pending"> {
 
 type Leave = (reason: string) => void;
 
-const PAGE = 4096;
+/** The most that a doorbell reads: what a ReadStream reads at once, unless it is told otherwise. */
+const CHUNK = 64 << 10;
+
+const NOTHING = new Uint8Array(0);
 
 // As they are when this is loaded: who replaces them wants to see the bytes.
 const { push, read, emit } = Readable.prototype;
 const { open } = fs.ReadStream.prototype as unknown as Stream;
 const { open: fsOpen, close: fsClose, stat: fsStat } = fs;
-const socketWrite = Socket.prototype.write;
 
 /** Patches fs.ReadStream and fs.stat for the whole process; `leave` hears why a pipe was left alone. Returns an undo. */
 export function install(shared: Shared, leave: Leave): () => void {
   const proto = fs.ReadStream.prototype as unknown as Stream;
-  const { _construct, _read: original, _destroy } = proto;
+  const { _construct, _read: original, _destroy, unpipe } = proto;
   const runs = new WeakMap<Stream, Pipe | null>();
 
   proto._read = function _read(this: Stream, size: number): void {
@@ -86,6 +89,12 @@ export function install(shared: Shared, leave: Leave): () => void {
     setImmediate(callback, error);
   };
 
+  // The one sign that a destination has gone: many a program leaves its stream open then.
+  proto.unpipe = function (this: Stream, destination) {
+    runs.get(this)?.release();
+    return unpipe.call(this, destination);
+  };
+
   // A server asks what a file is before it streams it: of one that was streamed before, without a thread as well.
   const stat = function stat(path: unknown, ...rest: unknown[]): void {
     const [callback] = rest;
@@ -98,7 +107,7 @@ export function install(shared: Shared, leave: Leave): () => void {
   known.add(stat);
 
   return () => {
-    Object.assign(proto, { _construct, _read: original, _destroy });
+    Object.assign(proto, { _construct, _read: original, _destroy, unpipe });
     if (fs.stat === (stat as unknown)) fs.stat = fsStat;
   };
 }
@@ -118,7 +127,7 @@ function refuse(stream: Stream, ours: Stream["_read"]): string | null {
   if (Object.hasOwn(stream, "open")) return "stream.open was replaced";
   if (!usesFs(stream)) return "the stream has an fs of its own";
   if (stream.bytesRead !== 0) return "reading has begun";
-  return watched(stream);
+  return passing(stream) ? null : watched(stream);
 }
 
 let kFs: symbol | undefined;
@@ -127,6 +136,16 @@ let kFs: symbol | undefined;
 function usesFs(stream: Stream): boolean {
   kFs ??= Object.getOwnPropertySymbols(stream).find(({ description }) => description === "kFs");
   return kFs !== undefined && (stream as unknown as Record<symbol, unknown>)[kFs] === fs;
+}
+
+/**
+ * Whether it is asked for more while its bytes are still being passed on: some that were read are yet to go, or its
+ * destination is full and has stopped it. Once they are through it is asked again.
+ */
+function passing(stream: Stream): boolean {
+  const [target, other] = destinations(stream) as Socket[];
+  if (target === undefined || other !== undefined || stream.listenerCount("readable") !== 0) return false;
+  return stream.readableFlowing === true ? stream.readableLength > 0 : target.writableNeedDrain === true;
 }
 
 /** Who would notice that bytes do not come by, now; null for nobody. */
@@ -143,14 +162,6 @@ function watched(stream: Stream): string | null {
   return null;
 }
 
-function look(fd: number): fs.Stats | null {
-  try {
-    return fs.fstatSync(fd);
-  } catch {
-    return null; // the stream's own read will say why
-  }
-}
-
 /** One stream on its way to one destination. What lets it go on may belong to another request: it has its own context. */
 class Pipe extends AsyncResource implements Waiting {
   readonly #shared: Shared;
@@ -158,18 +169,19 @@ class Pipe extends AsyncResource implements Waiting {
   readonly #original: Stream["_read"];
   readonly #leave: Leave;
   /** The destination and its socket's queue, once they were found fit. */
-  #target: unknown = null;
-  #socket: Socket | null = null;
+  #target: Response | Socket | null = null;
   #queue: Queue | null = null;
-  #unsent: Unsent | null = null;
   /** Bytes of the file that are to be sent in all. */
   #count = 0;
-  #begun = false;
-  /** The doorbell's bytes are on their way through the stream. */
-  #ringing = false;
-  #left = false;
+  /** One for all of them, as long as each goes as it says. */
+  #driver: Driver | null = null;
+  /** What the stream has asked for. */
   #size = 0;
-  /** No byte was read in the old way, and the file still has its name: to close it is the work of a moment. */
+  /** A full destination has stopped the pipe, which listens to its 'drain' from then on. */
+  #stopped = false;
+  /** The kernel's way is not to be had, now and later. */
+  #left = false;
+  /** No byte was read in the old way, and the file still has its name: closing it frees no blocks, and takes no time. */
   whole = false;
   /** The kernel moved bytes since the last seek. */
   #moved = false;
@@ -184,153 +196,142 @@ class Pipe extends AsyncResource implements Waiting {
 
   /** The socket is as it was. */
   release(): void {
-    this.#unsent?.release();
+    this.#driver?.close();
+    this.#driver = null;
   }
 
   /** The stream wants its next bytes, or the end: pushes later, as a read does. */
   read(size: number): void {
     this.#size = size;
-    if (this.#left) this.#old();
-    else if (this.#ringing) this.#listen();
-    else if (this.#begun) this.#move();
     // A read of the file would have come back in a later turn, too: what is said until then still counts.
-    else this.#shared.turns.wait(this);
+    if (!this.#left && this.#queue === null && !passing(this.#stream)) this.#shared.turns.wait(this);
+    else this.turn();
   }
 
   turn(): void {
-    this.runInAsyncScope(this.#begun ? this.#move : this.#begin, this);
+    this.runInAsyncScope(this.#goOn, this);
   }
 
-  #begin(): void {
-    if (this.#stream.destroyed) return;
-    const refusal = watched(this.#stream) ?? this.#fit();
-    if (refusal === null) {
-      this.#begun = true;
-      return this.#move();
+  #goOn(): void {
+    const stream = this.#stream;
+    if (stream.destroyed) return;
+    if (this.#left) return this.#old();
+    if (passing(stream)) {
+      this.#stopped ||= !stream.readableFlowing;
+      return void stream.push(NOTHING); // none for now
     }
-    this.#leave(refusal);
-    this.#left = true;
-    this.#old();
+    if (this.#queue === null) {
+      const refusal = watched(stream) ?? this.#fit();
+      if (refusal !== null) {
+        this.#leave(refusal);
+        this.#left = true;
+        return this.#old();
+      }
+    }
+    const out = this.#clear();
+    if (out < 0) this.#old();
+    else if (stream.bytesRead >= this.#count) this.#end();
+    else this.#move(out);
   }
 
   /** Looks at file and destination; null where the kernel can serve them. Renders the header last. */
   #fit(): string | null {
     const stream = this.#stream;
     if (typeof stream.fd !== "number") return "the stream has no fd";
-    const stat = look(stream.fd);
-    if (stat === null) return "its fd is closed";
+    const stat = fstat(stream.fd);
+    if (stat === null) return "its fd is closed"; // the stream's own read will say why
     if (!stat.isFile()) return "not a regular file";
-    // /proc claims size 0, and /sys a page, both without a block.
-    if (stat.size === 0 || (stat.blocks === 0 && stat.size <= PAGE)) return "an empty file, or one without a true size";
+    if (!hasTrueSize(stat)) return "an empty file, or one without a true size";
     if (typeof stream.path === "string") this.#shared.opener.met(stream.path, stat);
     this.whole = stat.nlink > 0;
     const end = typeof stream.end === "number" ? stream.end : Number.POSITIVE_INFINITY;
     this.#count = Math.min(stat.size, end + 1) - (stream.pos ?? 0);
     if (!(this.#count > 0)) return "an empty range";
 
-    const target = (this.#target = destinations(stream)[0]);
-    if (target instanceof OutgoingMessage) return this.#fitResponse(target as Response);
-    if (!(target instanceof Socket)) return "the destination is neither a socket nor a response";
-    if ((target as Socket & { _httpMessage?: unknown })._httpMessage) return "the socket is a response's";
-    return this.#fitSocket(target);
-  }
-
-  #fitSocket(socket: Socket): string | null {
-    if (socket.write !== socketWrite) return "socket.write was replaced";
-    if (this.#target === socket && socket.listenerCount("drain") !== 0) return "a 'drain' listener";
-    const queue = queueOf(socket, this.#shared.fdOf);
-    if (!socket.connecting && queue.fd() < 0) return "not a plain socket";
-    this.#socket = socket;
+    const [target] = destinations(stream);
+    const queue = this.#claim(target);
+    if (typeof queue === "string") return queue;
+    this.#target = target as Response | Socket;
     this.#queue = queue;
-    this.#unsent = new Unsent(this.#shared.sys, queue);
-    return null;
+    return watched(stream);
   }
 
-  #fitResponse(res: Response): string | null {
-    const refusal = obstacle(res);
-    if (refusal !== null) return refusal;
-    if (res.listenerCount("drain") !== 0) return "a 'drain' listener";
-    if (lengthOf(res) !== this.#count) return "the response's length is not known, or another";
-    const socket = this.#fitSocket(res.socket as Socket);
-    if (socket !== null) return socket;
-    renderHeader(res);
-    return announces(res, this.#count) ? watched(this.#stream) : "a response without a body, or another one";
+  #claim(target: unknown): Queue | string {
+    const response = target instanceof OutgoingMessage;
+    if (!response && !(target instanceof Socket)) return "the destination is neither a socket nor a response";
+    if ((target as { _httpMessage?: unknown })._httpMessage) return "the socket is a response's";
+    if (target.listenerCount("drain") > Number(this.#stopped)) return "a 'drain' listener";
+    if (!response) return claimSocket(this.#shared, target);
+    const blocker = bypassBlocker(target as Response);
+    if (blocker !== null) return blocker;
+    if (lengthOf(target as Response) !== this.#count) return "the response's length is not known, or another";
+    return claimResponse(this.#shared, target as Response, this.#count);
   }
 
   /** The socket's fd where nobody has come in between, and it has nothing else to send; else -1. */
   #clear(): number {
     const stream = this.#stream;
     const target = this.#target as Response | Socket;
-    const socket = this.#socket as Socket;
     const queue = this.#queue as Queue;
     if (watched(stream) !== null || destinations(stream)[0] !== target || typeof stream.fd !== "number") return -1;
-    if (target !== socket && (obstacle(target as Response) !== null || (target as Response).socket !== socket))
-      return -1;
+    if (!(target instanceof Socket) && bypassBlocker(target) !== null) return -1;
     if (target.destroyed || target.writableEnded || !queue.idle) return -1;
     return queue.native((this.#shared.sys as Syscalls).isStream);
   }
 
-  /** Moves what can be moved now, then ends, waits for the next turn, or reads one chunk in the old way. */
-  #move(): void {
+  /** Moves what can be moved now, then ends, waits for the next turn, or passes one chunk on in the old way. */
+  #move(out: number): void {
     const stream = this.#stream;
-    const out = stream.destroyed ? -1 : this.#clear();
-    if (out < 0) return this.#old();
-    const left = this.#count - stream.bytesRead;
-    if (left === 0) return this.#end();
-    const { turns } = this.#shared;
-    if (turns.spent()) return turns.wait(this);
-    const target = this.#target as Response;
-    const queue = this.#queue as Queue;
-    const header = this.#target === this.#socket ? "" : takeHeader(target);
+    const target = this.#target as Response | Socket;
     const file = stream.fd as number;
-    this.#unsent?.limit(left);
-    const { action, moved, bell, unable, corked } = dash(
-      this.#shared,
-      queue,
-      out,
-      file,
-      header,
-      this.#position(),
-      left,
-    );
-    this.#advance(Math.max(0, moved - header.length));
-    if (moved === 0 && header !== "") giveBack(target);
-    else if (moved < header.length) (this.#socket as Socket).write(header.slice(moved), "latin1");
+    const { turns } = this.#shared;
+    const header = target instanceof Socket ? "" : takeHeader(target);
+    const driver = this.#drive(header.length);
+    if (driver === null) {
+      if (header !== "") giveBack(target as Response);
+      return this.#old();
+    }
+    const action = driver.step(out, file, header);
+    turns.leave();
+    this.#advance(driver.position - this.#position());
+    if (driver.headerLeft > 0) {
+      if (driver.headerLeft === header.length) giveBack(target as Response);
+      else return this.#split(header.slice(-driver.headerLeft));
+    }
     if (action === Action.Yield) return turns.wait(this);
     if (action === Action.Done) return this.#end();
-    if (corked) this.#shared.sys?.push(queue.fd());
-    if (unable) this.#left = true;
-    if (bell > 0) this.#ring(bell);
-    else this.#old();
+    if (action === Action.Copy) {
+      const warm = driver.doorbell(file, Math.min(this.#size, CHUNK, this.#count - stream.bytesRead));
+      if (warm !== null) {
+        this.#advance(warm.length);
+        return void stream.push(warm);
+      }
+      this.#left = driver.way === Way.Copied;
+    }
+    if (action === Action.Fail || this.#left) this.release();
+    this.#old();
   }
 
-  /** The socket is full: a few bytes go as ever, and once they have left it is our turn again. */
-  #ring(bytes: number): void {
-    const { core, scratch, sys } = this.#shared;
-    const n = (sys as Syscalls).read(this.#stream.fd as number, core.scratch(), this.#position(), bytes);
-    if (n <= 0) return this.#old();
-    this.#ringing = true;
-    this.#advance(n);
-    this.#stream.push(scratch.take(n));
+  /** The driver, where the stream is: a new one where bytes went without its being asked; null where there is none. */
+  #drive(header: number): Driver | null {
+    const position = this.#position();
+    if (this.#driver?.action === Action.Copy) this.#driver.copiedTo(position, this.#shared.now());
+    if (this.#driver?.position !== position || this.#driver.headerLeft !== header) this.release();
+    if (this.#driver !== null) return this.#driver;
+    try {
+      this.#driver = new Driver(this.#shared, this.#queue as Queue);
+    } catch {
+      return null; // the core's memory is full
+    }
+    this.#driver.start(header, position, this.#count - this.#stream.bytesRead, 0, Flag.Native | Flag.Probe);
+    return this.#driver;
   }
 
-  /** The doorbell's bytes have been handed on: waits until they have left. */
-  #listen(): void {
-    this.#ringing = false;
-    if (this.#stream.readableLength > 0) return this.#old();
-    let started = false;
-    const move = () => this.turn();
-    this.#queue?.enter({
-      start: (release) => {
-        started = true;
-        release();
-        move();
-      },
-      drop: () => {
-        if (!started) setImmediate(move);
-        return !started;
-      },
-    });
+  /** A part of the header has gone: the rest goes as the response would have sent it. */
+  #split(rest: string): void {
+    this.release();
+    ((this.#target as Response).socket as Socket).write(rest, "latin1");
+    this.#old();
   }
 
   #position(): number {
@@ -349,26 +350,22 @@ class Pipe extends AsyncResource implements Waiting {
 
   /** All bytes that were announced have gone: the end, unless the file has grown and has more to read. */
   #end(): void {
-    const { core, sys } = this.#shared;
+    const { scratch, sys } = this.#shared;
     const stream = this.#stream;
     const position = this.#position();
-    const more = position <= (stream.end ?? Number.POSITIVE_INFINITY);
-    if (more && sys?.read(stream.fd as number, core.scratch(), position, 1) !== 0) return this.#old();
     this.release();
+    const more = position <= (stream.end ?? Number.POSITIVE_INFINITY);
+    if (more && sys?.read(stream.fd as number, scratch.address, position, 1) !== 0) return this.#old();
     this.#seek();
     stream.push(null);
   }
 
   /** What _read always did, from where the kernel has come to. */
   #old(): void {
-    const stream = this.#stream;
-    this.release();
-    if (stream.destroyed) return;
     this.whole = false;
+    this.#driver?.uncork();
     this.#seek();
-    // Up to a page boundary, so that the kernel goes on at one.
-    const size = this.#begun && this.#size > PAGE ? this.#size - ((this.#position() + this.#size) % PAGE) : this.#size;
-    this.#original.call(stream, size);
+    this.#original.call(this.#stream, this.#size);
   }
 
   /** A stream without `start` reads at its file's own position. */

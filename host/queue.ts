@@ -215,7 +215,8 @@ class StreamQueue extends Base implements Queue {
 
   get idle(): boolean {
     const { stream, closed, connecting } = this;
-    return !closed && !connecting && stream.writableLength === 0 && stream.writableCorked === 0;
+    const waits = stream.writableLength > 0 || stream.writableCorked > 0 || this.#batch.jobs > 0;
+    return !closed && !connecting && !waits;
   }
 
   enter(job: Job): void {

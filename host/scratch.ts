@@ -4,36 +4,37 @@
 import type { Core } from "./core.js";
 
 export class Scratch {
+  /** Where it begins in the core's memory. */
+  readonly address: number;
+  /** Bytes that can be read into it, at once. */
+  readonly length: number;
   readonly #core: Core;
-  readonly #start: number;
-  readonly #length: number;
+  readonly #headerMax: number;
   #bytes: Buffer;
 
   constructor(core: Core) {
     this.#core = core;
-    this.#start = core.scratch();
-    this.#length = core.header_max();
-    this.#bytes = Buffer.from(core.memory.buffer, this.#start, this.#length);
+    this.address = core.scratch();
+    this.length = core.frame() - this.address;
+    this.#headerMax = core.header_max();
+    this.#bytes = Buffer.from(core.memory.buffer, this.address, this.length);
   }
 
   /** Memory may grow when a transfer is opened: its old views are empty then. */
   #view(): Buffer {
-    if (this.#bytes.length === 0) this.#bytes = Buffer.from(this.#core.memory.buffer, this.#start, this.#length);
+    if (this.#bytes.length === 0) this.#bytes = Buffer.from(this.#core.memory.buffer, this.address, this.length);
     return this.#bytes;
   }
 
-  /** As much of the header as there is room for. */
-  put(header: Uint8Array): void {
-    this.#view().set(header.length > this.#length ? header.subarray(0, this.#length) : header);
+  /** As much as there is room for of a header's rest, from `at` on; one that is text is latin1. */
+  put(header: Uint8Array | string, at: number): void {
+    if (typeof header === "string") {
+      this.#view().write(at === 0 ? header : header.slice(at), 0, this.#headerMax, "latin1");
+    } else this.#view().set(header.subarray(at, at + this.#headerMax));
   }
 
-  /** The same, of a header that is text. */
-  write(header: string): void {
-    this.#view().write(header, 0, this.#length, "latin1");
-  }
-
-  /** A copy of the first `length` bytes, at most `header_max`. */
-  take(length: number): Uint8Array {
-    return Buffer.from(this.#view().subarray(0, length));
+  /** Copies the first `length` bytes that were read to `target`, at `at`. */
+  take(target: Buffer, at: number, length: number): void {
+    this.#view().copy(target, at, 0, length);
   }
 }

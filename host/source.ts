@@ -5,6 +5,7 @@ import * as fs from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { argumentError, SendfileError } from "./errors.js";
+import { fstat, hasTrueSize, type Stat } from "./source/stat.js";
 
 /**
  * What can be sent: a path, a file URL, a `FileHandle`, an fd, a `Blob`, bytes, a readable stream or an async
@@ -126,9 +127,6 @@ interface Ahead {
   waiter: (() => void) | null;
 }
 
-/** What is asked of a file when it is opened, as fs.Stats has it. */
-export type Stat = Pick<fs.Stats, "size" | "blocks" | "isFile" | "isDirectory" | "isBlockDevice">;
-
 /** A file by its fd. */
 export abstract class FdSource implements Source {
   size = 0;
@@ -175,10 +173,9 @@ export abstract class FdSource implements Source {
       throw new SendfileError("EISDIR", "EISDIR: illegal operation on a directory, sendfile", { syscall: "read" });
     }
     this.positioned = stat.isFile() || stat.isBlockDevice();
-    // Files in /proc claim size 0 and those in /sys a page, both without a block: only their end tells.
+    this.native = hasTrueSize(stat);
+    this.early = !this.native; // only the end tells
     const believable = stat.isFile() && stat.size > 0;
-    this.native = believable && !(stat.blocks === 0 && stat.size <= 4096);
-    this.early = !this.native;
     // A part of what claims size 0 was cut by that claim.
     const most = believable || this.#most > 0 ? this.#most : Number.POSITIVE_INFINITY;
     this.size = Math.max(0, Math.min(believable ? stat.size - this.start : Number.POSITIVE_INFINITY, most));
@@ -391,12 +388,8 @@ class NumberSource extends FdSource {
   }
 
   fd(): number {
-    try {
-      const { dev, ino } = fs.fstatSync(this.#fd);
-      return dev === this.#dev && ino === this.#ino ? this.#fd : -1;
-    } catch {
-      return -1;
-    }
+    const stat = fstat(this.#fd);
+    return stat?.dev === this.#dev && stat.ino === this.#ino ? this.#fd : -1;
   }
 
   protected fetch(

@@ -499,6 +499,23 @@ each("core: transitions", (test, build) => {
     Done sent 100000`,
   );
 
+  row(
+    "a copy may be of fewer bytes than were wanted, or of more, the rest of the header included",
+    `
+    > open header=10 count=100000 native
+    > run
+    send @0 10 more = WouldBlock
+    Copy 522 at 0 Doorbell
+    > copied 65546
+    > run
+    sendfile 65536 ${100000 - 65536} = WouldBlock
+    Copy 512 at 65546 Doorbell
+    > copied 100
+    > run
+    sendfile ${65536 + 100} ${100000 - 65536 - 100} = ${100000 - 65536 - 100}
+    Done sent 100000`,
+  );
+
   // The page cache.
 
   row(

@@ -164,6 +164,11 @@ test("host/: one file instantiates the core", () => {
   }
 });
 
+test("host/: one file drives a transfer of the core", () => {
+  const drive = host.filter(({ code }) => /\btransfer_\w/.test(code)).map(({ path }) => path);
+  assert.equal(drive.sort(), ["host/core.ts", "host/transfer/driver.ts"]); // the first declares what there is
+});
+
 test("host/: nothing behind a front door imports it", () => {
   assert.equal(
     forbidden(host, (to) => !DOORS.test(to)),
@@ -185,7 +190,13 @@ test("host/index.ts and host/sendfile.ts name no runtime, nor does what they imp
     [],
   );
   const runtimes = /\bDeno\b|\bBun\b|["']bun(:\w+)?["']|["']koffi["']|["']node:ffi["']|\bprocess\.(env|versions)\b/;
-  for (const path of ["host/index.ts", "host/sendfile.ts", "host/turns.ts", "host/core.ts"]) {
+  for (const path of [
+    "host/index.ts",
+    "host/sendfile.ts",
+    "host/transfer/transfer.ts",
+    "host/turns.ts",
+    "host/core.ts",
+  ]) {
     const file = host.find((file) => file.path === path) as File;
     assert.not.match(file.code, runtimes, path);
   }

@@ -13,6 +13,7 @@ import * as assert from "uvu/assert";
 import { host } from "#process";
 import { Fault } from "../assembly/abi.js";
 import { install } from "../host/pipe.js";
+import { census } from "./lib/census.js";
 import { until } from "./lib/command.js";
 import { counting } from "./lib/counting.js";
 import { IMPORT, lacks, RUN } from "./lib/runtime.js";
@@ -77,7 +78,7 @@ const pressure = ({ stream, res }: Way) =>
   [stream.isPaused(), stream.readableFlowing, res.writableNeedDrain, res.writableLength].join();
 
 test("a client that does not read is back-pressure, as without it", async () => {
-  if (shared.sys === null) return;
+  if (!bodies) return;
   let wanted = "";
   await stall(async (way) => {
     await until("a full socket", () => way.res.writableNeedDrain);
@@ -119,6 +120,53 @@ test("a chunk that was read in the old way while the client was slow is the only
     assert.ok(moved >= BIG / 2, `by the kernel: ${moved}`);
   } finally {
     undo();
+  }
+});
+
+test("a file that is piped to a full socket goes by the kernel once there is room", async () => {
+  if (!bodies) return;
+  const undo = install(shared, () => {});
+  const before = Buffer.alloc(16 * MIB, "before");
+  const server = net.createServer((socket) => {
+    socket.write(before);
+    createReadStream(big).pipe(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    const play = () => within(exchange((server.address() as net.AddressInfo).port, ""), "both");
+    let [got, moved]: [Buffer, number] = [Buffer.alloc(0), 0];
+    for (let tries = 0; moved < BIG / 2 && tries < 10; tries++) [got, moved] = await counting(play);
+    assert.ok(got.equals(Buffer.concat([before, fs.readFileSync(big)])));
+    assert.ok(moved >= BIG / 2, `by the kernel: ${moved}`);
+  } finally {
+    undo();
+    server.close();
+  }
+});
+
+test("a pipe whose client goes away leaves nothing in the core, though its stream is never destroyed", async () => {
+  if (!bodies) return;
+  const taken = census(shared);
+  const undo = install(shared, () => {});
+  let stream: fs.ReadStream | undefined;
+  const at = await site((_req, res) => {
+    res.setHeader("Content-Length", BIG);
+    stream = createReadStream(big);
+    stream.pipe(res);
+  });
+  try {
+    const socket = net.connect(at.port, "127.0.0.1").on("error", () => {});
+    socket.write(request("/"));
+    await until("a full socket", () => stream?.isPaused() === true);
+    assert.is(taken.open, 1);
+    socket.destroy();
+    await until("the record to be given back", () => taken.open === 0);
+    assert.is(stream?.destroyed, false);
+  } finally {
+    stream?.destroy();
+    undo();
+    await at.close();
   }
 });
 

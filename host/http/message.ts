@@ -1,15 +1,14 @@
 // What is used of a response's inside. None of it is documented, so each piece is looked for, and a
 // response that lacks one takes the stream way.
 
-import { type IncomingMessage, OutgoingMessage, ServerResponse } from "node:http";
-import { Socket } from "node:net";
+import { type IncomingMessage, ServerResponse } from "node:http";
 
 /** A request and a response as node:http has them, or as node:http2's compatibility layer does. */
 export type Request = Pick<IncomingMessage, "method" | "url" | "headers">;
 /** One of node:http2 is taken as well, and written to. */
 export type Response = ServerResponse;
 
-interface Inner {
+export interface Inner {
   _header?: string | null;
   _headerSent?: boolean;
   _hasBody?: boolean;
@@ -22,36 +21,12 @@ interface Inner {
   outputData?: unknown[];
 }
 
-// As they were when this was loaded: whoever replaced them since wants to see the bytes.
-const proto = OutgoingMessage.prototype as unknown as Inner & OutgoingMessage;
-const { write, _send, _writeRaw } = proto;
-const socketWrite = Socket.prototype.write;
-
 const USED = ["write", "end", "destroy", "once", "hasHeader", "getHeader", "setHeader"] as const;
 
 /** Whether this has what is used of a response. */
 export function isResponse(res: unknown): res is Response {
   if (res instanceof ServerResponse) return true;
   return typeof res === "object" && res !== null && USED.every((name) => typeof (res as Response)[name] === "function");
-}
-
-/** Why the body can't go past the response to its socket; null where it can. Renders no header. */
-export function obstacle(res: Response): string | null {
-  const inner = res as Response & Inner;
-  if (!(res instanceof ServerResponse)) return "not a node:http response";
-  if (inner.write !== write || inner._send !== _send || inner._writeRaw !== _writeRaw) return "res.write was replaced";
-  if (inner._header !== null && typeof inner._header !== "string") return "res._header is not there";
-  if (typeof inner._headerSent !== "boolean" || typeof inner._implicitHeader !== "function") return "no _headerSent";
-  if (inner.chunkedEncoding !== false) return "chunked";
-  // It counts what write() was given, and says so when end() comes.
-  if (inner.strictContentLength !== false) return "strictContentLength";
-  const { socket } = res;
-  if (!(socket instanceof Socket)) return "the response has no socket yet: others in its pipeline come first";
-  if ((socket as Socket & { _httpMessage?: unknown })._httpMessage !== res) return "the socket is another's";
-  if (socket.write !== socketWrite) return "socket.write was replaced";
-  if (socket.writableCorked > 0) return "the socket is corked";
-  if (!Array.isArray(inner.outputData) || inner.outputData.length > 0) return "the response holds data back";
-  return null;
 }
 
 /** The header has been rendered: a body of `count` bytes, as it is, is what it announces. */

@@ -1,25 +1,16 @@
 // respond(): the body of a response by a transfer. The header is the caller's; that its length is
 // kept, or the connection ended, is ours.
 
-import { AsyncResource } from "node:async_hooks";
-import type { Socket } from "node:net";
-import { dash } from "../dash.js";
-import type { Running } from "../drain.js";
 import { argumentError, SendfileError } from "../errors.js";
-import { type Queue, queueOf } from "../queue.js";
-import { aborted, type Checked, check, type Mode, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
+import { queueOf } from "../queue.js";
+import { check } from "../sendfile.js";
+import type { Shared } from "../shared.js";
 import { describe, type File, type Source, sourceOf } from "../source.js";
-import type { Waiting } from "../turns.js";
-import {
-  announces,
-  isResponse,
-  lengthOf,
-  obstacle,
-  type Request,
-  type Response,
-  renderHeader,
-  takeHeader,
-} from "./message.js";
+import { aborted } from "../transfer/failure.js";
+import type { Checked, Mode, SendfileOptions } from "../transfer/options.js";
+import { Transfer } from "../transfer/transfer.js";
+import { claimResponse } from "./claim.js";
+import { isResponse, lengthOf, type Request, type Response, takeHeader } from "./message.js";
 import { lost, watch } from "./pipeline.js";
 
 /** As for `sendfile`; header and trailer are the response's own. */
@@ -64,26 +55,21 @@ export function respond(
     }
     if (!isResponse(res)) throw argumentError(TypeError, `res must be a response (got ${describe(res)})`);
     const source = sourceOf(file);
-    new Body(shared, req, res, source, check(options, shared.auto, true), resolve, reject).ask();
+    new Body(shared, req, res, source, check(options, shared.auto, true), resolve, reject).open();
   });
 }
 
 /**
- * The body of one response, from the call on; its source is closed on every way out. It begins in the next turn of the
- * event loop, one response after the other, in the async context of its caller.
+ * The body of one response. It begins in the next turn of the event loop, one response after the other; the file may
+ * have to be opened before that.
  */
-export class Body extends AsyncResource implements Running, Waiting {
-  place = -1;
-  readonly #shared: Shared;
+export class Body extends Transfer {
   readonly #req: Request;
   readonly #res: Response;
-  #source: Source;
-  readonly #range: Range;
-  readonly #resolve: (sent: number) => void;
-  readonly #reject: (error: Error) => void;
-  /** When its deadline began to run. */
-  readonly #called: number;
-  #settled = false;
+  readonly #size: number | undefined;
+  /** The response is no longer the caller's, to say 404 with: a failure ends the connection. */
+  #claimed = false;
+  #unwatch: (() => void) | null = null;
 
   constructor(
     shared: Shared,
@@ -94,124 +80,68 @@ export class Body extends AsyncResource implements Running, Waiting {
     resolve: (sent: number) => void,
     reject: (error: Error) => void,
   ) {
-    super("sendoff.Body");
-    this.#shared = shared;
+    super("sendoff.Body", shared, source, range, resolve, reject);
     this.#req = req;
     this.#res = res;
-    this.#source = source;
-    this.#range = range;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#called = range.deadline > 0 ? shared.now() : 0;
+    this.#size = range.size;
   }
 
   /** To be called once. */
-  ask(): void {
-    const { transfers, turns } = this.#shared;
-    const source = this.#source;
-    const range = this.#range;
+  override open(): void {
+    const { source, options } = this;
     try {
       this.#check();
-      transfers.enter(this);
+      this.shared.transfers.enter(this);
     } catch (error) {
       return this.abort(error);
     }
-    // Who says the length twice knows it: then the file isn't asked.
-    if (source.believe !== undefined && range.count === lengthOf(this.#res)) {
-      source.believe(range.offset + range.count);
-      turns.wait(this);
-    } else this.#open();
-  }
-
-  #open(): void {
-    const source = this.#source;
-    const { turns } = this.#shared;
+    // If `count` equals Content-Length, both are trusted, and fstat is skipped.
+    if (source.believe !== undefined && options.count === lengthOf(this.#res)) {
+      source.believe(options.offset + options.count);
+      return this.opened(null);
+    }
     source.open((error) => {
-      if (error) return this.abort(error);
-      if (!source.early || !source.positioned) return turns.wait(this);
+      if (error || !source.early || !source.positioned) return this.opened(error);
       whole(source, (error, bytes) => {
-        if (error) return this.abort(error);
         if (bytes !== null) {
           source.close();
-          this.#source = sourceOf(bytes);
+          this.source = sourceOf(bytes);
         }
-        turns.wait(this);
+        this.opened(error);
       });
     });
   }
 
   /** Whether there is still somebody to answer. */
   #check(): void {
-    const { signal } = this.#range;
+    const { signal } = this.options;
     if (over(this.#req, this.#res)) throw gone();
     if (signal?.aborted) throw aborted(signal, 0);
   }
 
-  /** Before the header is rendered the response is still the caller's, to say 404 with; and so is one that was ended. */
-  abort(error: unknown): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    const res = this.#res;
-    this.#shared.transfers.leave(this);
-    this.#source.close();
-    const { code } = (error ?? {}) as NodeJS.ErrnoException;
-    const told = error instanceof SendfileError || (typeof code === "string" && code.startsWith("ERR_"));
-    const failure = told ? (error as Error) : SendfileError.after(0, error);
-    if (res.headersSent && !res.writableEnded) this.#fail(failure);
-    else this.#reject(failure);
+  protected override ready(): void {
+    this.shared.turns.wait(this);
   }
 
-  /** The connection can't be kept. Whoever replaced destroy() may throw. */
-  #fail(error: Error): void {
-    try {
-      this.#res.destroy();
-    } finally {
-      this.#reject(error);
-    }
-  }
-
-  turn(): void {
-    if (!this.#settled) this.runInAsyncScope(this.#begin, this);
-  }
-
-  #begin(): void {
-    try {
+  protected override send(): void {
+    if (!this.#claimed) {
       this.#check();
-      this.#send();
-      this.#shared.transfers.leave(this);
-    } catch (error) {
-      this.abort(error);
+      if (!this.#announce()) return this.end(null);
+      this.#claim();
     }
+    super.send();
   }
 
-  /** All of the body has gone. Whoever replaced end() may throw. */
-  #end(sent: number): void {
-    try {
-      this.#res.end();
-    } catch (error) {
-      return this.#reject(SendfileError.after(sent, error));
-    }
-    this.#resolve(sent);
-  }
-
-  /** The source is open: says how long it is, and sends it. */
-  #send(): void {
-    const req = this.#req;
+  /** Says how long the body is. False where there is none. */
+  #announce(): boolean {
     const res = this.#res;
-    const source = this.#source;
-    const range = this.#range;
-    const shared = this.#shared;
-    const { sys } = shared;
-    if (range.size !== undefined && source.size < range.size) {
+    const { source, count } = this;
+    if (this.#size !== undefined && source.size < this.#size) {
       throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file has got shorter since its headers were made");
     }
-    const { statusCode } = res;
-    const bare = statusCode === 204 || statusCode === 304;
+    if (res.statusCode === 204 || res.statusCode === 304) return false;
     // Where only the end will tell the length, `count` is no more than a bound.
-    const sure = !source.early;
-    const count = sure ? Math.min(Math.max(0, source.size - range.offset), range.count) : range.count;
-
-    if (!bare && sure) {
+    if (!source.early) {
       if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
         res.setHeader("Content-Length", count);
       }
@@ -220,79 +150,54 @@ export class Body extends AsyncResource implements Running, Waiting {
         throw argumentError(RangeError, `Content-Length is ${length}, but ${count} bytes of the file would be sent`);
       }
     }
-    if (bare || req.method === "HEAD" || count === 0) {
-      source.close();
-      return this.#end(0);
-    }
-
-    let queue: Queue | null = null;
-    let out = -1;
-    let reason = range.mode === "copy" ? "mode: 'copy'" : sure && source.native ? obstacle(res) : "no regular file";
-    if (reason === null) {
-      renderHeader(res);
-      if (!announces(res, count)) reason = "the header announces something else";
-      else if (sys === null) reason = "no native calls";
-      else {
-        queue = queueOf(res.socket as Socket, shared.fdOf);
-        out = queue.native(sys.isStream);
-        if (out < 0 && queue.fd() < 0) {
-          queue = null;
-          reason = "not a plain socket";
-        }
-      }
-    }
-    if (queue === null && range.mode === "native") {
-      throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${reason}`);
-    }
-
-    let header = queue === null ? "" : takeHeader(res);
-    let already = 0;
-    // What goes at once needs no place in the socket's queue, and most does.
-    if (queue?.idle && out >= 0 && range.onProgress === undefined) {
-      const { moved } = dash(shared, queue, out, source.fd(), header, range.offset + (source.start ?? 0), count);
-      already = Math.max(0, moved - header.length);
-      header = header.slice(moved);
-      if (already === count) {
-        source.close();
-        return this.#end(already);
-      }
-    }
-    this.#wait(queue ?? queueOf(res), header, already, count);
+    return this.#req.method !== "HEAD" && count > 0;
   }
 
-  /** What is left after the first `already` of `count` bytes has to wait for the socket, or is copied. */
-  #wait(queue: Queue, header: string, already: number, count: number): void {
+  /** Finds the queue that the body goes by: the socket's, or else the response's own writer. */
+  #claim(): void {
     const res = this.#res;
-    const range = this.#range;
-    let transfer: Transfer | null = null;
-    const unwatch = watch(this.#req, res, () => transfer?.abort(gone()));
-    transfer = new Transfer(
-      this.#shared,
-      queue,
-      this.#source,
-      {
-        ...range,
-        header: Buffer.from(header, "latin1"),
-        offset: range.offset + already,
-        count: count - already,
-        deadline: this.#deadline(),
-      },
-      (sent) => {
-        unwatch();
-        this.#end(already + sent);
-      },
-      (error) => {
-        unwatch();
-        this.#fail(already === 0 ? error : plus(already, error as SendfileError));
-      },
-      this,
-    );
+    const { source, options, shared } = this;
+    const queue =
+      options.mode === "copy"
+        ? "mode: 'copy'"
+        : source.native
+          ? claimResponse(shared, res, this.count)
+          : "no regular file";
+    if (typeof queue !== "string") this.attach(queue, takeHeader(res));
+    else if (options.mode !== "native") this.attach(queueOf(res), EMPTY);
+    else throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${queue}`);
+    this.#claimed = true;
   }
 
-  /** What is left of it, in ms; never 0, which means none. */
-  #deadline(): number {
-    const { deadline } = this.#range;
-    return deadline && Math.max(Number.MIN_VALUE, deadline - (this.#shared.now() - this.#called));
+  /** It has to wait: for the socket, or to be copied. */
+  protected override enter(): void {
+    this.#unwatch = watch(this.#req, this.#res, () => this.abort(gone()));
+    super.enter();
+  }
+
+  /** Whoever replaced end() may throw. */
+  protected override done(sent: number): void {
+    this.#unwatch?.();
+    try {
+      this.#res.end();
+    } catch (error) {
+      return super.failed(error, sent);
+    }
+    super.done(sent);
+  }
+
+  /** Where the connection can't be kept it is ended. Whoever replaced destroy() may throw. */
+  protected override failed(error: unknown, sent: number): void {
+    this.#unwatch?.();
+    const res = this.#res;
+    try {
+      if (this.#claimed || (res.headersSent && !res.writableEnded)) res.destroy();
+    } finally {
+      const { code } = (error ?? {}) as NodeJS.ErrnoException;
+      const told = !this.#claimed && error instanceof Error && typeof code === "string" && code.startsWith("ERR_");
+      if (told) this.reject(error);
+      else super.failed(error, sent);
+    }
   }
 }
 
@@ -313,11 +218,6 @@ function whole(source: Source, done: (error: unknown, bytes: Uint8Array | null) 
       else next();
     });
   next();
-}
-
-function plus(already: number, error: SendfileError): SendfileError {
-  const { code, message, syscall, errno, path, cause } = error;
-  return new SendfileError(code, message, { sent: already + error.sent, syscall, errno, path, cause });
 }
 
 function over(req: Request, res: Response): boolean {

@@ -4,11 +4,11 @@
 import fs, { type ReadStream, type Stats } from "node:fs";
 import { argumentError } from "../errors.js";
 import { setImmediate } from "../immediate.js";
-import type { Shared } from "../sendfile.js";
+import type { Shared } from "../shared.js";
 import { describe, PathSource } from "../source.js";
+import { bypassBlocker } from "./claim.js";
 import { unchanged } from "./files.js";
 import { CONDITIONS, Memo, type Own, plain } from "./memo.js";
-import { obstacle } from "./message.js";
 import { watch } from "./pipeline.js";
 import { Body, rangeOf } from "./respond.js";
 import type { ReadOptions, Send, SendStream } from "./sendstream.js";
@@ -81,7 +81,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
         (self.listenerCount("stream") > 0 && !self.listeners("stream").every(takesNothing)) ||
         FOREIGN.some((name) => options[name] !== undefined) ||
         // Behind others in its pipeline `send` would never close the file of a client that goes away.
-        (res.socket !== null && obstacle(res) !== null));
+        (res.socket !== null && bypassBlocker(res) !== null));
     if (old) {
       self.once("stream", (body: ReadStream) =>
         body.once(
@@ -111,12 +111,12 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
         const ending = !res.headersSent && code === "ERR_SENDFILE_ABORTED";
         apart(() => (ending ? self.error(503, error) : self.onStatError(error)));
       },
-    ).ask();
+    ).open();
   };
 
   const ours = {
     sendFile(this: SendStream, path: string): void {
-      const able = shared.auto !== "copy" && unchanged() && obstacle(this.res) === null;
+      const able = shared.auto !== "copy" && unchanged() && bypassBlocker(this.res) === null;
       // What may well have no body is not opened, as `send` would not open it.
       const opened = able && !bodiless(this.req) ? opener.open(path) : null;
       const stat = opened?.stat ?? (able ? opener.stat(path) : null);

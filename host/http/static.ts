@@ -4,7 +4,7 @@ import type { Stats } from "node:fs";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import { argumentError } from "../errors.js";
-import type { Shared } from "../sendfile.js";
+import type { Shared } from "../shared.js";
 import { describe } from "../source.js";
 import { inside, whereabouts } from "./inside.js";
 import type { Request, Response } from "./message.js";

@@ -1,6 +1,6 @@
 // SENDOFF_MODE: what mode 'auto' means in this process.
 
-import type { Mode } from "../sendfile.js";
+import type { Mode } from "../transfer/options.js";
 
 /** Throws a TypeError for a value that is none. */
 export function modeOf(value: string | undefined): Mode {

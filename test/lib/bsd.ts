@@ -8,10 +8,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createHost, type Host } from "../../host/index.js";
-import type { Mode } from "../../host/sendfile.js";
 import { openSyscalls } from "../../host/syscalls/index.js";
 import type { Syscalls } from "../../host/syscalls/linux.js";
 import { type System, systemOf } from "../../host/syscalls/system.js";
+import type { Mode } from "../../host/transfer/options.js";
 
 export type Name = "darwin" | "freebsd";
 

@@ -1,7 +1,7 @@
 // How many records of the core are taken: its exports, counted from outside. A transfer that is over has given its own back.
 
 import type { Core } from "../../host/core.js";
-import type { Shared } from "../../host/sendfile.js";
+import type { Shared } from "../../host/shared.js";
 
 /** Counts from now on. Whoever starts transfers of this host asks for its core anew each time. */
 export function census(shared: Shared): { readonly open: number } {

@@ -5,9 +5,9 @@ import { constants } from "node:os";
 import { adapter } from "#process";
 import type { Memory } from "../../host/core.js";
 import { createHost, type Host } from "../../host/index.js";
-import type { Mode } from "../../host/sendfile.js";
 import { sort } from "../../host/syscalls/errno.js";
 import type { Syscalls } from "../../host/syscalls/linux.js";
+import type { Mode } from "../../host/transfer/options.js";
 
 export type Errno = keyof typeof constants.errno;
 

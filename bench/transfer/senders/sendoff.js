@@ -24,9 +24,9 @@ const went = { native: 0, doorbell: 0, cold: 0, copied: 0 };
 serve(
   clients,
   async (socket) => {
-    /** @type {import("../../../build/host/sendfile.js").Progress | undefined} */
+    /** @type {import("../../../build/host/transfer/options.js").Progress | undefined} */
     let last;
-    const onProgress = (/** @type {import("../../../build/host/sendfile.js").Progress} */ progress) => {
+    const onProgress = (/** @type {import("../../../build/host/transfer/options.js").Progress} */ progress) => {
       last = progress;
     };
     await sendfile(socket, file, { mode, onProgress: ways ? onProgress : undefined });

@@ -1,0 +1,49 @@
+// Whether a body can go past the stream that it is written to, straight to the socket: asked here by whoever sends one.
+
+import { OutgoingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import { type Queue, queueOf } from "../queue.js";
+import type { Shared } from "../shared.js";
+import { announces, type Inner, type Response, renderHeader } from "./message.js";
+
+// As they were when this was loaded: whoever replaced them since wants to see the bytes.
+const { write, _send, _writeRaw } = OutgoingMessage.prototype as unknown as Inner & OutgoingMessage;
+const socketWrite = Socket.prototype.write;
+const REPLACED = "socket.write was replaced";
+
+/** Why the body can't go past the response to its socket; null where it can. Renders no header. */
+export function bypassBlocker(res: Response): string | null {
+  const inner = res as Response & Inner;
+  if (!(res instanceof ServerResponse)) return "not a node:http response";
+  if (inner.write !== write || inner._send !== _send || inner._writeRaw !== _writeRaw) return "res.write was replaced";
+  if (inner._header !== null && typeof inner._header !== "string") return "res._header is not there";
+  if (typeof inner._headerSent !== "boolean" || typeof inner._implicitHeader !== "function") return "no _headerSent";
+  if (inner.chunkedEncoding !== false) return "chunked";
+  // It counts what write() was given, and says so when end() comes.
+  if (inner.strictContentLength !== false) return "strictContentLength";
+  const { socket } = res;
+  if (!(socket instanceof Socket)) return "the response has no socket yet: others in its pipeline come first";
+  if ((socket as Socket & { _httpMessage?: unknown })._httpMessage !== res) return "the socket is another's";
+  if (socket.write !== socketWrite) return REPLACED;
+  if (socket.writableCorked > 0) return "the socket is corked";
+  if (!Array.isArray(inner.outputData) || inner.outputData.length > 0) return "the response holds data back";
+  return null;
+}
+
+/** The queue of a socket to which bytes can go natively; else why they can't. */
+export function claimSocket(shared: Shared, socket: Socket): Queue | string {
+  if (shared.reason !== null) return shared.reason;
+  if (socket.write !== socketWrite) return REPLACED;
+  const queue = queueOf(socket, shared.fdOf);
+  return socket.connecting || queue.fd() >= 0 ? queue : "not a plain socket";
+}
+
+/** The same for the body of a response, of `count` bytes. Renders the header, where it comes to that. */
+export function claimResponse(shared: Shared, res: Response, count: number): Queue | string {
+  const blocker = bypassBlocker(res);
+  if (blocker !== null) return blocker;
+  const queue = claimSocket(shared, res.socket as Socket);
+  if (typeof queue === "string") return queue;
+  renderHeader(res);
+  return announces(res, count) ? queue : "a response without a body, or another one";
+}

@@ -1,0 +1,54 @@
+// What a copy carries: bytes of the header, of the file and of the trailer, as the core wants them.
+
+import { Way } from "../../assembly/abi.js";
+import type { Queue } from "../queue.js";
+import type { Source } from "../source.js";
+import type { Driver } from "./driver.js";
+import type { Checked } from "./options.js";
+
+/** The biggest number of bytes that is counted exactly. */
+const MAX = Number.MAX_SAFE_INTEGER;
+const EMPTY = new Uint8Array(0);
+
+/** An error; or the pieces to write, none where the file is at its end. */
+type Done = (error: unknown, pieces: Uint8Array[]) => void;
+
+/** Reads what the core wants: of the file from the page cache where it is there, else by the source. Its body is `total` bytes. */
+export function readCopy(
+  driver: Driver,
+  queue: Queue,
+  source: Source,
+  { offset, trailer }: Checked,
+  header: Uint8Array,
+  total: number,
+  done: Done,
+): void {
+  const { at, want, way } = driver;
+  const bodyAt = Math.max(at - header.length, 0);
+  const head = header.subarray(Math.min(at, header.length), Math.min(at + want, header.length));
+  const body = Math.max(0, Math.min(want - head.length, Math.min(total, MAX) - bodyAt));
+  const tailAt = Math.max(0, at - header.length - total);
+  const tail = trailer.subarray(tailAt, tailAt + Math.max(0, want - head.length - body));
+  const read = (bytes: Uint8Array) => {
+    if (bytes.length === 0 && body > 0) return done(null, []);
+    // Where the read was short the trailer's turn is later.
+    const pieces = bytes.length === body ? [head, bytes, tail] : [head, bytes];
+    done(
+      null,
+      pieces.filter(({ length }) => length > 0),
+    );
+  };
+  if (body === 0) return read(EMPTY);
+  if (way === Way.Doorbell) {
+    source.forget?.();
+    const warm = driver.doorbell(source.fd(), body);
+    if (warm !== null) return read(warm);
+  }
+  // Cold bytes are read ahead by the kernel itself.
+  const reuse = way !== Way.Doorbell && !queue.keeps;
+  const ahead = way === Way.Copied && reuse ? Math.min(total - bodyAt - body, body) : 0;
+  source.read(offset + bodyAt, body, reuse, ahead, (error, bytes) => {
+    if (error) done(error, []);
+    else read(bytes);
+  });
+}

@@ -1,0 +1,202 @@
+// Drives one record of the core, from its first byte to its last: the only file that names its transfer_ calls. It is
+// plain: it waits for nothing and calls nobody back. What it answers is carried out by whoever holds it.
+
+import { Action, type Fault, Flag, Way } from "../../assembly/abi.js";
+import type { Core } from "../core.js";
+import { SendfileError } from "../errors.js";
+import type { Queue } from "../queue.js";
+import type { Shared } from "../shared.js";
+import { boundNotSent } from "./notsent.js";
+
+/** The most bytes that can be told at once: the core takes 32 bits. */
+const MOST = 0x7fffffff;
+
+/**
+ * Inputs, in their order: `limit`, `start`, then `step`; after a step that said Copy, `moved` any number of times, then
+ * `copied` or `ended`. At any time: `tick`, `failed`, `uncork`, and `close` at last.
+ * Outputs: `action` and the getters; after a step that said Copy, `doorbell`, too.
+ */
+export class Driver {
+  /** What is to be done, as the last step said; Yield where that has been done. */
+  action: Action = Action.Yield;
+  /** Whether the kernel's way is to be tried: then a step needs both fds. */
+  native = false;
+  readonly #shared: Shared;
+  readonly #core: Core;
+  readonly #queue: Queue;
+  #record: number;
+  #header = 0;
+  #offset = 0;
+  /** Native bytes that the queue has been told of. */
+  #counted = 0;
+  #unbound: (() => void) | null = null;
+
+  /** @throws SendfileError where the core's memory is full. */
+  constructor(shared: Shared, queue: Queue) {
+    this.#shared = shared;
+    this.#core = shared.core;
+    this.#queue = queue;
+    this.#record = shared.core.transfer_open(0); // its clocks begin with `limit`
+    if (this.#record === 0) throw new SendfileError("ENOMEM", "too many transfers are open");
+  }
+
+  /** Milliseconds without progress, counted from `now`, 0 for no limit; and a last moment. */
+  limit(timeout: number, deadline: number, now: number): void {
+    this.#core.transfer_limit(this.#record, timeout, deadline, now);
+  }
+
+  /** Says what is to be sent: `count` bytes of the file from `offset` on, between a header and a trailer. */
+  start(header: number, offset: number, count: number, trailer: number, flags: number): void {
+    const { sys } = this.#shared;
+    this.#header = header;
+    this.#offset = offset;
+    this.native = (flags & Flag.Native) !== 0;
+    this.#core.transfer_extent(this.#record, header, offset, count, trailer, flags);
+    if (this.native && sys !== null) this.#unbound = boundNotSent(sys, this.#queue, count);
+  }
+
+  /**
+   * Moves what can be moved now; `header` is as long as `start` was told. Both fds are fresh from their owners, -1 where
+   * they are not needed. From here on the turn's share of time is being used, until `turns.leave`.
+   */
+  step(out: number, file: number, header: Uint8Array | string): Action {
+    const { scratch, sys, turns } = this.#shared;
+    if (!this.native) return (this.action = this.#core.transfer_run(this.#record, -1, -1, turns.enter()));
+    if (header.length > 0) {
+      const at = this.at;
+      if (at < header.length) scratch.put(header, at);
+    }
+    if (sys !== null) sys.errno = 0;
+    this.action = this.#core.transfer_run(this.#record, out, file, turns.enter());
+    const native = this.#tally(Way.Native);
+    if (native > this.#counted) this.#queue.moved(native - this.#counted);
+    this.#counted = native;
+    return this.action;
+  }
+
+  /**
+   * What to ring with where the socket is full: at most `most` bytes from where the body stands, in memory of their own.
+   * Null where it is no doorbell that is wanted, or the bytes are not in the page cache.
+   */
+  doorbell(file: number, most: number): Uint8Array | null {
+    const { scratch, sys } = this.#shared;
+    if (sys === null || this.#core.transfer_way(this.#record) !== Way.Doorbell) return null;
+    let bytes: Buffer | null = null;
+    let length = 0;
+    while (length < most) {
+      const want = Math.min(most - length, scratch.length);
+      const n = sys.read(file, scratch.address, this.position + length, want);
+      if (n <= 0) break;
+      bytes ??= Buffer.allocUnsafe(most);
+      scratch.take(bytes, length, n);
+      length += n;
+      if (n < want) break;
+    }
+    return bytes === null ? null : bytes.subarray(0, length);
+  }
+
+  /** `bytes` of a copy have left, and more of it is to come. */
+  moved(bytes: number, now: number): void {
+    this.#core.transfer_moved(this.#record, bytes, now);
+  }
+
+  /** The copy is over, and these were the last `bytes` of it: as many as were wanted, or fewer, or more. */
+  copied(bytes: number, now: number): void {
+    this.#core.transfer_copied(this.#record, bytes, now);
+    this.action = Action.Yield;
+  }
+
+  /** The same: the header has left, and the file up to `position`. */
+  copiedTo(position: number, now: number): void {
+    let bytes = this.headerLeft + position - this.position;
+    for (; bytes > MOST; bytes -= MOST) this.moved(MOST, now);
+    this.copied(bytes, now);
+  }
+
+  /** The copy is over, because the source has no more. */
+  ended(): void {
+    this.#core.transfer_ended(this.#record);
+    this.action = Action.Yield;
+  }
+
+  /** It is over, by what only the host knows. */
+  failed(fault: Fault): void {
+    this.#core.transfer_failed(this.#record, fault);
+    this.action = Action.Fail;
+  }
+
+  /** Whether it has just failed by one of its limits. */
+  tick(now: number): boolean {
+    return this.#core.transfer_tick(this.#record, now) === 1;
+  }
+
+  /** When to tick; Infinity for never. */
+  get due(): number {
+    return this.#core.transfer_due(this.#record);
+  }
+
+  /** Bytes of header, body and trailer that have left. */
+  get at(): number {
+    return this.#core.transfer_at(this.#record);
+  }
+
+  /** Bytes of the header that have not. */
+  get headerLeft(): number {
+    return Math.max(this.#header - this.at, 0);
+  }
+
+  /** Bytes of the body that have left. */
+  get sent(): number {
+    return this.#core.transfer_sent(this.#record);
+  }
+
+  /** Where the next byte of the body stands in the file. */
+  get position(): number {
+    return this.#offset + this.sent;
+  }
+
+  /** Bytes to copy, from `at` on. */
+  get want(): number {
+    return this.#core.transfer_want(this.#record);
+  }
+
+  /** Why they are to be copied. */
+  get way(): Way {
+    return this.#core.transfer_way(this.#record);
+  }
+
+  #tally(way: Way): number {
+    return this.#core.transfer_tally(this.#record, way);
+  }
+
+  /** Bytes of header, body and trailer that went each way. */
+  tally(): { native: number; doorbell: number; cold: number; copied: number } {
+    return {
+      native: this.#tally(Way.Native),
+      doorbell: this.#tally(Way.Doorbell),
+      cold: this.#tally(Way.Cold),
+      copied: this.#tally(Way.Copied),
+    };
+  }
+
+  /** Why it failed; None where it has not. */
+  get fault(): Fault {
+    return this.#core.transfer_fault(this.#record);
+  }
+
+  /** Sends what is held back because more was to follow: that will take a while. */
+  uncork(): void {
+    if (this.#core.transfer_corked(this.#record) !== 1) return;
+    const fd = this.#queue.fd();
+    if (fd >= 0) this.#shared.sys?.push(fd);
+  }
+
+  /** Leaves the socket as it was, and gives the record back. Nothing where that is done. */
+  close(): void {
+    if (this.#record === 0) return;
+    if (this.action !== Action.Done) this.uncork(); // nothing native ends with more to follow
+    this.#unbound?.();
+    this.#core.transfer_close(this.#record);
+    this.#record = 0;
+  }
+}

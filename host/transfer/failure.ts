@@ -1,0 +1,52 @@
+// What a transfer fails with: by its signal, by what its stream says, or by a Fault of the core.
+
+import { Fault } from "../../assembly/abi.js";
+import { SendfileError, type SendfileErrorCode, WORDS } from "../errors.js";
+import type { Queue } from "../queue.js";
+import { nameOf } from "../syscalls/errno.js";
+import type { Syscalls } from "../syscalls/linux.js";
+import type { Driver } from "./driver.js";
+
+export function aborted(signal: AbortSignal, sent: number): SendfileError {
+  const [code, why] = WORDS[Fault.Aborted] as (typeof WORDS)[number];
+  return new SendfileError(code, why, { sent, cause: signal.reason });
+}
+
+/** What a stream says when its peer, or itself, has gone. */
+const GONE = new Set<string | undefined>([
+  "EPIPE",
+  "ECONNRESET",
+  "ECONNABORTED",
+  "ENOTCONN",
+  "EBADF",
+  "ECANCELED",
+  "ERR_SOCKET_CLOSED",
+  "ERR_SOCKET_CLOSED_BEFORE_CONNECTION",
+  "ERR_STREAM_DESTROYED",
+  "ERR_STREAM_PREMATURE_CLOSE",
+]);
+
+/** The stream has gone; `failed` is what its writer said. */
+export function closed(queue: Queue, sent: number, failed?: NodeJS.ErrnoException | null): SendfileError {
+  // A write that was cancelled says only that the stream went away: why, the stream knows.
+  const cause = failed && failed.code !== "ECANCELED" ? failed : queue.errored;
+  const { errno, syscall, code } = (cause ?? {}) as NodeJS.ErrnoException;
+  if (cause && typeof code === "string" && !GONE.has(code)) return SendfileError.after(sent, cause);
+  const why = `${WORDS[Fault.Closed]?.[1]}${cause ? ` (${cause.message})` : ""}`;
+  return new SendfileError("ERR_SENDFILE_CLOSED", why, { sent, errno, syscall, cause: cause ?? undefined });
+}
+
+/** The core says that it failed; `blocker` is why the kernel's way could not be tried, where that is it. */
+export function faulted(sys: Syscalls | null, queue: Queue, driver: Driver, sent: number, blocker: string | null) {
+  const { fault, native } = driver;
+  const { errno, syscall } = sys ?? { errno: 0, syscall: "" };
+  const words = WORDS[fault];
+  if (errno !== 0 && (words === undefined || fault === Fault.Closed || (fault === Fault.NotAvailable && native))) {
+    const name = (sys?.nameOf ?? nameOf)(errno);
+    const [code, why] = words ?? [name as SendfileErrorCode, "the system call failed"];
+    return new SendfileError(code, `${name}: ${why}, ${syscall}`, { sent, errno: -errno, syscall });
+  }
+  if (words === undefined || fault === Fault.Closed) return closed(queue, sent);
+  const [code, why] = words;
+  return new SendfileError(code, blocker === null ? why : `${why}: ${blocker}`, { sent });
+}

@@ -1,0 +1,399 @@
+// One transfer, from the call to its end: drives the core, and waits, writes, counts and throws as it says.
+
+import { AsyncResource } from "node:async_hooks";
+import { constants } from "node:os";
+import { Action, Fault, Flag } from "../../assembly/abi.js";
+import { onAborted } from "../aborts.js";
+import type { Running } from "../drain.js";
+import { SendfileError } from "../errors.js";
+import type { Job, Queue } from "../queue.js";
+import type { Shared } from "../shared.js";
+import type { Source } from "../source.js";
+import type { Syscalls } from "../syscalls/linux.js";
+import type { Waiting } from "../turns.js";
+import { readCopy } from "./copy.js";
+import { Driver } from "./driver.js";
+import { aborted, closed, faulted } from "./failure.js";
+import { Limits } from "./limits.js";
+import type { Checked, Progress } from "./options.js";
+import { after, Event, Phase, Place } from "./phase.js";
+
+/** The biggest offset that a number holds exactly. */
+const MAX = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Settles itself by `resolve` or `reject`. What lets it go on may belong to another request, or to none: all that is
+ * sent, and its end, is in the async context of its caller.
+ */
+export class Transfer extends AsyncResource implements Job, Running, Waiting {
+  slot = -1;
+  protected readonly shared: Shared;
+  protected readonly options: Checked;
+  protected readonly resolve: (sent: number) => void;
+  protected readonly reject: (error: Error) => void;
+  /** Open once `opened` was called, closed by the end. */
+  protected source: Source;
+  /** Bytes of the file that are to go, once it is open; at most, where only the end will tell. */
+  protected count = 0;
+  #phase = Phase.Opening;
+  #place = Place.None;
+  /** Both are there from `attach` on. */
+  #queue!: Queue;
+  #driver!: Driver;
+  #header: Uint8Array | string = "";
+  readonly #limits: Limits | null;
+  /** Lets the queue go on. */
+  #release: (() => void) | null = null;
+  /** Bytes of the file that will have been sent at the end; Infinity where only the end will tell. */
+  #total = 0;
+  /** Bytes of a copy that were given to the stream's writer and are not known to have left. */
+  #flight = 0;
+  #activity = 0;
+  #reported = -1;
+  /** Takes back what listens to the AbortSignal, and to the stream. */
+  #unlisten: (() => void) | null = null;
+  #unwatch: (() => void) | null = null;
+
+  constructor(
+    type: string,
+    shared: Shared,
+    source: Source,
+    options: Checked,
+    resolve: (sent: number) => void,
+    reject: (error: Error) => void,
+  ) {
+    super(type);
+    this.shared = shared;
+    this.source = source;
+    this.options = options;
+    this.resolve = resolve;
+    this.reject = reject;
+    const { timeout, deadline } = options;
+    this.#limits = timeout > 0 || deadline > 0 ? new Limits(shared.now, timeout, deadline) : null;
+  }
+
+  /** The only place where the phase changes. */
+  #to(event: Event): void {
+    this.#phase = after(this.#phase, event);
+  }
+
+  get #over(): boolean {
+    return this.#phase >= Phase.Leaving;
+  }
+
+  /** Has it sent by this queue, the header first. @throws SendfileError where the core's memory is full. */
+  attach(queue: Queue, header: Uint8Array | string): void {
+    this.#queue = queue;
+    this.#header = header;
+    this.#driver = new Driver(this.shared, queue);
+    this.#limits?.restart(this.#driver);
+  }
+
+  /** Opens the source, and takes a place in the queue where that is not over at once: what is said later comes later. */
+  open(): void {
+    this.source.open((error) => this.opened(error));
+    if (this.#phase === Phase.Opening) this.enter();
+  }
+
+  /** The source is open, or can't be opened. */
+  protected opened(error: unknown): void {
+    if (this.#over) return;
+    const { offset, mode } = this.options;
+    const { size, early, positioned, start = 0 } = this.source;
+    if (error) return this.#stop(error);
+    // A FIFO or stream has no positions to start from.
+    if (!positioned && offset + start !== 0) {
+      return this.#stop(new SendfileError("ESPIPE", "ESPIPE: this file can't seek to an offset", { syscall: "lseek" }));
+    }
+    if (mode !== "native" || !early || !positioned) return this.#sized(size);
+    // A regular file of size 0 is empty, or one of /proc, which the kernel won't send: only a read tells.
+    this.source.read(offset, 1, false, 0, (error, bytes) => {
+      if (error) this.#stop(error);
+      else if (!this.#over) this.#sized(bytes.length === 0 ? 0 : size);
+    });
+  }
+
+  #sized(size: number): void {
+    const { offset, count } = this.options;
+    this.#to(Event.Opened);
+    this.count = Math.min(Math.max(0, Math.min(size, MAX) - offset), count);
+    this.#total = size === Number.POSITIVE_INFINITY && count > MAX ? size : this.count;
+    if (this.#place === Place.None) this.ready();
+    else if (this.#place === Place.Held && !this.#queue.connecting) this.turn();
+  }
+
+  /** The source is open, and there is no place in the queue. */
+  protected ready(): void {
+    this.turn();
+  }
+
+  /** Goes on. What the caller lent may throw in here: a detached buffer, a source. Nothing of it may stop the queue. */
+  turn(): void {
+    if (this.#over) return;
+    try {
+      this.runInAsyncScope(this.#phase === Phase.Waiting ? this.send : this.#loop, this);
+    } catch (error) {
+      this.#stop(error ?? new Error(`${error} was thrown`));
+    }
+    this.shared.turns.leave();
+  }
+
+  /** Begins: at once where nothing is before us that could go on, else when it is our turn. */
+  protected send(): void {
+    const { mode, onProgress, offset, trailer } = this.options;
+    const native = mode !== "copy" && this.#blocker() === null;
+    // Who is told of progress may write meanwhile, and that is to come later.
+    const atOnce = native && onProgress === undefined && this.#queue.idle;
+    if (this.#place === Place.None && !atOnce) return this.enter();
+    const { early, start = 0 } = this.source;
+    let flags = native ? Flag.Native | Flag.Probe : 0;
+    if (early) flags |= Flag.Eof;
+    if (mode === "native" && this.count > 0) flags |= Flag.Only;
+    this.#to(Event.Began);
+    this.#driver.start(this.#header.length, offset + start, this.count, trailer.length, flags);
+    this.#loop();
+  }
+
+  /** Why the kernel's way can't be taken from here; null where it can be tried. */
+  #blocker(): string | null {
+    const { sys, reason } = this.shared;
+    if (sys === null || reason !== null) return reason;
+    if (!this.source.native) return "this file is not a regular one";
+    if (this.#queue.native(sys.isStream) < 0) return "this socket is not a plain TCP or Unix stream socket";
+    return null;
+  }
+
+  /** Puts it into the queue: it has to wait, and may be ended from elsewhere meanwhile. */
+  protected enter(): void {
+    const { signal } = this.options;
+    this.#activity = this.#queue.activity();
+    this.#arm();
+    if (signal) this.#unlisten = onAborted(signal, () => this.#stop(aborted(signal, this.#sent())));
+    this.#place = Place.Queued;
+    try {
+      this.#queue.enter(this);
+    } catch (error) {
+      this.end(error ?? new Error(`${error} was thrown`)); // a stranger's stream, which can't be listened to
+    }
+  }
+
+  #arm(): void {
+    if (this.#limits === null) return;
+    const expired = () => this.#stop(this.#faulted());
+    this.#limits.arm(this.#driver, () => this.#look(), expired);
+  }
+
+  // Job: what the queue calls.
+
+  start(release: () => void): void {
+    this.#place = Place.Held;
+    this.#release = release;
+    if (this.#over) return this.#free();
+    this.#limits?.restart(this.#driver);
+    this.#arm();
+    if (this.#phase === Phase.Running && this.#driver.action === Action.Yield) this.shared.turns.wait(this);
+    else if (this.#queue.connecting) this.#watch();
+    else if (this.#phase !== Phase.Opening) this.turn();
+  }
+
+  drop(): boolean {
+    if (this.#place !== Place.Queued) return false;
+    this.#place = Place.Left;
+    if (!this.#over) this.#stop(this.#closed());
+    return true;
+  }
+
+  /** Told when the stream goes away, or is there at last; only for a transfer that has to wait. */
+  #watch(): void {
+    if (this.#unwatch !== null) return;
+    const queue = this.#queue;
+    // A write under way on a handle calls back by itself; what waits for anything else is told here.
+    const onClose = () => this.#stop(this.#closed());
+    const onConnect = () => {
+      if (this.#phase === Phase.Waiting) this.turn();
+    };
+    queue.once("close", onClose);
+    if (queue.connecting) queue.once("connect", onConnect);
+    this.#unwatch = () => {
+      queue.off("close", onClose);
+      queue.off("connect", onConnect);
+    };
+  }
+
+  /** The loop: step, act, step again. */
+  #loop(): void {
+    const driver = this.#driver;
+    const { onProgress } = this.options;
+    while (this.#phase === Phase.Running) {
+      if (this.#queue.closed) return this.end(this.#closed());
+      if (driver.action !== Action.Copy) {
+        this.#step();
+        if (onProgress !== undefined && driver.action !== Action.Fail) this.#report(onProgress);
+        if (this.#over) return;
+      }
+      switch (driver.action) {
+        case Action.Done:
+          return this.end(null);
+        case Action.Fail:
+          return this.end(this.#faulted());
+        case Action.Yield:
+          return this.#place === Place.None ? this.enter() : this.shared.turns.wait(this);
+        case Action.Copy:
+          if (this.#place === Place.None) return this.enter();
+          this.#copy();
+      }
+    }
+  }
+
+  /** One step of the core, with both fds fresh from their owners. */
+  #step(): void {
+    const driver = this.#driver;
+    const out = driver.native ? this.#queue.fd() : -1;
+    const file = driver.native ? this.source.fd() : -1;
+    if (!driver.native || (out >= 0 && file >= 0)) return void driver.step(out, file, this.#header);
+    const told = file < 0 ? { errno: constants.errno.EBADF, syscall: "sendfile" } : { errno: 0 };
+    Object.assign(this.shared.sys as Syscalls, told);
+    driver.failed(file < 0 ? Fault.System : Fault.Closed);
+  }
+
+  /** Copies what the core wants: reads it, and writes it past the queue. */
+  #copy(): void {
+    const driver = this.#driver;
+    if (typeof this.#header === "string") this.#header = Buffer.from(this.#header, "latin1");
+    this.#watch();
+    this.#to(Event.Wanted);
+    let inLoop = true;
+    const copied = () => {
+      this.#to(Event.Copied);
+      if (!inLoop) this.turn();
+    };
+    readCopy(driver, this.#queue, this.source, this.options, this.#header, this.#total, (error, pieces) => {
+      if (this.#phase !== Phase.Reading) return;
+      if (error) return this.#stop(error);
+      if (this.#queue.closed) return this.#stop(this.#closed());
+      if (pieces.length > 0) return this.#write(pieces, copied);
+      driver.ended();
+      if (driver.fault !== Fault.None) return this.#stop(this.#faulted());
+      this.#total = driver.sent;
+      copied();
+    });
+    inLoop = false;
+  }
+
+  #write(pieces: Uint8Array[], copied: () => void): void {
+    this.#to(Event.Read);
+    this.#flight = pieces.reduce((sum, { length }) => sum + length, 0);
+    const written = (error?: Error | null) => {
+      if (this.#phase === Phase.Leaving) {
+        this.#to(Event.Copied);
+        return this.#free();
+      }
+      if (this.#phase !== Phase.Writing) return;
+      // A stream that was destroyed calls back without an error; what was left of the copy is lost.
+      if (error) this.#flight = 0;
+      if (error || this.#queue.closed) {
+        this.#to(Event.Copied);
+        return this.#stop(this.#closed(error));
+      }
+      this.#driver.copied(this.#flight, this.shared.now());
+      this.#flight = 0;
+      copied();
+    };
+    try {
+      this.#queue.write(pieces, written);
+    } catch (error) {
+      written(error as Error);
+    }
+    this.#activity = this.#queue.activity();
+    this.#look(); // what the kernel took at once has left, even where the write fails later
+  }
+
+  /** Bytes of the file that have left, or can't be called back: those in a living socket's own queue. */
+  #sent(): number {
+    if (this.#driver === undefined) return 0;
+    if (this.#driver.action === Action.Done) return this.#total;
+    const flight = this.#queue.closed ? 0 : this.#flight;
+    const at = this.#driver.at + flight - this.#header.length;
+    return Math.max(0, Math.min(at, this.#total));
+  }
+
+  #report(onProgress: (progress: Progress) => void): void {
+    const sent = this.#sent();
+    if (sent === this.#reported) return;
+    this.#reported = sent;
+    try {
+      onProgress({ sent, total: this.#total, ...this.#driver.tally() });
+    } catch (thrown) {
+      this.end(SendfileError.after(sent, thrown));
+    }
+  }
+
+  /** Progress is bytes leaving the process, not a chunk completing; while we wait for our turn, anybody's bytes. */
+  #look(): void {
+    const queue = this.#queue;
+    const activity = queue.activity();
+    const active = activity !== this.#activity;
+    this.#activity = activity;
+    if (this.#place === Place.Queued) {
+      if (active) this.#limits?.restart(this.#driver);
+    } else if (this.#phase === Phase.Writing) {
+      const pending = queue.pending();
+      const gone = Number.isNaN(pending) ? 0 : Math.max(0, this.#flight - pending);
+      if (gone > 0 || (active && Number.isNaN(pending))) this.#driver.moved(gone, this.shared.now());
+      this.#flight -= gone;
+    }
+  }
+
+  #closed(failed?: Error | null): SendfileError {
+    return closed(this.#queue, this.#sent(), failed);
+  }
+
+  #faulted(): SendfileError {
+    const blocker = this.#driver.fault === Fault.NotAvailable ? this.#blocker() : null;
+    return faulted(this.shared.sys, this.#queue, this.#driver, this.#sent(), blocker);
+  }
+
+  /** The process is ending, or who is to be answered has gone. */
+  abort(error: unknown): void {
+    this.#stop(error);
+  }
+
+  /** Ends it from outside of its own context. */
+  #stop(error: unknown): void {
+    this.runInAsyncScope(this.end, this, error);
+  }
+
+  /** The only way out: gives everything back, then settles. null where all that there is to send has gone. */
+  protected end(error: unknown): void {
+    if (this.#over) return;
+    const { shared, source, options } = this;
+    const seek = options.seek && this.#phase >= Phase.Running;
+    this.#to(Event.Ended);
+    this.#limits?.stop();
+    this.#unlisten?.();
+    this.#unwatch?.();
+    const sent = this.#sent();
+    this.#driver?.close();
+    if (seek) source.seek(options.offset + sent, shared.sys?.seek ?? null);
+    source.close();
+    this.#free();
+    shared.transfers.leave(this);
+    if (error === null) this.done(sent);
+    else this.failed(error, sent);
+  }
+
+  protected done(sent: number): void {
+    this.resolve(sent);
+  }
+
+  protected failed(error: unknown, sent: number): void {
+    this.reject(error instanceof SendfileError && error.sent === sent ? error : SendfileError.after(sent, error));
+  }
+
+  /** Lets the queue go on, once nothing of ours is being written. */
+  #free(): void {
+    if (this.#place !== Place.Held || this.#phase === Phase.Leaving) return;
+    this.#place = Place.Left;
+    this.#release?.();
+  }
+}
