@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type ListenOptions, type Socket } from "node:net";
 import { join } from "node:path";
+import { capabilities } from "sendoff";
 import * as assert from "uvu/assert";
 import { COMMAND, call, childrenOf, FLAGS, inFolder, run, runs, start, until } from "./lib/command.js";
 import { place } from "./lib/line.js";
@@ -27,6 +28,11 @@ function line(stdout: string) {
   assert.ok(match, `not the line at the end: ${stdout}`);
   const [sent = 0, native = 0, doorbell = 0, cold = 0, copied = 0] = match.slice(1, 6).map(Number);
   return { sent, native, doorbell, cold, copied, digest: match[6], words: match[7] };
+}
+
+/** Where the kernel can, it moved nearly all: the rest are doorbells, and pages that somebody else spoiled. */
+function natively({ sent, native }: ReturnType<typeof line>): void {
+  if (capabilities().native) assert.ok(native > sent / 2, `${native} of ${sent} bytes by the kernel`);
 }
 
 /** A file of random bytes in the folder. */
@@ -84,6 +90,7 @@ test("send FILE: a child receives it, and its digest is verified", () =>
     const { sent, native, doorbell, cold, copied, digest, words } = line(stdout);
     assert.is(sent, content.length);
     assert.is(native + doorbell + cold + copied, content.length);
+    natively(line(stdout));
     assert.is(digest, sha256(content));
     assert.is(words, "verified");
   }));
@@ -94,6 +101,7 @@ test("send: 256 MiB of its own, and nothing is left of it", () =>
     assert.is(status, 0, stderr);
     const { sent, words } = line(stdout);
     assert.is(sent, 256 * 1024 * 1024);
+    natively(line(stdout));
     assert.is(words, "verified");
     assert.equal(await readdir(folder), []);
   }));
@@ -107,6 +115,7 @@ for (const mode of ["auto", "copy"]) {
       const { sent, copied, digest, words } = line(stdout);
       assert.is(sent, 1024 * 1024);
       if (mode === "copy") assert.is(copied, sent);
+      else natively(line(stdout));
       assert.is(digest, sha256(content.subarray(5 * 1024, 5 * 1024 + 1024 * 1024)));
       assert.is(words, "verified");
     }));
@@ -161,6 +170,7 @@ for (const [name, where] of targets) {
         assert.is(sha256(bytes()), sha256(content));
         assert.is(line(stdout).digest, sha256(content));
         assert.match(line(stdout).words ?? "", /not verified/);
+        natively(line(stdout));
       });
     }),
   );
@@ -255,10 +265,16 @@ test("nobody listens", () =>
     const tcp = await run(["send", path, `127.0.0.1:${port}`]);
     assert.is(tcp.status, 1);
     assert.match(tcp.stderr, /^sendoff: .*ECONNREFUSED.*; 0 bytes sent\n$/);
+  }));
+
+test.unless(lacks("the error of a connection that fails at once"), "nobody listens at a path", () =>
+  inFolder(async (folder) => {
+    const { path } = await made(folder, 10);
     const unix = await run(["send", path, `unix:${join(folder, "none")}`]);
     assert.is(unix.status, 1);
     assert.match(unix.stderr, /^sendoff: .*ENOENT.*; 0 bytes sent\n$/);
-  }));
+  }),
+);
 
 test("a missing FILE, and a folder", () =>
   inFolder(async (folder) => {

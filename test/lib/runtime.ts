@@ -38,6 +38,7 @@ export type Difference =
   | "a bound of what the kernel holds unsent"
   | "ticks between callbacks"
   | "a module anew"
+  | "the error of a connection that fails at once"
   | "a client that is half open"
   | "names that are not UTF-8"
   | "a certificate that is looked at";
@@ -70,6 +71,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "keep-alive of HTTP/1.0": "node:http under Bun answers no pipelined HTTP/1.0",
     "a loader that can be watched": "require() under Bun does not end in Module._load",
     "TLS with a shared key": "node:tls under Bun has no PSK ciphers",
+    "the error of a connection that fails at once": "net.connect() under Bun is destroyed before it tells ENOENT",
     "a module anew": "under Bun a module is the same with any query",
     "live imports of node:fs": "under Bun syncBuiltinESMExports() changes no import",
   },
