@@ -465,20 +465,25 @@ const script = spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?
 if (script.includes("util-linux")) {
   test("a bar with rate and time left on a terminal, gone at the end", () =>
     inFolder(async (folder) => {
-      // Taken in two parts with a pause, so that the bar is drawn while something is left.
-      const pause = (socket: Socket) => {
-        socket.once("data", () => {
-          socket.pause();
-          setTimeout(() => socket.resume(), 500);
-        });
+      // The rest is taken once the bar has been drawn while something is left.
+      let held: Socket | null = null;
+      let drawn = false;
+      const bar = /[█░]+ +\d+ % {2}[\d.]+ \w?B of 67\.1 MB {2}[\d.]+ \w?B\/s {2}\d+:\d\d left/;
+      const hold = (socket: Socket) => {
+        held = socket;
+        socket.once("data", () => drawn || socket.pause());
         socket.on("end", () => socket.end());
       };
-      await listening({ host: "127.0.0.1", port: 0 }, pause, async (target) => {
+      const shown = (text: string) => {
+        if (drawn || !bar.test(text)) return;
+        drawn = true;
+        held?.resume();
+      };
+      await listening({ host: "127.0.0.1", port: 0 }, hold, async (target) => {
         const command = `'${process.execPath}' ${FLAGS.join(" ")} '${COMMAND}' send --count ${MANY} ${target}`;
-        const child = spawnScript(command, folder);
-        const { text, status } = await child;
+        const { text, status } = await spawnScript(command, folder, shown);
         assert.is(status, 0, text);
-        assert.match(text, /[█░]+ +\d+ % {2}[\d.]+ \w?B of 67\.1 MB {2}[\d.]+ \w?B\/s {2}\d+:\d\d left/);
+        assert.match(text, bar);
         const last = text.trimEnd().split("\n").at(-1) ?? "";
         assert.match(last, /67108864 bytes in /);
         assert.ok(text.lastIndexOf("\u001b[?25h") > text.lastIndexOf("\u001b[?25l"), "the cursor is shown again");
@@ -489,7 +494,11 @@ if (script.includes("util-linux")) {
 }
 
 /** Runs a command on a pseudo-terminal; what it shows, and its status. */
-async function spawnScript(command: string, folder: string): Promise<{ text: string; status: number | null }> {
+async function spawnScript(
+  command: string,
+  folder: string,
+  shown: (text: string) => void,
+): Promise<{ text: string; status: number | null }> {
   const { spawn } = await import("node:child_process");
   const env = { ...process.env, TMPDIR: folder, TERM: "xterm", SHELL: "/bin/sh" };
   const child = spawn("script", ["-qefc", `stty cols 120; ${command}`, "/dev/null"], {
@@ -497,7 +506,10 @@ async function spawnScript(command: string, folder: string): Promise<{ text: str
     stdio: ["pipe", "pipe", "inherit"],
   });
   let text = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk) => (text += chunk));
+  child.stdout.setEncoding("utf8").on("data", (chunk) => {
+    text += chunk;
+    shown(text);
+  });
   const [status] = (await once(child, "close")) as [number | null];
   return { text, status };
 }
