@@ -7,6 +7,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type ListenOptions, type Socket } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { capabilities } from "sendoff";
 import * as assert from "uvu/assert";
 import { duration, size } from "../cli/arguments.js";
 import { runNode } from "./lib/child.js";
@@ -30,6 +31,11 @@ function line(stdout: string) {
   assert.ok(match, `not the line at the end: ${stdout}`);
   const [sent = 0, native = 0, doorbell = 0, cold = 0, copied = 0] = match.slice(1, 6).map(Number);
   return { sent, native, doorbell, cold, copied, digest: match[6], words: match[7] };
+}
+
+/** Where the kernel can, it moved nearly all: the rest are doorbells, and pages that somebody else spoiled. */
+function natively({ sent, native }: ReturnType<typeof line>): void {
+  if (capabilities().native) assert.ok(native > sent / 2, `${native} of ${sent} bytes by the kernel`);
 }
 
 /** A file of random bytes in the folder. */
@@ -87,6 +93,7 @@ test("send FILE: a child receives it, and its digest is verified", () =>
     const { sent, native, doorbell, cold, copied, digest, words } = line(stdout);
     assert.is(sent, content.length);
     assert.is(native + doorbell + cold + copied, content.length);
+    natively(line(stdout));
     assert.is(digest, sha256(content));
     assert.is(words, "verified");
   }));
@@ -97,6 +104,7 @@ test("send: 256 MiB of its own, and nothing is left of it", () =>
     assert.is(status, 0, stderr);
     const { sent, words } = line(stdout);
     assert.is(sent, 256 * 1024 * 1024);
+    natively(line(stdout));
     assert.is(words, "verified");
     assert.equal(await readdir(folder), []);
   }));
@@ -110,6 +118,7 @@ for (const mode of ["auto", "copy"]) {
       const { sent, copied, digest, words } = line(stdout);
       assert.is(sent, 1024 * 1024);
       if (mode === "copy") assert.is(copied, sent);
+      else natively(line(stdout));
       assert.is(digest, sha256(content.subarray(5 * 1024, 5 * 1024 + 1024 * 1024)));
       assert.is(words, "verified");
     }));
@@ -164,6 +173,7 @@ for (const [name, where] of targets) {
         assert.is(sha256(bytes()), sha256(content));
         assert.is(line(stdout).digest, sha256(content));
         assert.match(line(stdout).words ?? "", /not verified/);
+        natively(line(stdout));
       });
     }),
   );
@@ -258,10 +268,16 @@ test("nobody listens", () =>
     const tcp = await run(["send", path, `127.0.0.1:${port}`]);
     assert.is(tcp.status, 1);
     assert.match(tcp.stderr, /^sendoff: .*ECONNREFUSED.*; 0 bytes sent\n$/);
+  }));
+
+test.unless(lacks("the error of a connection that fails at once"), "nobody listens at a path", () =>
+  inFolder(async (folder) => {
+    const { path } = await made(folder, 10);
     const unix = await run(["send", path, `unix:${join(folder, "none")}`]);
     assert.is(unix.status, 1);
     assert.match(unix.stderr, /^sendoff: .*ENOENT.*; 0 bytes sent\n$/);
-  }));
+  }),
+);
 
 test("a missing FILE, and a folder", () =>
   inFolder(async (folder) => {
@@ -496,20 +512,25 @@ if (script.includes("util-linux")) {
 
   test("a bar with rate and time left on a terminal, gone at the end", () =>
     inFolder(async (folder) => {
-      // Taken in two parts with a pause, so that the bar is drawn while something is left.
-      const pause = (socket: Socket) => {
-        socket.once("data", () => {
-          socket.pause();
-          setTimeout(() => socket.resume(), 500);
-        });
+      // The rest is taken once the bar has been drawn while something is left.
+      let held: Socket | null = null;
+      let drawn = false;
+      const bar = /[█░]+ +\d+ % {2}[\d.]+ \w?B of 67\.1 MB {2}[\d.]+ \w?B\/s {2}\d+:\d\d left/;
+      const hold = (socket: Socket) => {
+        held = socket;
+        socket.once("data", () => drawn || socket.pause());
         socket.on("end", () => socket.end());
       };
-      await listening({ host: "127.0.0.1", port: 0 }, pause, async (target) => {
+      const shown = (text: string) => {
+        if (drawn || !bar.test(text)) return;
+        drawn = true;
+        held?.resume();
+      };
+      await listening({ host: "127.0.0.1", port: 0 }, hold, async (target) => {
         const command = `'${process.execPath}' ${FLAGS.join(" ")} '${COMMAND}' send --count ${MANY} ${target}`;
-        const child = spawnScript(command, folder);
-        const { text, status } = await child;
+        const { text, status } = await spawnScript(command, folder, shown);
         assert.is(status, 0, text);
-        assert.match(text, /[█░]+ +\d+ % {2}[\d.]+ \w?B of 67\.1 MB {2}[\d.]+ \w?B\/s {2}\d+:\d\d left/);
+        assert.match(text, bar);
         const last = text.trimEnd().split("\n").at(-1) ?? "";
         assert.match(last, /67108864 bytes in /);
         assert.ok(text.lastIndexOf("\u001b[?25h") > text.lastIndexOf("\u001b[?25l"), "the cursor is shown again");
@@ -520,7 +541,11 @@ if (script.includes("util-linux")) {
 }
 
 /** Runs a command on a pseudo-terminal; what it shows, and its status. */
-async function spawnScript(command: string, folder: string): Promise<{ text: string; status: number | null }> {
+async function spawnScript(
+  command: string,
+  folder: string,
+  shown: (text: string) => void,
+): Promise<{ text: string; status: number | null }> {
   const { spawn } = await import("node:child_process");
   const env = { ...process.env, TMPDIR: folder, TERM: "xterm", SHELL: "/bin/sh" };
   const child = spawn("script", ["-qefc", `stty cols 120; ${command}`, "/dev/null"], {
@@ -528,7 +553,10 @@ async function spawnScript(command: string, folder: string): Promise<{ text: str
     stdio: ["pipe", "pipe", "inherit"],
   });
   let text = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk) => (text += chunk));
+  child.stdout.setEncoding("utf8").on("data", (chunk) => {
+    text += chunk;
+    shown(text);
+  });
   const [status] = (await once(child, "close")) as [number | null];
   return { text, status };
 }

@@ -57,7 +57,7 @@ function clear(error: unknown, names: string[], codeless = false): void {
 
 /** Nothing is open but what was before, and nobody has thrown behind our back. */
 async function tidy(before: number): Promise<void> {
-  const late = Date.now() + 10_000;
+  const late = Date.now() + 30_000;
   do await new Promise((resolve) => setImmediate(resolve));
   while ((records.open > 0 || fdCount() > before) && Date.now() < late);
   assert.is(records.open, 0, "records of the core");

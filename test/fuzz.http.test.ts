@@ -178,7 +178,7 @@ const comparable = (bytes: Buffer) => undated(bytes).toString("latin1");
 /** No descriptor is left open that was not there before. */
 async function closed(before: string[]): Promise<void> {
   let left: string[] = [];
-  for (const late = Date.now() + 2_000; Date.now() < late; ) {
+  for (const late = Date.now() + 30_000; Date.now() < late; ) {
     left = opened().filter((one) => !before.includes(one));
     if (left.length === 0) return;
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -40,6 +40,7 @@ export type Difference =
   | "callbacks without an iterator of arrays"
   | "a handle as Node's"
   | "a module anew"
+  | "the error of a connection that fails at once"
   | "a client that is half open"
   | "names that are not UTF-8"
   | "a certificate that is looked at";
@@ -75,6 +76,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "a loader that can be watched": "require() under Bun does not end in Module._load",
     "TLS with a shared key": "node:tls under Bun has no PSK ciphers",
     "a handle as Node's": "a net.Socket under Bun writes by a handle with other methods",
+    "the error of a connection that fails at once": "net.connect() under Bun is destroyed before it tells ENOENT",
     "a module anew": "under Bun a module is the same with any query",
     "live imports of node:fs": "under Bun syncBuiltinESMExports() changes no import",
   },
