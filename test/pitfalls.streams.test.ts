@@ -502,7 +502,8 @@ row("what is written to through a write() of its own is written to again after '
   const sending = sendfile(target, bytes);
   let over = false;
   void sending.then(() => (over = true));
-  for (let drained = 0; ; drained++) {
+  let drained = 0;
+  for (; ; drained++) {
     await until(() => over || taken.length > 0);
     if (over) break;
     for (let i = 0; i < 10; i++) await new Promise((next) => setImmediate(next)); // it could write more by now
@@ -511,6 +512,7 @@ row("what is written to through a write() of its own is written to again after '
   }
   assert.is(await sending, bytes.length);
   assert.ok(writes > 1);
+  assert.is(writes, drained);
 });
 
 row("an AbortSignal that outlives its transfers keeps no listener", async (t) => {

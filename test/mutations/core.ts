@@ -5,7 +5,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { applyPatch, parsePatch } from "diff";
 import type { Mutant } from "./run.js";
-import { ROOT, run, Tree } from "./tree.js";
+import { inTree, noticed, ROOT, run } from "./tree.js";
 
 const PATCHES = join(ROOT, "test/mutations/core");
 const TESTS = ["core.faults", "core.records", "core.transitions", "exit-core"];
@@ -35,31 +35,35 @@ async function build(dir: string, target: string): Promise<void> {
 }
 let compiling: Promise<unknown> = Promise.resolve();
 
-async function caught(name: string): Promise<string> {
-  const tree = new Tree(name);
-  tree.own("assembly");
-  for (const patch of parsePatch(fs.readFileSync(join(PATCHES, `${name}.patch`), "utf8"))) {
-    tree.rewrite((patch.newFileName as string).replace(/^b\//, ""), (text) => {
-      const mutated = applyPatch(text, patch, { fuzzFactor: 0 });
-      if (mutated === false) throw new Error("the patch does not apply any more");
-      return mutated;
-    });
-  }
-  await build(tree.root, "release");
-  const core = join(tree.root, "build/core.wasm");
-  if (fs.readFileSync(core).equals(fs.readFileSync(join(ROOT, "build/core.wasm"))))
-    throw new Error("the core is the same");
+function caught(name: string): Promise<string> {
+  return inTree(name, async (tree) => {
+    tree.own("assembly");
+    for (const patch of parsePatch(fs.readFileSync(join(PATCHES, `${name}.patch`), "utf8"))) {
+      tree.rewrite((patch.newFileName as string).replace(/^b\//, ""), (text) => {
+        const mutated = applyPatch(text, patch, { fuzzFactor: 0 });
+        if (mutated === false) throw new Error("the patch does not apply any more");
+        return mutated;
+      });
+    }
+    await build(tree.root, "release");
+    const core = join(tree.root, "build/core.wasm");
+    if (fs.readFileSync(core).equals(fs.readFileSync(join(ROOT, "build/core.wasm")))) {
+      throw new Error("the core is the same");
+    }
 
-  const simulate = join(ROOT, "build/test/simulation/run.js");
-  const args = [simulate, "--core", core, "--schedules", String(SCHEDULES), "--seed", "1"];
-  const { code, out } = await run(args, GUARD_MS);
-  if (code !== null && code > 1) throw new Error(`the simulation could not run: ${out}`);
-  let by = code === null ? "it has no end" : /^schedule \d+: .*/.exec(out)?.[0];
-  if (by !== undefined) by = `simulation: ${by}`;
-  else if (code !== 0) throw new Error(`the simulation could not run: ${out}`);
-  else await build(tree.root, "debug");
-  for (const test of TESTS) by ??= (await tree.failure(`build/test/${test}.test.js`)) ?? undefined;
-  tree.remove();
-  if (by === undefined) throw new Error("nobody has noticed it");
-  return by;
+    const simulate = join(ROOT, "build/test/simulation/run.js");
+    const args = [simulate, "--core", core, "--schedules", String(SCHEDULES), "--seed", "1"];
+    const { code, out } = await run(args, GUARD_MS);
+    if (code === null) return "simulation: it has no end";
+    const [failed] = /^schedule \d+: .*/.exec(out) ?? [];
+    if (code === 1 && failed !== undefined) return `simulation: ${failed}`;
+    if (code !== 0) throw new Error(`the simulation could not run: ${out}`);
+
+    await build(tree.root, "debug");
+    for (const test of TESTS) {
+      const failure = await noticed(tree, `build/test/${test}.test.js`);
+      if (failure !== null) return failure;
+    }
+    throw new Error("nobody has noticed it");
+  });
 }

@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Mutant } from "./run.js";
 import { TABLE } from "./table.js";
-import { ROOT, run, Tree } from "./tree.js";
+import { inTree, noticed, ROOT, run, type Tree } from "./tree.js";
 
 /** What tsc may take for one file, in ms. */
 const COMPILER_MS = 120_000;
@@ -40,41 +40,23 @@ async function compile(tree: Tree, file: string): Promise<void> {
   if (code !== 0) throw new Error(`it does not compile: ${out}`);
 }
 
-/** The test files, by whether they pass without any mistake: what fails there says nothing. */
-const clean = new Map<string, Promise<boolean>>();
-let original: Tree | undefined;
-function passes(file: string): Promise<boolean> {
-  let passed = clean.get(file);
-  if (passed === undefined) {
-    original ??= new Tree("original");
-    passed = original.failure(file).then((failure) => failure === null);
-    clean.set(file, passed);
-  }
-  return passed;
-}
-
 async function caught(name: string, test: string, find: string, replace: string): Promise<string> {
   const file = fileWith(find);
-  const named = `build/test/${test}.test.js`;
-  if (!(await passes(named))) throw new Error(`${test}.test.ts fails without it`);
-
-  const tree = new Tree(name);
-  try {
+  return inTree(name, async (tree) => {
     const before = compiled(tree, file);
     tree.own(file.split("/")[0] as string);
     tree.rewrite(file, (text) => text.replace(find, () => replace));
     await compile(tree, file);
     if (compiled(tree, file) === before) throw new Error("what is compiled is the same");
-    const failure = await tree.failure(named);
+    const named = `build/test/${test}.test.js`;
+    const failure = await noticed(tree, named);
     if (failure !== null) return failure;
     for (const other of tree.tests().filter((path) => path.endsWith(".test.js") && path !== named)) {
-      const by = await tree.failure(other);
-      if (by !== null && (await passes(other))) return `${by} (and not by ${test})`;
+      const by = await noticed(tree, other).catch(() => null);
+      if (by !== null) return `${by} (and not by ${test})`;
     }
-  } finally {
-    tree.remove();
-  }
-  throw new Error(`nobody has noticed it in ${file}`);
+    throw new Error(`nobody has noticed it in ${file}`);
+  });
 }
 
 function compiled(tree: Tree, file: string): string {

@@ -78,18 +78,50 @@ export class Tree {
       stdio: ["ignore", "pipe", "pipe"],
       detached: true, // a group of its own, to be killed as a whole
     });
+    running.add(child);
     try {
       const how = await firstFailure(child);
       return how === null ? null : `${basename(file, ".js")}: ${how}`;
     } finally {
       await end(child);
-      fs.rmSync(folder, { recursive: true, force: true });
+      running.delete(child);
+      fs.rmSync(folder, { recursive: true, force: true, maxRetries: 10 }); // who was killed may still be ending
     }
   }
+}
 
-  remove(): void {
-    fs.rmSync(this.root, { recursive: true, force: true });
+/** Lends a copy. */
+export async function inTree<T>(name: string, use: (tree: Tree) => Promise<T>): Promise<T> {
+  const tree = new Tree(name);
+  try {
+    return await use(tree);
+  } finally {
+    fs.rmSync(tree.root, { recursive: true, force: true });
   }
+}
+
+/** What the files say without any mistake. */
+const clean = new Map<string, Promise<string | null>>();
+let original: Tree | undefined;
+
+/** Which test of a file notices the mistake; null where none does. Rejects where the file fails without it. */
+export async function noticed(tree: Tree, file: string): Promise<string | null> {
+  const failure = await tree.failure(file);
+  if (failure === null) return null;
+  original ??= new Tree("original");
+  const before = clean.get(file) ?? original.failure(file);
+  clean.set(file, before);
+  if ((await before) !== null) throw new Error(`without it, too, there is ${await before}`);
+  return failure;
+}
+
+/** Groups of processes that run. They get no signal of ours by themselves, and must not outlive us. */
+const running = new Set<ChildProcess>();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, async () => {
+    await Promise.all([...running].map(end));
+    process.kill(process.pid, signal);
+  });
 }
 
 /** What named.js and uvu say of the tests, as they run. */
