@@ -1,7 +1,6 @@
 // The access log: a line for each response, in the NCSA common log format.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import type { Writable } from "node:stream";
 
 /** As much as a pipe takes in one piece (PIPE_BUF): the lines of several processes stay whole. */
@@ -15,8 +14,6 @@ export class AccessLog {
   readonly #out: Writable;
   /** Responses that are not over, and how to log them as they are. */
   readonly #open = new Set<() => void>();
-  /** What the socket had written when its last response was over. */
-  readonly #before = new WeakMap<Socket, number>();
   #lines: string[] = [];
   #waiting = 0;
   #lost = 0;
@@ -31,18 +28,16 @@ export class AccessLog {
     });
   }
 
-  /** Logs the response when it is over, finished or not. */
+  /** Logs the response when it is over, finished or not. Nothing of it has gone, and all of those before it has. */
   follow(req: IncomingMessage, res: ServerResponse): void {
     const { socket } = req;
     const host = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "") ?? "-";
     const at = timestamp(new Date());
     const line = escaped(`${req.method} ${req.url} HTTP/${req.httpVersion}`);
+    const before = socket.bytesWritten ?? 0;
     const log = () => {
       if (!this.#open.delete(log)) return;
-      const written = socket.bytesWritten ?? 0;
-      const before = this.#before.get(socket) ?? 0;
-      this.#before.set(socket, written);
-      const bytes = Math.max(0, written - before - headerLength(res));
+      const bytes = Math.max(0, (socket.bytesWritten ?? 0) - before - headerLength(res));
       this.#write(`${host} - - [${at}] "${line}" ${res.statusCode} ${bytes === 0 ? "-" : bytes}\n`);
     };
     this.#open.add(log);
@@ -87,8 +82,8 @@ export class AccessLog {
   };
 }
 
-/** As Apache does it: nothing in a request can end the line, or the quotes. */
-function escaped(text: string): string {
+/** As Apache does it: nothing in a request can end the line, or the quotes. Cut where it is too long. */
+export function escaped(text: string): string {
   const cut = text.length > REQUEST ? `${text.slice(0, REQUEST)}...` : text;
   const safe = cut.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, (c) =>
     c === '"' || c === "\\" ? `\\${c}` : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
@@ -96,10 +91,13 @@ function escaped(text: string): string {
   return safe.length > REQUEST ? `${safe.slice(0, REQUEST)}...` : safe;
 }
 
-/** Bytes of the header that have gone, where any have. `_header` is no documented property. */
+/**
+ * Bytes of the header that have gone, where any have. `_header` is no documented property. Under Bun it is a blank, and
+ * the socket counts the bytes of the body alone.
+ */
 function headerLength(res: ServerResponse): number {
   const { _header: header } = res as ServerResponse & { _header?: unknown };
-  return res.headersSent && typeof header === "string" ? header.length : 0;
+  return res.headersSent && typeof header === "string" && header.startsWith("HTTP/") ? header.length : 0;
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

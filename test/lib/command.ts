@@ -1,6 +1,7 @@
 // The sendoff command as a real child process, in a folder of the test's own that is also its TMPDIR.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,10 +24,25 @@ export interface Running {
   readonly ended: Promise<Result>;
 }
 
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+/** What runs the command. */
+export interface Runtime {
+  readonly path: string;
+  /** Before the command's own. */
+  readonly args: readonly string[];
+}
+
+const THIS: Runtime = { path: process.execPath, args: ["--no-warnings"] };
+
+/** Deno and Bun, where they are installed for npm run test:runtimes; else null. */
+export function other(name: "deno" | "bun"): Runtime | null {
+  const path = fileURLToPath(new URL(`../../../test/runtimes/node_modules/.bin/${name}`, import.meta.url));
+  return existsSync(path) ? { path, args: name === "deno" ? ["run", "-A", "--no-lock"] : [] } : null;
+}
+
+export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, runtime = THIS): Running {
   // SENDOFF_* of the test run itself are no part of what is tested here.
   const { SENDOFF_MODE: _mode, SENDOFF_FFI: _ffi, ...inherited } = process.env;
-  const child = spawn(process.execPath, ["--no-warnings", COMMAND, ...args], {
+  const child = spawn(runtime.path, [...runtime.args, COMMAND, ...args], {
     env: { ...inherited, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -45,8 +61,8 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run
   return { child, ended };
 }
 
-export function run(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Result> {
-  return start(args, env).ended;
+export function run(args: readonly string[], env?: NodeJS.ProcessEnv, runtime?: Runtime): Promise<Result> {
+  return start(args, env, runtime).ended;
 }
 
 /** Calls `use` with a new folder, removed afterwards. */

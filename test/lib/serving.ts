@@ -1,7 +1,7 @@
 // `sendoff serve` in a process of its own: its address, its log, and its end.
 
 import type { ChildProcess } from "node:child_process";
-import { type Result, start, until } from "./command.js";
+import { type Result, type Runtime, start, until } from "./command.js";
 
 export interface Serving {
   readonly child: ChildProcess;
@@ -19,8 +19,8 @@ export interface Serving {
 }
 
 /** Starts it on a free port; resolves once it listens. */
-export async function serving(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Serving> {
-  const { child, ended } = start(["serve", "--port", "0", ...args], env);
+export async function serving(args: readonly string[], env?: NodeJS.ProcessEnv, runtime?: Runtime): Promise<Serving> {
+  const { child, ended } = start(["serve", "--port", "0", ...args], env, runtime);
   let stdout = "";
   let stderr = "";
   let over: Result | null = null;
