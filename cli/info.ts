@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { type Capabilities, capabilities } from "sendoff";
 import { parse, UsageError } from "./arguments.js";
+import { runtime } from "./runtime.js";
 
 export const help = `sendoff info: what this machine can do
 
@@ -14,8 +15,9 @@ Prints the versions, how the C library is called, which calls the kernel has, an
 where native transfers are off, why.
 
 Options:
-      --json      as one JSON object: sendoff, node, platform, arch, kernelRelease,
-                  and what capabilities() returns
+      --json      as one JSON object: sendoff, runtime (node, deno or bun),
+                  runtimeVersion, platform, arch, kernelRelease, and what
+                  capabilities() returns
   -h, --help      this text
 
 Environment:
@@ -32,7 +34,14 @@ export async function run(argv: string[]): Promise<number> {
   if (positionals.length > 0) throw new UsageError(`info takes no argument (got '${positionals[0]}')`);
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const { platform, arch } = process;
-  const system = { sendoff: version as string, node: process.versions.node, platform, arch, kernelRelease: release() };
+  const system: System = {
+    sendoff: version,
+    runtime: runtime.name,
+    runtimeVersion: runtime.version,
+    platform,
+    arch,
+    kernelRelease: release(),
+  };
   const found = known();
   process.stdout.write(values.json ? `${JSON.stringify({ ...system, ...found }, null, 2)}\n` : words(system, found));
   return 0;
@@ -48,7 +57,14 @@ export function known(): Capabilities {
   }
 }
 
-type System = { sendoff: string; node: string; platform: string; arch: string; kernelRelease: string };
+interface System {
+  sendoff: string;
+  runtime: string;
+  runtimeVersion: string;
+  platform: string;
+  arch: string;
+  kernelRelease: string;
+}
 
 function words(system: System, { native, reason, binding, libc, mode, kernel, abi }: Capabilities): string {
   const has = (there: boolean, use: string, without: string) => {
@@ -57,7 +73,7 @@ function words(system: System, { native, reason, binding, libc, mode, kernel, ab
   };
   const rows = [
     ["sendoff", `${system.sendoff}, core ABI ${abi}`],
-    ["node", `${system.node} on ${system.platform} ${system.arch}, kernel ${system.kernelRelease}`],
+    [system.runtime, `${system.runtimeVersion} on ${system.platform} ${system.arch}, kernel ${system.kernelRelease}`],
     [
       "native",
       !native
@@ -94,7 +110,7 @@ function words(system: System, { native, reason, binding, libc, mode, kernel, ab
 
 /** The reason in a sentence, with what to do about it where something can be done. */
 function why(reason: string): string {
-  const effect = "every byte is copied through Node's own streams";
+  const effect = "every byte is copied through the runtime's own streams";
   if (/^SENDOFF_\w+=(copy|none)$/.test(reason)) return `${reason} is set, so ${effect}`;
   const advice = /koffi: Cannot find/.test(reason) ? " (npm install koffi would change that)" : "";
   return `${reason}; so ${effect}${advice}`;

@@ -11,22 +11,18 @@ export class AccessLog {
   readonly #lines = new Lines();
   /** Responses that are not over, and how to log them as they are. */
   readonly #open = new Set<() => void>();
-  /** What the socket had written when its last response was over. */
-  readonly #before = new WeakMap<Socket, number>();
 
-  /** Logs the response when it is over, finished or not. */
+  /** Logs the response when it is over, finished or not. Nothing of it has gone, and all of those before it has. */
   follow(req: IncomingMessage, res: ServerResponse): void {
     const { socket } = req;
     const host = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "") ?? "-";
     const at = timestamp(new Date());
     const line = escaped(`${req.method} ${req.url} HTTP/${req.httpVersion}`);
+    const before = socket.bytesWritten ?? 0;
     const log = () => {
       if (!this.#open.delete(log)) return;
-      const written = socket.bytesWritten ?? 0;
-      const before = this.#before.get(socket) ?? 0;
-      this.#before.set(socket, written);
       const refused = refusal(res, socket);
-      const bytes = refused === null ? Math.max(0, written - before - headerLength(res)) : 0;
+      const bytes = refused === null ? Math.max(0, (socket.bytesWritten ?? 0) - before - headerLength(res)) : 0;
       const status = refused ?? res.statusCode;
       this.#lines.write(`${host} - - [${at}] "${line}" ${status} ${bytes === 0 ? "-" : bytes}\n`);
     };
@@ -43,8 +39,8 @@ export class AccessLog {
   }
 }
 
-/** As Apache does it: nothing in a request can end the line, or the quotes. */
-function escaped(text: string): string {
+/** As Apache does it: nothing in a request can end the line, or the quotes. Cut where it is too long. */
+export function escaped(text: string): string {
   const cut = text.length > REQUEST ? `${text.slice(0, REQUEST)}...` : text;
   const safe = cut.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, (c) =>
     c === '"' || c === "\\" ? `\\${c}` : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
@@ -66,10 +62,13 @@ function refusal(res: ServerResponse, socket: Socket): number | null {
   return REFUSALS[code] ?? (code.startsWith("HPE_") ? 400 : null);
 }
 
-/** Bytes of the header that have gone, where any have. `_header` is no documented property. */
+/**
+ * Bytes of the header that have gone, where any have. `_header` is no documented property. Under Bun it is a blank, and
+ * the socket counts the bytes of the body alone.
+ */
 function headerLength(res: ServerResponse): number {
   const { _header: header } = res as ServerResponse & { _header?: unknown };
-  return res.headersSent && typeof header === "string" ? header.length : 0;
+  return res.headersSent && typeof header === "string" && header.startsWith("HTTP/") ? header.length : 0;
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

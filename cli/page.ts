@@ -1,7 +1,8 @@
 // The pages of `sendoff serve`: a folder, and an error. Plain HTML that needs nothing but itself.
 
 import { createHash } from "node:crypto";
-import type { Entry, Listing, Order } from "./listing.js";
+import type { Entry, Listing, Order } from "./catalog.js";
+import { due, turn } from "./pace.js";
 import { units } from "./units.js";
 
 const STYLE = `
@@ -99,8 +100,17 @@ function natural(by: Order["by"]): boolean {
   return by !== "name";
 }
 
-/** The page of a folder. `names` are those of the folders that lead to it, from the root, undecorated. */
-export function folderPage(names: readonly string[], order: Order, listing: Listing): string {
+/**
+ * The page of a folder. `names` are those of the folders that lead to it, from the root, undecorated.
+ *
+ * @throws the reason of `signal`, where that aborts.
+ */
+export async function folderPage(
+  names: readonly string[],
+  order: Order,
+  listing: Listing,
+  signal: AbortSignal,
+): Promise<string> {
   const { entries, folders, files, unnamed, page: at, pages } = listing;
   const query = queryOf(order);
   const up = (steps: number) => html(`${"../".repeat(steps)}${query}`);
@@ -130,25 +140,31 @@ export function folderPage(names: readonly string[], order: Order, listing: List
     folders + files === 0 ? "This folder is empty" : "",
     unnamed > 0 ? `${plural(unnamed, "name")} that can't be in a URL (not UTF-8) left out` : "",
   ].filter((text) => text !== "");
-  const turn = (to: number, label: string) =>
+  const leaf = (to: number, label: string) =>
     to < 1 || to > pages ? "" : `<a href="./${html(queryOf(order, to))}">${label}</a>`;
-  const turns =
+  const leaves =
     pages === 1
       ? ""
-      : `<nav aria-label="Pages"><p class="p">${turn(at - 1, "Previous page")}<span>Page ${at} of ${pages}</span>${turn(at + 1, "Next page")}</p></nav>\n`;
+      : `<nav aria-label="Pages"><p class="p">${leaf(at - 1, "Previous page")}<span>Page ${at} of ${pages}</span>${leaf(at + 1, "Next page")}</p></nav>\n`;
+
+  const rows: string[] = [];
+  for (const entry of entries) {
+    if (due()) await turn(signal);
+    rows.push(row(entry));
+  }
 
   return page(
     `/${names.map((name) => `${name}/`).join("")}`,
     `${crumbs}<main>
 <h1><bdi>${html(names.at(-1) ?? "Home")}</bdi></h1>
-${turns}<table>
+${leaves}<table>
 <caption>${counts.join(", ")}</caption>
 <thead><tr>${column("name", "Name")}${column("size", "Size", ' class="s"')}${column("date", "Modified", ' class="s"')}</tr></thead>
 <tbody>
-${parent}${entries.map(row).join("\n")}
+${parent}${rows.join("\n")}
 </tbody>
 </table>
-${turns}</main>`,
+${leaves}</main>`,
   );
 }
 

@@ -9,6 +9,7 @@ import { configureExit, onExit } from "sendoff";
 import { say } from "../host/say.js";
 import { duration, integer, parse, UsageError } from "./arguments.js";
 import { known } from "./info.js";
+import { runtime } from "./runtime.js";
 import { certificate, MARGIN, open, type Settings } from "./server.js";
 import { startWorkers } from "./workers.js";
 
@@ -141,7 +142,9 @@ function check(files: { cert: string; key: string }): void {
 function travel({ tls }: Settings): string {
   const { native, binding, reason } = known();
   if (tls !== null) return "bytes are copied: TLS encrypts them in this process";
-  return native ? `bytes go by the kernel's sendfile (${binding})` : `bytes are copied: ${reason}`;
+  if (!native) return `bytes are copied: ${reason}`;
+  if (runtime.name === "bun") return "bytes are copied: a response of node:http under Bun has no socket with an fd";
+  return `bytes go by the kernel's sendfile (${binding})`;
 }
 
 async function listening<T>({ host, port }: Settings, done: Promise<T>): Promise<T> {

@@ -53,6 +53,9 @@ export async function open(settings: Settings): Promise<{ server: Server; addres
     answer(req, res);
   };
   const server = tls === null ? createServer(listener) : createSecureServer(certificate(tls), listener);
+  // A client may close its side with its request, and wait for the answer: nc -N. Over TLS that is its end. The property
+  // is not documented.
+  Object.assign(server, { httpAllowHalfOpen: tls === null });
   // Nobody has a use for the body of a GET: no word about it.
   server.on("checkContinue", listener);
   server.on(tls === null ? "connection" : "secureConnection", (socket: Socket) => {

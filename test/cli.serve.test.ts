@@ -1,6 +1,6 @@
 // `sendoff serve` from outside: what it answers, what it refuses, what it logs, and how it stops.
 
-import { execFile, spawnSync } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -14,7 +14,7 @@ import { promisify } from "node:util";
 import { brotliCompressSync } from "node:zlib";
 import * as assert from "uvu/assert";
 import { certificate } from "./lib/certificate.js";
-import { call, childrenOf, inFolder, run, runs, until } from "./lib/command.js";
+import { by, call, childrenOf, inFolder, other, run, runs, until } from "./lib/command.js";
 import { without } from "./lib/programs.js";
 import { lacks } from "./lib/runtime.js";
 import { suite } from "./lib/scene.js";
@@ -155,6 +155,67 @@ test("answers: the table", () =>
     assert.not.match(server.stderr(), /sendoff:/);
   }));
 
+test.unless(
+  linux ? noFifo : "only Linux has them all",
+  "a socket, a FIFO, a device, a link to nowhere: 404, as an index too, and without a word",
+  () =>
+    site(
+      [],
+      async (root) => {
+        spawnSync("mkfifo", [join(root, "fifo")]);
+        await symlink("fifo", join(root, "linked"));
+        await symlink("/dev/zero", join(root, "device"));
+        await symlink("nowhere", join(root, "dangling"));
+        await symlink("circle", join(root, "circle"));
+        for (const name of ["socket", "fifo", "linked", "device", "dangling", "circle"]) {
+          await mkdir(join(root, `of-${name}`));
+          await symlink(`../${name}`, join(root, `of-${name}`, "index.html"));
+        }
+      },
+      async (server, root) => {
+        const socket = net.createServer().listen(join(root, "socket"));
+        await once(socket, "listening");
+        // It would be let in by whoever opens the other end, if only for a moment.
+        const writer = spawn("sh", ["-c", 'echo ready; : > "$0"', join(root, "fifo")]);
+        await once(writer.stdout, "data");
+        try {
+          for (const name of ["socket", "fifo", "linked", "device", "dangling", "circle"]) {
+            for (const target of [`/${name}`, `/of-${name}/`, `/of-${name}/index.html`]) {
+              for (const method of ["GET", "HEAD"]) {
+                assert.match((await ask(server, target, [], method)).status, / 404 /, `${method} ${target}`);
+              }
+            }
+          }
+          assert.equal([writer.exitCode, writer.signalCode], [null, null], "the FIFO was opened");
+          assert.not.match(server.stderr(), /sendoff:/);
+        } finally {
+          writer.kill();
+          socket.close();
+        }
+      },
+    ),
+);
+
+test("a client that closes its side with its request gets its answer", () =>
+  site([], fill, async (server) => {
+    const half = async (text: string) => parse(await within(exchange(server.port, text, true), text));
+    for (const [target, status] of [
+      ["/a.txt", 200],
+      ["/sub/", 200],
+      ["/sub", 301],
+      ["/none", 404],
+    ] as const) {
+      const got = await half(`GET ${target} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      assert.match(got.status, new RegExp(` ${status} `), target);
+      assert.is(Number(header(got.headers, "content-length")), got.body.length, target);
+    }
+    assert.is(sha256((await half(request("/big.bin"))).body), sha256(big));
+    assert.match((await half("HEAD /big.bin HTTP/1.0\r\n\r\n")).status, / 200 /);
+    const both = await half(`GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n${request("/a.txt")}`);
+    assert.match(both.body.subarray(big.length).toString("latin1"), /^HTTP\/1.1 200 [\s\S]*\r\n\r\nhello$/);
+    assert.is((await half("GET / HTT")).status, "HTTP/1.1 400 Bad Request");
+  }));
+
 test("only GET and HEAD", () =>
   site([], fill, async (server) => {
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
@@ -205,6 +266,10 @@ test("ranges, conditional requests, types: as send has them", () =>
     assert.match(range.status, / 206 /);
     assert.is(header(range.headers, "content-range"), "bytes 1000-2000999/3000001");
     assert.is(sha256(range.body), sha256(big.subarray(1000, 2_001_000)));
+    const long = await ask(server, "/a.txt", ["Range: bytes=-5000"]);
+    assert.match(long.status, / 206 /);
+    assert.is(header(long.headers, "content-range"), "bytes 0-4/5");
+    assert.is(long.body.toString(), "hello");
     const past = await ask(server, "/a.txt", ["Range: bytes=99-"]);
     assert.match(past.status, / 416 /);
     assert.is(header(past.headers, "content-range"), "bytes */5");
@@ -829,6 +894,71 @@ test("--tls: the same answers, by copies, and the same log", () =>
     await server.logged(/"GET \/big.bin HTTP\/1.1" 200 3000001\n(.*\n)*.*"GET \/big.bin HTTP\/1.1" 206 3\n/);
     await server.stop();
   }));
+
+// Other runtimes.
+
+for (const [name, travel] of [
+  ["bun", /^bytes are copied: a response of node:http under Bun has no socket with an fd$/m],
+  ["deno", /^bytes go by the kernel's sendfile \(Deno\.dlopen\)$/m],
+] as const) {
+  const runtime = other(name);
+  if (runtime === null || !linux) {
+    test.skip(`under ${name} (npm test -- runtimes installs it)`);
+    continue;
+  }
+  test(`under ${name}: folders, the log, how bytes travel, and what info says`, () =>
+    inFolder(async (folder) => {
+      await mkdir(join(folder, "root"));
+      await mkdir(join(folder, "outside"));
+      await fill(join(folder, "root"), join(folder, "outside"));
+      const odd = join(folder, "root", "odd-");
+      await writeFile(`${odd}\ufffd`, "");
+      await writeFile(Buffer.concat([Buffer.from(odd), Buffer.from([0xff])]), "");
+
+      const server = await serving([join(folder, "root")], {}, by(runtime));
+      const page = (await ask(server, "/?sort=size")).body.toString();
+      assert.equal(names(page), [
+        "index/",
+        "inner-folder/",
+        "sub/",
+        "big.bin",
+        "a.txt",
+        "inner",
+        "empty",
+        "odd-\ufffd",
+      ]);
+      assert.match(page, /1 name that can&#39;t be in a URL|1 name that can't be in a URL/);
+      assert.is(sha256((await ask(server, "/big.bin")).body), sha256(big));
+      await ask(server, "/big.bin", ["Range: bytes=-9999999"]);
+      await ask(server, "/big.bin", [], "HEAD");
+      const none = await ask(server, "/none");
+      await exchange(server.port, `GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n${request("/a.txt")}`);
+      const half = await within(exchange(server.port, "GET /sub/ HTTP/1.1\r\nHost: x\r\n\r\n", true), "half-closed");
+      assert.equal(names(parse(half).body.toString()), ["page.html"]);
+      await server.logged(/(.*\n){8}/);
+      assert.match(server.stderr(), travel);
+      assert.not.match(server.stderr(), /sendoff:/);
+      assert.equal(
+        (await server.stop()).stdout.split("\n").map((line) => LOGGED.exec(line)?.slice(1).join(" ")),
+        [
+          `GET /?sort=size HTTP/1.1 200 ${Buffer.byteLength(page)}`,
+          "GET /big.bin HTTP/1.1 200 3000001",
+          "GET /big.bin HTTP/1.1 206 3000001",
+          "HEAD /big.bin HTTP/1.1 200 -",
+          `GET /none HTTP/1.1 404 ${none.body.length}`,
+          "GET /big.bin HTTP/1.1 200 3000001",
+          "GET /a.txt HTTP/1.1 200 5",
+          `GET /sub/ HTTP/1.1 200 ${parse(half).body.length}`,
+          undefined,
+        ],
+      );
+
+      const version = /\d+\.\d+\.\d+/.exec(spawnSync(runtime.path, ["--version"], { encoding: "utf8" }).stdout)?.[0];
+      const info = JSON.parse((await run(["info", "--json"], {}, by(runtime))).stdout);
+      assert.equal([info.runtime, info.runtimeVersion], [name, version]);
+      assert.match((await run(["info"], {}, by(runtime))).stdout, new RegExp(`^${name} +${version} on linux`, "m"));
+    }));
+}
 
 test("--help tells of every option", async () => {
   const { stdout, status } = await call(["serve", "--help"]);

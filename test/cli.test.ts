@@ -408,7 +408,8 @@ test("info --json: versions, and what was found", async () => {
   const { status, stdout } = await run(["info", "--json"], { SENDOFF_FFI: "none" });
   assert.is(status, 0);
   const info = JSON.parse(stdout);
-  assert.is(info.node, process.versions.node);
+  assert.is(info.runtime, "node");
+  assert.is(info.runtimeVersion, process.versions.node);
   assert.is(info.platform, process.platform);
   assert.is(info.arch, process.arch);
   assert.type(info.sendoff, "string");

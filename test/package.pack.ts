@@ -61,6 +61,8 @@ function write(name: string, text: string): string {
   return file;
 }
 
+type Options = Record<string, unknown>;
+
 let packed: { size: number; unpackedSize: number; filename: string; files: { path: string; mode: number }[] };
 let tarball = "";
 
@@ -162,28 +164,59 @@ console.log(JSON.stringify(found));
   });
 }
 
+/** Compiles a program as a project of its own, with the types of these packages. */
+async function compiles(program: string, types: string[], options: Options): Promise<void> {
+  const folder = `types-${Object.values(options).flat().join("-")}`;
+  write(`${folder}/package.json`, '{ "type": "module" }');
+  write(`${folder}/program.ts`, program);
+  const compilerOptions = {
+    ...{ target: "es2022", lib: ["es2023", "esnext.disposable"], strict: true, noEmit: true, skipLibCheck: false },
+    ...{ types, typeRoots: [path.join(ROOT, "node_modules/@types"), tool("@types")] },
+    ...options,
+  };
+  write(`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions, files: ["program.ts"] }));
+  await node([path.join(ROOT, "node_modules/typescript/bin/tsc"), "-p", folder]);
+}
+
 for (const [moduleResolution, module] of [
   ["node16", "node16"],
   ["nodenext", "nodenext"],
   ["bundler", "esnext"],
 ]) {
-  test(`in TypeScript, by moduleResolution ${moduleResolution}, its types checked too`, async () => {
-    const folder = `types-${moduleResolution}`;
-    write(`${folder}/package.json`, '{ "type": "module" }');
-    write(`${folder}/program.ts`, read("test/fixtures/package/types.ts"));
-    const compilerOptions = {
-      ...{ module, moduleResolution, target: "es2022", lib: ["es2023", "esnext.disposable"] },
-      ...{ strict: true, noEmit: true, skipLibCheck: false },
-      ...{ types: ["node"], typeRoots: [path.join(ROOT, "node_modules/@types")] },
-    };
-    write(`${folder}/tsconfig.json`, JSON.stringify({ compilerOptions, files: ["program.ts"] }));
-    await node([path.join(ROOT, "node_modules/typescript/bin/tsc"), "-p", folder]);
-  });
+  test(`in TypeScript, by moduleResolution ${moduleResolution}, its types checked too`, () =>
+    compiles(read("test/fixtures/package/types.ts"), ["node"], { moduleResolution, module }));
 }
 
-// Bundled
+const FOR_BUN = `import { connect } from "node:net";
+import { drained, sendfile, type TCPSocket } from "sendoff";
 
-type Options = Record<string, unknown>;
+Bun.listen({
+  hostname: "127.0.0.1",
+  port: 0,
+  socket: {
+    open: (socket) => void sendfile(socket, Bun.file("file"), { offset: 1 }),
+    drain: drained,
+    data() {},
+  },
+});
+const client: Promise<Bun.Socket<{ name: string }>> = Bun.connect({
+  unix: "/socket",
+  tls: true,
+  socket: { data() {}, drain: (socket) => drained(socket) },
+});
+client.then((socket: TCPSocket) => sendfile(socket, "file"));
+sendfile(connect(1), Bun.file("file").slice(1, 2));
+
+// @ts-expect-error A port is no socket.
+sendfile(1, "file");
+// @ts-expect-error A listener is no socket.
+sendfile(Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } }), "file");
+`;
+
+test("in TypeScript for Bun, by its condition and with its types", () =>
+  compiles(FOR_BUN, ["bun"], { moduleResolution: "bundler", module: "esnext", customConditions: ["bun"] }));
+
+// Bundled
 
 /** For CommonJS, as docs/package.md has it. */
 const COMMONJS: Options = {

@@ -8,8 +8,8 @@ import type { Queue } from "../queue.js";
 
 /** What is used of Bun's `Socket`. */
 export interface TCPSocket {
-  /** "TCPSocket" or "TLSSocket". */
-  readonly [Symbol.toStringTag]: string;
+  /** "TCPSocket" or "TLSSocket"; not among Bun's types. */
+  readonly [Symbol.toStringTag]?: string;
   /** 1 while bytes can be written. */
   readonly readyState: number;
   /** The fd, -1 once it was closed; not documented. */

@@ -1,0 +1,41 @@
+// The pages of folders: each is made once for all who ask for it meanwhile, and not many at once.
+
+import type { Order } from "./catalog.js";
+import { Flights } from "./flights.js";
+import type { Listings } from "./listing.js";
+import { Limit } from "./pace.js";
+import { folderPage, queryOf } from "./page.js";
+
+/** So many are made at once: each may have a folder open, and all of its names in memory. */
+const MADE = 8;
+
+export class Pages {
+  readonly #listings: Listings;
+  readonly #making = new Flights<Buffer>();
+  readonly #limit = new Limit(MADE);
+
+  constructor(listings: Listings) {
+    this.#listings = listings;
+  }
+
+  /**
+   * @param folder is its real path, and @param version what it was like when it was asked for.
+   * @param names lead to it from the root.
+   * @throws the reason of `signal`, once that aborts.
+   */
+  get(
+    { folder, version, names }: { folder: string; version: string; names: readonly string[] },
+    order: Order,
+    page: number,
+    signal: AbortSignal,
+  ): Promise<Buffer> {
+    // No name has a slash in it.
+    const key = [...names, queryOf(order, page), version].join("/");
+    return this.#making.share(key, signal, (signal) =>
+      this.#limit.run(async () => {
+        const listing = await this.#listings.list(folder, order, page, signal);
+        return Buffer.from(await folderPage(names, order, listing, signal));
+      }),
+    );
+  }
+}
