@@ -10,6 +10,7 @@ import { type Queue, queueOf } from "../queue.js";
 import { aborted, type Checked, check, type Mode, type SendfileOptions, type Shared, Transfer } from "../sendfile.js";
 import { close, closeAlone, describe, type File, type Source, sourceOf } from "../source.js";
 import type { Waiting } from "../turns.js";
+import { claim, disclaim, isClaimed } from "./body.js";
 import {
   announces,
   isResponse,
@@ -114,7 +115,9 @@ export class Body extends AsyncResource implements Running, Waiting {
     const source = this.#source;
     const range = this.#range;
     try {
+      const claimed = claim(this.#res, this);
       this.#check();
+      if (!claimed) throw started();
       transfers.enter(this);
       // Who says the length twice knows it: then the file isn't asked.
       if (source.believe !== undefined && range.count === lengthOf(this.#res)) {
@@ -150,7 +153,10 @@ export class Body extends AsyncResource implements Running, Waiting {
     if (signal?.aborted) throw aborted(signal, 0);
   }
 
-  /** Before the header is rendered the response is still the caller's, to say 404 with; and so is one that was ended. */
+  /**
+   * Before the header is rendered the response is still the caller's, to say 404 with; and so is one that was ended, or
+   * whose body is somebody else's.
+   */
   abort(error: unknown): void {
     if (this.#settled) return;
     this.#settled = true;
@@ -159,7 +165,7 @@ export class Body extends AsyncResource implements Running, Waiting {
     closeAlone(this.#source);
     const failure = isArgumentError(error) ? error : SendfileError.after(0, error);
     try {
-      if (res.headersSent && !res.writableEnded) res.destroy();
+      if (disclaim(res, this) && res.headersSent && !res.writableEnded) res.destroy();
     } finally {
       this.#reject(failure, false);
     }
@@ -181,6 +187,7 @@ export class Body extends AsyncResource implements Running, Waiting {
   #begin(): void {
     try {
       this.#check();
+      if (!isClaimed(this.#res, this)) throw started(); // written to since
       this.#send();
       this.#shared.transfers.leave(this);
     } catch (error) {
@@ -212,18 +219,16 @@ export class Body extends AsyncResource implements Running, Waiting {
     }
     const { statusCode } = res;
     const bare = statusCode === 204 || statusCode === 304;
-    // Where only the end will tell the length, `count` is no more than a bound.
+    // Where only the end will tell the length, `count` is no more than a bound, and so is what the header says.
     const sure = !source.early;
-    const count = sure ? Math.min(Math.max(0, source.size - range.offset), range.count) : range.count;
+    const most = sure ? Math.max(0, source.size - range.offset) : (lengthOf(res) ?? Number.POSITIVE_INFINITY);
+    const count = Math.min(most, range.count);
 
-    if (!bare && sure) {
-      if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
+    if (!bare) {
+      if (sure && !res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
         res.setHeader("Content-Length", count);
       }
-      const length = lengthOf(res);
-      if (length !== null && length !== count) {
-        throw argumentError(RangeError, `Content-Length is ${length}, but ${count} bytes of the file would be sent`);
-      }
+      agree(res, count);
     }
     if (bare || req.method === "HEAD" || count === 0) {
       return this.#end(0, close(source));
@@ -234,8 +239,10 @@ export class Body extends AsyncResource implements Running, Waiting {
     let reason = range.mode === "copy" ? "mode: 'copy'" : sure && source.native ? obstacle(res) : "no regular file";
     if (reason === null) {
       renderHeader(res);
-      if (!announces(res, count)) reason = "the header announces something else";
-      else if (sys === null) reason = "no native calls";
+      if (!announces(res, count)) {
+        agree(res, count); // whoever replaced writeHead() may have set another length
+        reason = "the header announces something else";
+      } else if (sys === null) reason = "no native calls";
       else {
         queue = queueOf(res.socket as Socket, shared.fdOf);
         out = queue.native(sys.isStream);
@@ -265,6 +272,7 @@ export class Body extends AsyncResource implements Running, Waiting {
   #wait(queue: Queue, header: string, already: number, count: number): void {
     const res = this.#res;
     const range = this.#range;
+    const owed = lengthOf(res) ?? 0;
     let transfer: Transfer | null = null;
     const unwatch = watch(this.#req, res, () => transfer?.abort(gone()));
     transfer = new Transfer(
@@ -280,12 +288,13 @@ export class Body extends AsyncResource implements Running, Waiting {
       },
       (sent) => {
         unwatch();
-        this.#end(already + sent, null);
+        if (already + sent < owed) this.#fail(short(already + sent));
+        else this.#end(already + sent, null);
       },
       (error, complete) => {
         unwatch();
         const failure = already === 0 ? error : plus(already, error);
-        if (complete) this.#end(failure.sent, failure);
+        if (complete && failure.sent >= owed) this.#end(failure.sent, failure);
         else this.#fail(failure);
       },
       this,
@@ -297,6 +306,11 @@ export class Body extends AsyncResource implements Running, Waiting {
     const { deadline } = this.#range;
     return deadline && Math.max(Number.MIN_VALUE, deadline - (this.#shared.now() - this.#called));
   }
+}
+
+/** Of a file whose end alone could tell its length. */
+function short(sent: number): SendfileError {
+  return new SendfileError("ERR_SENDFILE_TRUNCATED", "the file ended before its Content-Length", { sent });
 }
 
 /** How much of a file without a true size is read to learn it. */
@@ -323,8 +337,21 @@ function plus(already: number, error: SendfileError): SendfileError {
   return new SendfileError(code, message, { sent: already + error.sent, syscall, errno, path, cause });
 }
 
+/** @throws RangeError where the header has announced, or will, something else. */
+function agree(res: Response, count: number): void {
+  const length = lengthOf(res);
+  if (length === null || length === count) return;
+  if (Number.isNaN(length)) throw argumentError(RangeError, "Content-Length must be given once, in decimal digits");
+  throw argumentError(RangeError, `Content-Length is ${length}, but ${count} bytes of the file would be sent`);
+}
+
 function over(req: Request, res: Response): boolean {
   return res.destroyed || res.writableEnded || res.closed || res.socket?.destroyed === true || lost(req, res);
+}
+
+function started(): SendfileError {
+  const why = "the body of this response has begun already: by its write(), or by an earlier respond()";
+  return new SendfileError("ERR_SENDFILE_STARTED", why);
 }
 
 function gone(): SendfileError {

@@ -9,7 +9,7 @@ import type { Shared } from "../sendfile.js";
 import { describe, PathSource } from "../source.js";
 import { unchanged } from "./files.js";
 import { CONDITIONS, Memo, type Own, plain } from "./memo.js";
-import { obstacle } from "./message.js";
+import { lengthOf, obstacle } from "./message.js";
 import { watch } from "./pipeline.js";
 import { Body, rangeOf } from "./respond.js";
 import type { ReadOptions, Send, SendStream } from "./sendstream.js";
@@ -156,8 +156,8 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       const state = stateOf(this);
       if (state.stat !== null) memo.keep(this, path, state.stat);
       state.stat = null;
-      const count = Number(this.res.getHeader("content-length") ?? Number.NaN);
-      if (!Number.isInteger(count)) return stream.call(this, path, options); // somebody would not have it set
+      const count = lengthOf(this.res);
+      if (count === null || Number.isNaN(count)) return stream.call(this, path, options); // somebody would not have it set
       leave(this, path, options, options.start, count);
     },
 

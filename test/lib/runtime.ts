@@ -36,6 +36,8 @@ export type Difference =
   | "keep-alive of HTTP/1.0"
   | "a loader that can be watched"
   | "a bound of what the kernel holds unsent"
+  | "what close(2) fails with"
+  | "a destroyed response without an answer"
   | "ticks between callbacks";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
@@ -50,6 +52,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "the order of a later write to a Deno.Conn": "a write to a Deno.Conn during a transfer goes out in the middle",
     "live imports of node:fs": "under Deno syncBuiltinESMExports() changes no import",
     "a Blob of a file is the file": "fs.openAsBlob() under Deno reads the file at once",
+    "what close(2) fails with": "Deno tells nobody what close(2) fails with",
     "ticks between callbacks": "under Deno several callbacks may run before the ticks of the first",
     "a bound of what the kernel holds unsent": "Deno might ask for permission to read what the system has as one",
   },
@@ -61,6 +64,9 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "fd of a response": "a response of node:http under Bun has no socket with an fd",
     "keep-alive of HTTP/1.0": "node:http under Bun answers no pipelined HTTP/1.0",
     "a loader that can be watched": "require() under Bun does not end in Module._load",
+    "what close(2) fails with": "Bun tells nobody what close(2) fails with",
+    "a destroyed response without an answer":
+      "node:http under Bun answers an empty 200 for a response that is destroyed",
     "TLS with a shared key": "node:tls under Bun has no PSK ciphers",
     "live imports of node:fs": "under Bun syncBuiltinESMExports() changes no import",
   },
