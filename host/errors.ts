@@ -14,6 +14,8 @@ export type SendfileErrorCode =
   | "ERR_SENDFILE_DEADLINE"
   /** The signal was aborted; `cause` is its reason. */
   | "ERR_SENDFILE_ABORTED"
+  /** The body of the response has begun already: by its write(), or by an earlier respond(). */
+  | "ERR_SENDFILE_STARTED"
   /** `mode: 'native'`, or the bare call, where the kernel's sendfile can't be had. */
   | "ERR_SENDFILE_NOT_AVAILABLE"
   /** A source, a stream or `onProgress` threw an error without a code; it is the `cause`. */

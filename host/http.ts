@@ -25,12 +25,14 @@ export type { Mode, Progress } from "./transfer/options.js";
  * awaited, as by pipe().
  *
  * A failure before the header was rendered (`res.headersSent`; no such file, say) leaves the response to
- * you; any later one, a file that got shorter or a peer that has gone, destroys the connection.
+ * you; any later one, a file that got shorter or a peer that has gone, destroys the connection. A response has one
+ * body: where `res.write()` or another `respond()` has begun it, this one fails with ERR_SENDFILE_STARTED, and the
+ * response goes on as it was.
  *
  * @param options `offset`, `count`, `timeout`, `deadline`, `signal`, `onProgress`, `mode`: as for `sendfile`.
  *   The position of a `FileHandle` or fd is not moved.
  * @returns the bytes of the file that were sent; 0 where there is no body.
- * @throws TypeError or RangeError for a bad argument, or a `Content-Length` that is not the count;
+ * @throws TypeError or RangeError for a bad argument, or a `Content-Length` that is not the count in decimal digits;
  *   SendfileError for everything else, with the bytes `sent`. Where close(2) fails on a path whose bytes were all
  *   sent (`syscall` is "close"), the response is complete, and its connection is kept.
  */

@@ -5,12 +5,12 @@ import { closeSync, type Dirent, openSync } from "node:fs";
 import { mkdir, rename, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { join } from "node:path";
-import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Files, Order } from "../cli/catalog.js";
 import { FILES, Listings } from "../cli/listing.js";
 import { site } from "../cli/site.js";
 import { inFolder, until } from "./lib/command.js";
+import { suite } from "./lib/scene.js";
 import { exchange, header, parse, request, type Site, site as serve, within } from "./lib/web.js";
 
 const test = suite("listings");

@@ -213,7 +213,8 @@ natively("--import: a client in another process gets a large file by the kernel"
     }
     // But for the worst two: a system short of memory may have dropped the file's pages, and then the pool reads it.
     const [worst] = counts.sort((a, b) => b - a).slice(2);
-    assert.ok(Number(worst) < 64, `${counts.join()} reads of 64 KiB, of 640`);
+    // The kernel asks for more once 256 KiB have gone, so that at most one chunk of five is a doorbell's.
+    assert.ok(Number(worst) < 160, `${counts.join()} reads of 64 KiB, of 640`);
   } finally {
     child.kill("SIGKILL");
   }

@@ -2,6 +2,7 @@
 // response that lacks one takes the stream way.
 
 import { type IncomingMessage, ServerResponse } from "node:http";
+import { begin } from "./body.js";
 
 /** A request and a response as node:http has them, or as node:http2's compatibility layer does. */
 export type Request = Pick<IncomingMessage, "method" | "url" | "headers">;
@@ -36,18 +37,28 @@ export function announces(res: Response, count: number): boolean {
     typeof inner._header === "string" &&
     inner.chunkedEncoding === false &&
     inner._hasBody === true &&
-    inner._contentLength === count
+    inner._contentLength === count &&
+    lengthOf(res) === count
   );
 }
 
-/** What the header says, or will say, of the length; null where nothing. */
+/**
+ * What the header says, or will say, of the length; null where nothing, NaN where clients may read it in several ways:
+ * not by decimal digits alone (RFC 9110 section 8.6), or more than once.
+ */
 export function lengthOf(res: Response): number | null {
-  const inner = res as Response & Inner;
-  if (typeof inner._header === "string") {
-    return inner.chunkedEncoding === true ? null : (inner._contentLength ?? null);
-  }
-  const value = res.getHeader("content-length");
-  return value === undefined ? null : Number(value);
+  const { _header: header, _contentLength, chunkedEncoding } = res as Response & Inner;
+  const rendered = typeof header === "string";
+  if (rendered && (chunkedEncoding === true || (_contentLength ?? null) === null)) return null;
+  // Node's own _contentLength is what Number() makes of the text, and writeHead() need not set what getHeader() tells.
+  const value = res.getHeader("content-length") ?? (rendered ? lengthsIn(header) : undefined);
+  if (value === undefined) return null;
+  if (Number.isSafeInteger(value)) return value as number; // as nearly always
+  return /^\d+$/.test(String(value)) ? Number(value) : Number.NaN;
+}
+
+function lengthsIn(header: string): string[] {
+  return [...header.matchAll(/^content-length: ([^\r\n]*)/gim)].map(([, value = ""]) => value);
 }
 
 /** Renders the header, as the first write() does: through writeHead, also where that was replaced. */
@@ -56,9 +67,10 @@ export function renderHeader(res: Response): void {
   if (inner._header === null) inner._implicitHeader?.();
 }
 
-/** The header, latin1, for us to send: the response takes it for sent. Empty where it has gone. */
+/** The header, latin1, for us to send, and the body behind it: the response takes it for sent. Empty where it has gone. */
 export function takeHeader(res: Response): string {
   const inner = res as Response & Inner;
+  begin(res);
   if (inner._headerSent || typeof inner._header !== "string") return "";
   inner._headerSent = true;
   return inner._header;

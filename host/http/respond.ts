@@ -9,6 +9,7 @@ import { aborted } from "../transfer/failure.js";
 import { type Checked, check, type Mode, type SendfileOptions } from "../transfer/options.js";
 import { type Reject, Transfer } from "../transfer/transfer.js";
 import { describe } from "../validate.js";
+import { claim, disclaim, isClaimed } from "./body.js";
 import { claimResponse } from "./claim.js";
 import { isResponse, lengthOf, type Request, type Response, takeHeader } from "./message.js";
 import { lost, watch } from "./pipeline.js";
@@ -69,6 +70,8 @@ export class Body extends Transfer {
   readonly #size: number | undefined;
   /** The response is no longer the caller's, to say 404 with: a failure ends the connection. */
   #claimed = false;
+  /** Bytes that the header has announced, where the end of the file might come before. */
+  #owed = 0;
   #unwatch: (() => void) | null = null;
 
   constructor(
@@ -90,7 +93,9 @@ export class Body extends Transfer {
   override open(): void {
     const { source, options } = this;
     try {
+      const claimed = claim(this.#res, this);
       this.#check();
+      if (!claimed) throw started();
       this.shared.transfers.enter(this);
     } catch (error) {
       return this.abort(error);
@@ -126,6 +131,7 @@ export class Body extends Transfer {
   protected override send(): void {
     if (!this.#claimed) {
       this.#check();
+      if (!isClaimed(this.#res, this)) throw started(); // written to since
       if (!this.#announce()) return this.end(null);
       this.#claim();
     }
@@ -135,22 +141,18 @@ export class Body extends Transfer {
   /** Says how long the body is. False where there is none. */
   #announce(): boolean {
     const res = this.#res;
-    const { source, count } = this;
+    const { source } = this;
     if (this.#size !== undefined && source.size < this.#size) {
       throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file has got shorter since its headers were made");
     }
     if (res.statusCode === 204 || res.statusCode === 304) return false;
-    // Where only the end will tell the length, `count` is no more than a bound.
-    if (!source.early) {
-      if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
-        res.setHeader("Content-Length", count);
-      }
-      const length = lengthOf(res);
-      if (length !== null && length !== count) {
-        throw argumentError(RangeError, `Content-Length is ${length}, but ${count} bytes of the file would be sent`);
-      }
+    // Where only the end will tell the length, `count` is no more than a bound, and so is what the header says.
+    if (source.early) this.bound(lengthOf(res) ?? Number.POSITIVE_INFINITY);
+    else if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
+      res.setHeader("Content-Length", this.count);
     }
-    return this.#req.method !== "HEAD" && count > 0;
+    agree(res, this.count);
+    return this.#req.method !== "HEAD" && this.count > 0;
   }
 
   /** Finds the queue that the body goes by: the socket's, or else the response's own writer. */
@@ -163,6 +165,8 @@ export class Body extends Transfer {
         : source.native
           ? claimResponse(shared, res, this.count)
           : "no regular file";
+    if (typeof queue === "string") agree(res, this.count); // whoever replaced writeHead() may have set another length
+    if (source.early) this.#owed = lengthOf(res) ?? 0;
     if (typeof queue !== "string") this.attach(queue, takeHeader(res));
     else if (options.mode !== "native") this.attach(queueOf(res), EMPTY);
     else throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${queue}`);
@@ -178,6 +182,7 @@ export class Body extends Transfer {
   /** Whoever replaced end() may throw. */
   protected override done(sent: number): void {
     this.#unwatch?.();
+    if (sent < this.#owed) return this.failed(short(), sent, false);
     try {
       this.#res.end();
     } catch (error) {
@@ -191,8 +196,8 @@ export class Body extends Transfer {
     this.#unwatch?.();
     const res = this.#res;
     try {
-      if (complete) res.end();
-      else if (this.#claimed || (res.headersSent && !res.writableEnded)) res.destroy();
+      if (complete && sent >= this.#owed) res.end();
+      else if (this.#claimed || (disclaim(res, this) && res.headersSent && !res.writableEnded)) res.destroy();
     } finally {
       if (!this.#claimed && isArgumentError(failure)) this.reject(failure, complete);
       else super.failed(failure, sent, complete);
@@ -219,8 +224,26 @@ function whole(source: Source, done: (error: unknown, bytes: Uint8Array | null) 
   next();
 }
 
+/** @throws RangeError where the header has announced, or will, something else. */
+function agree(res: Response, count: number): void {
+  const length = lengthOf(res);
+  if (length === null || length === count) return;
+  if (Number.isNaN(length)) throw argumentError(RangeError, "Content-Length must be given once, in decimal digits");
+  throw argumentError(RangeError, `Content-Length is ${length}, but ${count} bytes of the file would be sent`);
+}
+
+/** Of a file whose end alone could tell its length. */
+function short(): SendfileError {
+  return new SendfileError("ERR_SENDFILE_TRUNCATED", "the file ended before its Content-Length");
+}
+
 function over(req: Request, res: Response): boolean {
   return res.destroyed || res.writableEnded || res.closed || res.socket?.destroyed === true || lost(req, res);
+}
+
+function started(): SendfileError {
+  const why = "the body of this response has begun already: by its write(), or by an earlier respond()";
+  return new SendfileError("ERR_SENDFILE_STARTED", why);
 }
 
 function gone(): SendfileError {

@@ -11,6 +11,7 @@ import { describe } from "../validate.js";
 import { bypassBlocker } from "./claim.js";
 import { unchanged } from "./files.js";
 import { CONDITIONS, Memo, type Own, plain } from "./memo.js";
+import { lengthOf } from "./message.js";
 import { watch } from "./pipeline.js";
 import { Body, rangeOf } from "./respond.js";
 import type { ReadOptions, Send, SendStream } from "./sendstream.js";
@@ -157,8 +158,8 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       const state = stateOf(this);
       if (state.stat !== null) memo.keep(this, path, state.stat);
       state.stat = null;
-      const count = Number(this.res.getHeader("content-length") ?? Number.NaN);
-      if (!Number.isInteger(count)) return stream.call(this, path, options); // somebody would not have it set
+      const count = lengthOf(this.res);
+      if (count === null || Number.isNaN(count)) return stream.call(this, path, options); // somebody would not have it set
       leave(this, path, options, options.start, count);
     },
 

@@ -133,6 +133,12 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     else if (this.#place === Place.Held && !this.#queue.connecting) this.turn();
   }
 
+  /** At most so many bytes of the file are to go. */
+  protected bound(most: number): void {
+    this.count = Math.min(this.count, most);
+    this.#total = Math.min(this.#total, most);
+  }
+
   /** The source is open, and there is no place in the queue. */
   protected ready(): void {
     this.turn();

@@ -43,7 +43,9 @@ export type Difference =
   | "the error of a connection that fails at once"
   | "a client that is half open"
   | "names that are not UTF-8"
-  | "a certificate that is looked at";
+  | "a certificate that is looked at"
+  | "what close(2) fails with"
+  | "a destroyed response without an answer";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -61,6 +63,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
       "net.connect() under Deno ends its own side with the other's, also with allowHalfOpen",
     "names that are not UTF-8": "node:fs under Deno leaves out names that are not UTF-8",
     "a certificate that is looked at": "createSecureContext() under Deno takes anything for a certificate",
+    "what close(2) fails with": "Deno tells nobody what close(2) fails with",
     "ticks between callbacks": "under Deno several callbacks may run before the ticks of the first",
     "callbacks without an iterator of arrays": "what setImmediate() is given Deno calls by a spread",
     "a handle as Node's": "the handle of a net.Socket under Deno has no bytesWritten",
@@ -74,6 +77,9 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "fd of a response": "a response of node:http under Bun has no socket with an fd",
     "keep-alive of HTTP/1.0": "node:http under Bun answers no pipelined HTTP/1.0",
     "a loader that can be watched": "require() under Bun does not end in Module._load",
+    "what close(2) fails with": "Bun tells nobody what close(2) fails with",
+    "a destroyed response without an answer":
+      "node:http under Bun answers an empty 200 for a response that is destroyed",
     "TLS with a shared key": "node:tls under Bun has no PSK ciphers",
     "a handle as Node's": "a net.Socket under Bun writes by a handle with other methods",
     "the error of a connection that fails at once": "net.connect() under Bun is destroyed before it tells ENOENT",

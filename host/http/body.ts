@@ -1,0 +1,58 @@
+// Whose the body of a response is: two senders would put more on the wire than its header has announced, and the client
+// would take the rest for its next response.
+//
+// Once its header has gone, nothing in a response of Node tells a write() from a flushHeaders(): Node counts the bytes
+// of a body only under strictContentLength. So its write() is replaced by one that leaves a mark.
+
+import { ServerResponse } from "node:http";
+
+/** All copies of this package in a process know the mark: true, or the one that has claimed the body. */
+const BODY = Symbol.for("sendoff.body");
+
+interface Marked {
+  [BODY]?: unknown;
+}
+
+type Write = (this: object, chunk: unknown, encoding?: unknown, callback?: unknown) => boolean;
+
+/** Where write() is: at OutgoingMessage, in Node. */
+let proto = ServerResponse.prototype as object;
+while (!Object.hasOwn(proto, "write")) proto = Object.getPrototypeOf(proto);
+const { write } = proto as { write: Write & Marked };
+
+if (write[BODY] === undefined) {
+  const marks: Write & Marked = function write_(chunk, encoding, callback) {
+    const more = write.call(this, chunk, encoding, callback);
+    if ((chunk as string | Uint8Array).length > 0) (this as Marked)[BODY] = true;
+    return more;
+  };
+  marks[BODY] = true;
+  Object.defineProperty(marks, "name", { value: "write" });
+  Reflect.set(proto, "write", marks); // not where somebody has frozen it
+}
+
+/** Takes the body for `sender`; false where it is somebody's already, or has begun. */
+export function claim(response: object, sender: object): boolean {
+  const res: Marked = response;
+  if (res[BODY] !== undefined) return false;
+  res[BODY] = sender;
+  return true;
+}
+
+/** Whether nobody else has begun it since it was claimed. */
+export function isClaimed(response: object, sender: object): boolean {
+  return (response as Marked)[BODY] === sender;
+}
+
+/** The body is anybody's again; false where it was not `sender`'s. */
+export function disclaim(response: object, sender: object): boolean {
+  const res: Marked = response;
+  if (res[BODY] !== sender) return false;
+  res[BODY] = undefined;
+  return true;
+}
+
+/** It begins, past write(): where nobody has claimed it, by one who needs no claim. */
+export function begin(response: object): void {
+  (response as Marked)[BODY] ??= true;
+}
