@@ -52,7 +52,7 @@ const PARTS = [
 /** In one process, one after the other: a compiler that has warmed up takes a fraction of the time. */
 async function core() {
   const { default: asc } = await import("assemblyscript/asc");
-  const command = ["assembly/command/start.ts", "--config", "asconfig.wasi.json"];
+  const command = ["assembly/wasi/start.ts", "--config", "asconfig.wasi.json"];
   for (const source of [["assembly/index.ts"], command]) {
     for (const target of ["debug", "release"]) {
       const { error } = await asc.main([...source, "--target", target], {

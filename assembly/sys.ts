@@ -3,7 +3,7 @@
 
 import { Fault } from "./abi";
 import * as env from "./env";
-import * as wasi from "./wasi";
+import * as wasi from "./wasi/syscalls";
 
 /** Whether there is a sendfile. WASI has none: the command copies, as a host without it does. */
 export const NATIVE: bool = !isDefined(WASI);

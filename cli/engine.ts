@@ -1,6 +1,6 @@
 // The first import of the command: to a Node that is too old it says so in one line, and ends.
 
-import { checkEngine } from "../host/engine.js";
+import { checkEngine } from "../host/runtimes/node/engine.js";
 import { say } from "../host/say.js";
 
 try {

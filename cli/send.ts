@@ -7,9 +7,9 @@ import { promisify } from "node:util";
 import { drainOnExit, type Progress, SendfileError, sendfile } from "sendoff";
 import { choice, duration, parse, size, type Target, target, UsageError } from "./arguments.js";
 import { known } from "./info.js";
-import { loopback } from "./loopback.js";
+import { loopback } from "./loopback/loopback.js";
+import { sample } from "./loopback/sample.js";
 import { meter, type Outcome, summary } from "./report.js";
-import { sample } from "./sample.js";
 
 const SAMPLE = 256 << 20;
 /** What the embedded receiver keeps before it has to hash while bytes are coming. */

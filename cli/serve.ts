@@ -10,8 +10,8 @@ import { say } from "../host/say.js";
 import { duration, integer, parse, UsageError } from "./arguments.js";
 import { known } from "./info.js";
 import { runtime } from "./runtime.js";
-import { certificate, MARGIN, open, type Settings } from "./server.js";
-import { startWorkers } from "./workers.js";
+import { certificate, MARGIN, open, type Settings } from "./serve/server.js";
+import { startWorkers } from "./serve/workers.js";
 
 export const help = `sendoff serve: serve a folder over HTTP
 

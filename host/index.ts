@@ -3,30 +3,30 @@
 import type { Writable } from "node:stream";
 import { ABI_VERSION, Fault } from "../assembly/abi.js";
 import { boot, hears, type Memory } from "./core.js";
-import { type DrainOptions, Transfers } from "./drain.js";
 import { SendfileError } from "./errors.js";
-import { Opener } from "./open.js";
-import type { FdOf, Queue } from "./queue.js";
+import { nameOf } from "./libc/errno.js";
+import type { Syscalls } from "./libc/syscalls.js";
+import type { FdOf, Queue } from "./queue/queue.js";
+import { Turns } from "./scheduler.js";
 import { Scratch } from "./scratch.js";
-import { sendfile } from "./sendfile.js";
 import type { Shared } from "./shared.js";
-import type { File, Source } from "./source.js";
-import type { Syscalls } from "./syscalls/contract.js";
-import { nameOf } from "./syscalls/errno.js";
+import { Opener } from "./source/open.js";
+import type { File, Source } from "./source/source.js";
+import { type DrainOptions, Transfers } from "./transfer/active.js";
 import type { Mode, SendfileOptions } from "./transfer/options.js";
-import { Turns } from "./turns.js";
+import { sendfile } from "./transfer/sendfile.js";
 import { descriptor, integer } from "./validate.js";
 
-export { type Conn, connQueue } from "./conn.js";
 export type { Memory } from "./core.js";
-export type { DrainOptions, Listener } from "./drain.js";
 export { SendfileError, type SendfileErrorCode, type SendfileErrorDetails } from "./errors.js";
-export type { Done, FdOf, Job, Queue } from "./queue.js";
-export { type Reader, readerSource } from "./reader.js";
-export type { File, Lseek, Read, Source } from "./source.js";
-export type { Syscalls } from "./syscalls/contract.js";
-export type { Libc } from "./syscalls/libc.js";
-export { linux } from "./syscalls/linux.js";
+export type { Libc } from "./libc/libc.js";
+export { linux } from "./libc/linux.js";
+export type { Syscalls } from "./libc/syscalls.js";
+export { type Conn, connQueue } from "./queue/promise.js";
+export type { Done, FdOf, Job, Queue } from "./queue/queue.js";
+export { type Reader, readerSource } from "./source/reader.js";
+export type { File, Lseek, Read, Source } from "./source/source.js";
+export type { DrainOptions, Listener } from "./transfer/active.js";
 export type { Mode, Progress, SendfileOptions } from "./transfer/options.js";
 
 /** What a runtime lends: docs/porting.md leads through one. */

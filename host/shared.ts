@@ -1,14 +1,14 @@
 // What the transfers of one host share.
 
 import type { Core } from "./core.js";
-import type { Transfers } from "./drain.js";
-import type { Opener } from "./open.js";
-import type { FdOf, Queue } from "./queue.js";
+import type { Syscalls } from "./libc/syscalls.js";
+import type { FdOf, Queue } from "./queue/queue.js";
+import type { Turns } from "./scheduler.js";
 import type { Scratch } from "./scratch.js";
-import type { Lseek, Source } from "./source.js";
-import type { Syscalls } from "./syscalls/contract.js";
+import type { Opener } from "./source/open.js";
+import type { Lseek, Source } from "./source/source.js";
+import type { Transfers } from "./transfer/active.js";
 import type { Mode } from "./transfer/options.js";
-import type { Turns } from "./turns.js";
 
 export interface Shared {
   readonly core: Core;

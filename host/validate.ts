@@ -50,6 +50,10 @@ export function bytes(name: string, value: Uint8Array): Uint8Array {
   throw argumentError(TypeError, `${name} must be a Uint8Array (got ${describe(value)})`);
 }
 
+/**
+ * The same memory as a Buffer, which is what a stream is written: also of another realm's, or of a class of its own.
+ * Its length stays, or becomes 0 where the memory is given away.
+ */
 export function bytesOf(name: string, bytes: NodeJS.ArrayBufferView | ArrayBuffer): Buffer {
   try {
     return ArrayBuffer.isView(bytes)

@@ -3,9 +3,9 @@
 
 import * as assert from "uvu/assert";
 import { adapter } from "#process";
-import { type Conn, connQueue } from "../host/conn.js";
 import { createHost } from "../host/index.js";
-import { type Reader, readerSource } from "../host/reader.js";
+import { type Conn, connQueue } from "../host/queue/promise.js";
+import { type Reader, readerSource } from "../host/source/reader.js";
 import { wasm } from "../host/wasm.js";
 import { pattern, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";

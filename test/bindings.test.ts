@@ -22,7 +22,11 @@ function ok(outcome: Outcome): string {
 }
 
 /** Runs lines that end by printing one line of JSON, with `api` the package's front door. */
-async function run<T>(lines: string, options: ChildOptions = {}, front = join(build, "host/node.js")): Promise<T> {
+async function run<T>(
+  lines: string,
+  options: ChildOptions = {},
+  front = join(build, "host/runtimes/node/index.js"),
+): Promise<T> {
   const program = `const api = await import(${JSON.stringify(pathToFileURL(front).href)});\n${lines}`;
   return JSON.parse(ok(await runNode(["--input-type=module", "-e", program], options))) as T;
 }
@@ -102,7 +106,7 @@ row("T23 SENDOFF_MODE=copy holds for responses by mode 'native' as well", async 
   const answer = await run<{ code: string; message: string }>(
     `
     import http from "node:http";
-    const { respond } = await import(${JSON.stringify(new URL("../host/http.js", import.meta.url).href)});
+    const { respond } = await import(${JSON.stringify(new URL("../host/http/index.js", import.meta.url).href)});
     const server = http.createServer(async (req, res) => {
       const error = await respond(req, res, ${JSON.stringify(path)}, { mode: "native" }).catch((error) => error);
       res.destroy();
@@ -216,7 +220,7 @@ row("a word that SENDOFF_FFI or SENDOFF_MODE does not know is said, not ignored"
     [
       "--input-type=module",
       "-e",
-      `import(${JSON.stringify(new URL("../host/node.js", import.meta.url).href)}).then((api) => api.capabilities())`,
+      `import(${JSON.stringify(new URL("../host/runtimes/node/index.js", import.meta.url).href)}).then((api) => api.capabilities())`,
     ],
     { env: { SENDOFF_MODE: "fast" } },
   );
@@ -258,7 +262,7 @@ row("without koffi: the package works as it is shipped, and says why native is o
     const report = await run<Report>(
       transfer(path, "auto"),
       { cwd, env: { SENDOFF_FFI } },
-      join(folder, "build/host/node.js"),
+      join(folder, "build/host/runtimes/node/index.js"),
     );
     assert.is(report.sent, 1_000_000);
     assert.is(report.got, 1_000_000);
@@ -273,7 +277,7 @@ row("without koffi: the package works as it is shipped, and says why native is o
     const forced = await run<Report>(
       transfer(path, "native"),
       { cwd, env: { SENDOFF_FFI } },
-      join(folder, "build/host/node.js"),
+      join(folder, "build/host/runtimes/node/index.js"),
     );
     assert.is((forced.sent as { code: string }).code, "ERR_SENDFILE_NOT_AVAILABLE");
     assert.match((forced.sent as { message: string }).message, /Cannot find module 'koffi'/);

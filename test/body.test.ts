@@ -10,7 +10,7 @@ import { capabilities, type Mode, type Progress, SendfileError } from "sendoff";
 import { type RespondOptions, respond } from "sendoff/http";
 import * as assert from "uvu/assert";
 import { host } from "#process";
-import { install } from "../host/pipe.js";
+import { install } from "../host/register/pipe.js";
 import { pattern, same } from "./lib/bytes.js";
 import { fdCount } from "./lib/files.js";
 import { lacks } from "./lib/runtime.js";

@@ -4,7 +4,7 @@
 import * as fs from "node:fs";
 import * as assert from "uvu/assert";
 import type { SendfileError } from "../host/errors.js";
-import { errnos } from "../host/syscalls/errno.js";
+import { errnos } from "../host/libc/errno.js";
 import type { Progress, SendfileOptions } from "../host/transfer/options.js";
 import { type Fixture, fixture, type Name, NUMBERS, type Plan } from "./lib/bsd.js";
 import { pattern, same } from "./lib/bytes.js";

@@ -8,7 +8,7 @@ import * as tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { capabilities, type Progress, SendfileError, type SendfileOptions } from "sendoff";
 import * as assert from "uvu/assert";
-import type { TCPSocket } from "../host/bun/socket.js";
+import type { TCPSocket } from "../host/runtimes/bun/socket.js";
 import { pattern, same } from "./lib/bytes.js";
 import { certificate } from "./lib/certificate.js";
 import { failure } from "./lib/failure.js";
@@ -41,7 +41,7 @@ const elsewhere = runtime === "bun" ? null : "not Bun";
 const { native } = capabilities();
 const off = native ? null : "no native calls here";
 // The package's own name has Node's types here.
-const { sendfile, drained } = (await import("sendoff")) as unknown as typeof import("../host/bun.js");
+const { sendfile, drained } = (await import("sendoff")) as unknown as typeof import("../host/runtimes/bun/index.js");
 
 type Over = "tcp" | "unix" | "tls";
 interface Handlers {

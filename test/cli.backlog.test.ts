@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import * as assert from "uvu/assert";
-import { Backlog } from "../cli/backlog.js";
+import { Backlog } from "../cli/loopback/backlog.js";
 import { test } from "./lib/scene.js";
 
 /** Numbers from a seed (mulberry32). */

@@ -6,9 +6,9 @@ import { mkdir, rename, stat, symlink, utimes, writeFile } from "node:fs/promise
 import net from "node:net";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import type { Files, Order } from "../cli/catalog.js";
-import { FILES, Listings } from "../cli/listing.js";
-import { site } from "../cli/site.js";
+import type { Files, Order } from "../cli/serve/catalog.js";
+import { FILES, Listings } from "../cli/serve/listing.js";
+import { site } from "../cli/serve/site.js";
 import { inFolder, until } from "./lib/command.js";
 import { suite } from "./lib/scene.js";
 import { exchange, header, parse, request, type Site, site as serve, within } from "./lib/web.js";

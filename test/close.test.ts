@@ -12,7 +12,7 @@ import { capabilities, type Mode } from "sendoff";
 import * as assert from "uvu/assert";
 import { respond } from "../host/http/respond.js";
 import { serveStatic as serve } from "../host/http/static.js";
-import { readerSource } from "../host/reader.js";
+import { readerSource } from "../host/source/reader.js";
 import { pattern, same } from "./lib/bytes.js";
 import { runNode } from "./lib/child.js";
 import { failure } from "./lib/failure.js";
@@ -132,7 +132,7 @@ row("a file of a runtime's own, whose close() or seek() throws", async (t) => {
   for (const what of ["close", "seek"] as const) {
     const { near, far } = await connect(t);
     const all = collect(far);
-    const { sendfile } = await import("../host/sendfile.js");
+    const { sendfile } = await import("../host/transfer/sendfile.js");
     const error = failure(sendfile({ ...shared, source: () => read(what) }, near, null));
     near.end("B");
     const { message, sent } = await error;

@@ -1,7 +1,7 @@
 // drainOnExit(): a server with a download under way gets SIGTERM.
 
 import * as assert from "uvu/assert";
-import { type Running, Transfers } from "../host/drain.js";
+import { type Running, Transfers } from "../host/transfer/active.js";
 import { kill, run } from "./lib/ending.js";
 import { lacks } from "./lib/runtime.js";
 import { suite } from "./lib/scene.js";

@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { accelerate, type Send, serveStatic } from "sendoff/http";
 import * as assert from "uvu/assert";
 import { host } from "#process";
-import { install } from "../host/pipe.js";
+import { install } from "../host/register/pipe.js";
 import { census } from "./lib/census.js";
 import { suite } from "./lib/scene.js";
 import { check } from "./lib/strange.js";

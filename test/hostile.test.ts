@@ -8,10 +8,10 @@ import { Writable } from "node:stream";
 import { SendfileError, type SendfileOptions } from "sendoff";
 
 import * as assert from "uvu/assert";
-import { connQueue } from "../host/conn.js";
 import { type RespondOptions, respond } from "../host/http/respond.js";
-import { readerSource } from "../host/reader.js";
-import { sendfile } from "../host/sendfile.js";
+import { connQueue } from "../host/queue/promise.js";
+import { readerSource } from "../host/source/reader.js";
+import { sendfile } from "../host/transfer/sendfile.js";
 import { until } from "./lib/command.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount } from "./lib/files.js";

@@ -1,5 +1,5 @@
-// Who may import whom. The core knows no runtime, a host knows the core by its numbers and its
-// module, and only the front doors know where they run.
+// Who may import whom. The core knows no runtime, a host knows the core by its numbers and its module, the rooms of the
+// host stand in one direction, and only runtimes/ knows where it runs.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
@@ -13,6 +13,7 @@ interface File {
   path: string;
   /** Without comments. */
   code: string;
+  lines: number;
   /** Files of the project, by their paths. */
   imports: string[];
   /** Anything else: node:fs, koffi. */
@@ -36,11 +37,12 @@ function read(folder: string, recursive = true): File[] {
       const inside = (name: string) => name.startsWith(".") || name === "#process";
       const target = (name: string) =>
         name === "#process"
-          ? "host/process/node.ts"
+          ? "host/runtimes/node/adapter.ts"
           : `${posix.join(posix.dirname(path), name).replace(/\.[jt]s$/, "")}.ts`;
       return {
         path,
         code,
+        lines: source.split("\n").length - 1,
         imports: said.filter(inside).map(target),
         packages: said.filter((name) => !inside(name)),
       };
@@ -53,29 +55,17 @@ const cli = read("cli");
 const all = [...assembly, ...host, ...cli];
 const tests = ["test", "test/lib"].flatMap((folder) => read(folder, false));
 
-/** Runtimes by the names of their front doors; and what binds libc. */
-const DOORS = /^host\/(node|deno|bun)\.ts$/;
-/** The host of a process, which the front doors share: `#process`, by the runtime's condition. */
-const PROCESS = /^host\/process\/(node|deno|bun)\.ts$/;
-const BINDINGS = /^host\/syscalls\/(index|koffi|node-ffi|bun|bun-ffi|deno)\.ts$/;
+/** The host of this process, `#process`: whoever needs one asks for it, and gets its runtime's own. */
+const HOST = "host/runtimes/node/adapter.ts";
+const LOADER = "@assemblyscript/loader";
+
+const names = (files: File[]) => files.map(({ path }) => path).sort();
 
 /** Every import that is not allowed, as "from -> to". */
 function forbidden(files: File[], allowed: (to: string, from: string) => boolean): string[] {
   return files.flatMap((file) =>
     file.imports.filter((to) => !allowed(to, file.path)).map((to) => `${file.path} -> ${to}`),
   );
-}
-
-/** The files that `paths` reach. */
-function reach(paths: string[]): Set<string> {
-  const seen = new Set<string>();
-  const visit = (path: string) => {
-    if (seen.has(path)) return;
-    seen.add(path);
-    all.find((file) => file.path === path)?.imports.forEach(visit);
-  };
-  paths.forEach(visit);
-  return seen;
 }
 
 /** The first cycle found, as "a -> b -> a"; null where there is none. */
@@ -129,17 +119,17 @@ const users = (path: string) =>
 
 test("assembly/: one file for each module declares imports, and one makes the core's system calls", () => {
   const declare = assembly.filter((file) => file.code.includes("@external"));
-  assert.equal(declare.map((file) => file.path).sort(), ["assembly/env.ts", "assembly/preview1.ts"]);
+  assert.equal(declare.map((file) => file.path).sort(), ["assembly/env.ts", "assembly/wasi/preview1.ts"]);
   for (const [path, module] of [
     ["assembly/env.ts", "env"],
-    ["assembly/preview1.ts", "wasi_snapshot_preview1"],
+    ["assembly/wasi/preview1.ts", "wasi_snapshot_preview1"],
   ]) {
     const { code } = assembly.find((file) => file.path === path) as File;
     for (const [, name] of code.matchAll(/@external\("(\w+)"/g)) assert.is(name, module, path);
   }
   // sys.ts chooses; run.ts calls, and so does the command, where it does a host's work.
   assert.equal(users("assembly/env.ts"), ["assembly/sys.ts"]);
-  assert.equal(users("assembly/sys.ts"), ["assembly/command/start.ts", "assembly/run.ts"]);
+  assert.equal(users("assembly/sys.ts"), ["assembly/run.ts", "assembly/wasi/start.ts"]);
 });
 
 test("assembly/: what the command is made of, the core does not know", () => {
@@ -151,63 +141,56 @@ test("assembly/: what the command is made of, the core does not know", () => {
   assert.equal(users("assembly/index.ts"), []);
 });
 
-test("host/ imports itself, and of assembly/ only the numbers", () => {
-  assert.equal(
-    forbidden(host, (to) => to.startsWith("host/") || to === "assembly/abi.ts"),
-    [],
-  );
+/**
+ * The rooms of host/, and which of the others each may import. The files beside them (errors, core, validate, …) are
+ * anybody's; `index.ts` and `common.ts`, which make a host of the rooms, are for runtimes/ alone.
+ */
+const ROOMS: Record<string, string[]> = {
+  libc: [],
+  queue: [],
+  source: ["libc"],
+  transfer: ["libc", "queue", "source"],
+  http: ["libc", "queue", "source", "transfer"],
+  register: ["libc", "queue", "source", "transfer", "http"],
+  exit: [],
+  runtimes: ["libc", "queue", "source", "transfer", "exit"],
+};
+
+/** The room of a file of host/: null where it stands beside them. */
+const roomOf = (path: string) => /^host\/([^/]+)\//.exec(path)?.[1] ?? null;
+
+test("host/ imports itself, and of assembly/ only the numbers; each room what stands before it", () => {
+  const allowed = (to: string, from: string) => {
+    const [room, other] = [roomOf(from), roomOf(to)];
+    if (to === "assembly/abi.ts" || to === HOST) return true;
+    if (!to.startsWith("host/") || room === other) return to.startsWith("host/");
+    if (other === null) return room === "runtimes" || !/^host\/(index|common)\.ts$/.test(to);
+    return room === null || ROOMS[room]?.includes(other) === true;
+  };
+  assert.equal(forbidden(host, allowed), []);
+  assert.equal([...new Set(host.map(({ path }) => roomOf(path)))].filter(Boolean).sort(), Object.keys(ROOMS).sort());
 });
 
-test("host/: one file instantiates the core", () => {
-  for (const { path, code, packages } of host) {
-    const boots = packages.includes("@assemblyscript/loader") || /\bWebAssembly\b/.test(code);
-    assert.is(boots, path === "host/core.ts", path);
-  }
+test("host/: only runtimes/ names a runtime", () => {
+  const runtimes = /\b(Deno|Bun)\.(?!dlopen")|["']bun(:\w+)?["']|\bfrom ["'](koffi|node:ffi)["']/;
+  for (const { path, code } of host) if (roomOf(path) !== "runtimes") assert.not.match(code, runtimes, path);
 });
 
-test("host/: one file drives a transfer of the core", () => {
-  const drive = host.filter(({ code }) => /\btransfer_\w/.test(code)).map(({ path }) => path);
-  assert.equal(drive.sort(), ["host/core.ts", "host/transfer/driver.ts"]); // the first declares what there is
+test("host/: one file instantiates the core, and one drives a transfer of it", () => {
+  const boots = host.filter(({ code, packages }) => packages.includes(LOADER) || /\bWebAssembly\b/.test(code));
+  assert.equal(names(boots), ["host/core.ts"]);
+  const drives = host.filter(({ code }) => /\btransfer_\w/.test(code));
+  assert.equal(names(drives), ["host/core.ts", "host/transfer/driver.ts"]); // the first declares what there is
 });
 
-test("host/: nothing behind a front door imports it", () => {
-  assert.equal(
-    forbidden(host, (to) => !DOORS.test(to)),
-    [],
-  );
+test("cli/ imports itself, the package by its name, and of host/ what is nobody else's", () => {
+  const allowed = (to: string) => to.startsWith("cli/") || (to.startsWith("host/") && !/\/index\.ts$/.test(to));
+  assert.equal(forbidden(cli, allowed), []);
 });
 
-test("host/: only the host of a process chooses a binding of libc", () => {
-  assert.equal(
-    forbidden(host, (to, from) => !BINDINGS.test(to) || PROCESS.test(from) || from === "host/syscalls/index.ts"),
-    [],
-  );
-});
-
-test("host/index.ts and host/sendfile.ts name no runtime, nor does what they import", () => {
-  const reached = reach(["host/index.ts", "host/sendfile.ts"]);
-  assert.equal(
-    [...reached].filter((path) => DOORS.test(path) || BINDINGS.test(path)),
-    [],
-  );
-  const runtimes = /\bDeno\b|\bBun\b|["']bun(:\w+)?["']|["']koffi["']|["']node:ffi["']|\bprocess\.(env|versions)\b/;
-  for (const path of [
-    "host/index.ts",
-    "host/sendfile.ts",
-    "host/transfer/transfer.ts",
-    "host/turns.ts",
-    "host/core.ts",
-  ]) {
-    const file = host.find((file) => file.path === path) as File;
-    assert.not.match(file.code, runtimes, path);
-  }
-});
-
-test("cli/ imports itself and host/", () => {
-  assert.equal(
-    forbidden(cli, (to) => to.startsWith("cli/") || to.startsWith("host/")),
-    [],
-  );
+test("no file of the product is longer than 400 lines", () => {
+  const long = all.filter(({ lines }) => lines > 400).map(({ path, lines }) => `${path}: ${lines}`);
+  assert.equal(long, []);
 });
 
 test("test/: every file has its tests from lib/scene.ts, where they are watched", () => {

@@ -7,7 +7,7 @@ import { Writable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { capabilities, type Mode, type Progress, type SendfileOptions, sendfile } from "sendoff";
 import * as assert from "uvu/assert";
-import { sourceOf } from "../host/source.js";
+import { sourceOf } from "../host/source/kinds.js";
 import { pattern, random, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { faultyHost } from "./lib/faulty.js";

@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import type { Socket } from "node:net";
 import { capabilities, type Progress, type SendfileOptions } from "sendoff";
 import * as assert from "uvu/assert";
-import { nameOf } from "../host/syscalls/errno.js";
+import { nameOf } from "../host/libc/errno.js";
 import { pattern, random, same } from "./lib/bytes.js";
 import { failure } from "./lib/failure.js";
 import { type Call, type Errno, type FaultyHost, faultyHost, type Verdict } from "./lib/faulty.js";

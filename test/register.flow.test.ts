@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { Fault } from "../assembly/abi.js";
-import { install } from "../host/pipe.js";
+import { install } from "../host/register/pipe.js";
 import { census } from "./lib/census.js";
 import { until } from "./lib/command.js";
 import { counting } from "./lib/counting.js";
@@ -196,7 +196,7 @@ natively("that the disk is cold is known from one chunk to the next", async () =
 natively("--import: a client in another process gets a large file by the kernel", async () => {
   const fixture = (name: string) => new URL(`../../test/fixtures/${name}`, import.meta.url);
   const program = fileURLToPath(fixture("piping.mjs"));
-  const register = new URL("../host/register.js", import.meta.url).href;
+  const register = new URL("../host/register/index.js", import.meta.url).href;
   const child = spawn(process.execPath, [...RUN, IMPORT, fixture("reads.mjs").href, IMPORT, register, program, big], {
     env: { ...process.env, NODE_NO_WARNINGS: "1", SENDOFF_DEBUG: "", SENDOFF_MODE: "" },
     stdio: ["pipe", "pipe", "inherit"],

@@ -17,8 +17,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { Fault } from "../assembly/abi.js";
-import { copies } from "../host/http/loads.js";
-import { install } from "../host/pipe.js";
+import { install } from "../host/register/pipe.js";
+import { copies } from "../host/register/require-hook.js";
 import { counting } from "./lib/counting.js";
 import { faultyHost } from "./lib/faulty.js";
 import { type Difference, IMPORT, lacks, RUN } from "./lib/runtime.js";
@@ -1025,7 +1025,7 @@ async function run(
 ): Promise<{ stdout: string; stderr: string }> {
   const fixture = (name: string) => fileURLToPath(new URL(`../../test/fixtures/${name}`, import.meta.url));
   const reads = pathToFileURL(fixture("reads.mjs")).href;
-  const register = new URL("../host/register.js", import.meta.url).href;
+  const register = new URL("../host/register/index.js", import.meta.url).href;
   const child = spawn(process.execPath, [...RUN, IMPORT, reads, IMPORT, register, fixture(name), file(served), how], {
     env: { ...process.env, NODE_NO_WARNINGS: "1", SENDOFF_DEBUG: "", SENDOFF_MODE: "", ...env },
   });

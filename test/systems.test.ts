@@ -5,9 +5,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Capabilities } from "sendoff";
 import * as assert from "uvu/assert";
-import { bind, wanted } from "../host/syscalls/bind.js";
-import { load } from "../host/syscalls/libc.js";
-import { type System, systemOf } from "../host/syscalls/system.js";
+import { bind, wanted } from "../host/libc/bind.js";
+import { load } from "../host/libc/libc.js";
+import { type System, systemOf } from "../host/libc/system.js";
 import { runNode } from "./lib/child.js";
 import { tempFolder } from "./lib/files.js";
 import { row, test } from "./lib/scene.js";
@@ -195,7 +195,7 @@ async function elsewhere(platform: string, arch: string): Promise<Capabilities> 
   const lines = `
     Object.defineProperty(process, "platform", { value: ${JSON.stringify(platform)} });
     Object.defineProperty(process, "arch", { value: ${JSON.stringify(arch)} });
-    const { capabilities } = await import(${JSON.stringify(new URL("build/host/node.js", ROOT).href)});
+    const { capabilities } = await import(${JSON.stringify(new URL("build/host/runtimes/node/index.js", ROOT).href)});
     console.log(JSON.stringify(capabilities()));`;
   const { stdout, stderr } = await runNode(["--input-type=module", "-e", lines]);
   assert.ok(stdout !== "", stderr);

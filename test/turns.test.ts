@@ -1,7 +1,7 @@
 // The queue of transfers that wait for the next turn of the event loop.
 
 import * as assert from "uvu/assert";
-import { Turns } from "../host/turns.js";
+import { Turns } from "../host/scheduler.js";
 import { BUILDS } from "./lib/core.js";
 import { test } from "./lib/scene.js";
 

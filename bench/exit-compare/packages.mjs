@@ -5,7 +5,7 @@ import process from "node:process";
 
 const load = {
   async sendoff() {
-    const { onExit } = await import("../../build/host/exit/node.js");
+    const { onExit } = await import("../../build/host/runtimes/node/exit.js");
     return { sync: (fn) => onExit(fn), async: (fn) => onExit(fn), slow: (fn) => onExit(fn, { timeout: 500 }) };
   },
   async "signal-exit"() {

@@ -10,7 +10,7 @@ import { Fault } from "../../assembly/abi.js";
 import { boot } from "../core.js";
 import { say } from "../say.js";
 import { wasm } from "../wasm.js";
-import { type Emitter, type Listener, Others } from "./others.js";
+import { type Emitter, type Listener, Others } from "./foreign.js";
 import type { Runtime, Watcher } from "./runtime.js";
 
 /** A self-kill that has done nothing by then never will. */

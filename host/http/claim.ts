@@ -3,7 +3,7 @@
 import { OutgoingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { isArray } from "../originals.js";
-import { type Queue, queueOf } from "../queue.js";
+import { type Queue, queueOf } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import { announces, type Inner, type Response, renderHeader } from "./message.js";
 

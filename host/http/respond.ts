@@ -2,9 +2,10 @@
 // kept, or the connection ended, is ours.
 
 import { argumentError, isArgumentError, SendfileError } from "../errors.js";
-import { queueOf } from "../queue.js";
+import { queueOf } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
-import { closeAlone, type File, type Source, sourceOf } from "../source.js";
+import { sourceOf } from "../source/kinds.js";
+import { closeAlone, type File, type Source } from "../source/source.js";
 import { aborted } from "../transfer/failure.js";
 import { type Checked, check, type Mode, type SendfileOptions } from "../transfer/options.js";
 import { type Reject, Transfer } from "../transfer/transfer.js";
@@ -12,7 +13,7 @@ import { describe } from "../validate.js";
 import { claim, disclaim, isClaimed } from "./body.js";
 import { claimResponse } from "./claim.js";
 import { isResponse, lengthOf, type Request, type Response, takeHeader } from "./message.js";
-import { lost, watch } from "./pipeline.js";
+import { lost, watch } from "./pipelining.js";
 
 /** As for `sendfile`; header and trailer are the response's own. */
 export type RespondOptions = Omit<SendfileOptions, "header" | "trailer">;

@@ -6,12 +6,12 @@ import { createRequire } from "node:module";
 import { argumentError } from "../errors.js";
 import type { Shared } from "../shared.js";
 import { callable, describe, object } from "../validate.js";
-import { inside, whereabouts } from "./inside.js";
 import type { Request, Response } from "./message.js";
 import { negotiate } from "./negotiate.js";
-import { bodies } from "./send.js";
-import type { Send, SendStream } from "./sendstream.js";
+import { bodies } from "./send/send.js";
+import type { Send, SendStream } from "./send/stream.js";
 import { wholeSuffix } from "./suffix.js";
+import { inside, whereabouts } from "./within.js";
 
 /** Those of `send` (in its documentation), and these. */
 export interface StaticOptions {

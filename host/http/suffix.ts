@@ -1,7 +1,7 @@
 // A suffix range that is longer than the file is all of it (RFC 9110, section 14.1.2). `send` takes it for one that
 // can't be satisfied, so it is told of the same range in other words.
 
-import type { SendStream } from "./sendstream.js";
+import type { SendStream } from "./send/stream.js";
 
 const SUFFIX = /([=,]\s*)-\s*(\d+)(?=\s*(?:,|$))/g;
 

@@ -1,8 +1,8 @@
 // What a copy carries: bytes of the header, of the file and of the trailer, as the core wants them.
 
 import { Way } from "../../assembly/abi.js";
-import type { Queue } from "../queue.js";
-import type { Source } from "../source.js";
+import type { Queue } from "../queue/queue.js";
+import type { Source } from "../source/source.js";
 import { MAX } from "../validate.js";
 import type { Driver } from "./driver.js";
 import type { Checked } from "./options.js";

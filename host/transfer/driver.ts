@@ -4,9 +4,9 @@
 import { Action, type Fault, Flag, Way } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import { SendfileError } from "../errors.js";
-import type { Queue } from "../queue.js";
+import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
-import { boundNotSent } from "./notsent.js";
+import { boundNotSent } from "./not-sent-lowat.js";
 
 /** The most bytes that can be told at once: the core takes 32 bits. */
 const MOST = 0x7fffffff;

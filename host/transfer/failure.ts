@@ -2,9 +2,9 @@
 
 import { Fault } from "../../assembly/abi.js";
 import { codeOf, SendfileError, type SendfileErrorCode, WORDS } from "../errors.js";
-import type { Queue } from "../queue.js";
-import type { Syscalls } from "../syscalls/contract.js";
-import { nameOf } from "../syscalls/errno.js";
+import { nameOf } from "../libc/errno.js";
+import type { Syscalls } from "../libc/syscalls.js";
+import type { Queue } from "../queue/queue.js";
 import type { Driver } from "./driver.js";
 
 export function aborted(signal: AbortSignal, sent: number): SendfileError {

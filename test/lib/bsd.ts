@@ -8,9 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createHost, type Host } from "../../host/index.js";
-import type { Syscalls } from "../../host/syscalls/contract.js";
-import { openSyscalls } from "../../host/syscalls/index.js";
-import { type System, systemOf } from "../../host/syscalls/system.js";
+import type { Syscalls } from "../../host/libc/syscalls.js";
+import { type System, systemOf } from "../../host/libc/system.js";
+import { openSyscalls } from "../../host/runtimes/node/ffi.js";
 import type { Mode } from "../../host/transfer/options.js";
 
 export type Name = "darwin" | "freebsd";

@@ -6,7 +6,7 @@ import * as net from "node:net";
 import { join } from "node:path";
 import * as tls from "node:tls";
 import { host } from "#process";
-import type { Conn } from "../../host/deno/globals.js";
+import type { Conn } from "../../host/runtimes/deno/globals.js";
 import { certificate } from "./certificate.js";
 import { tempFolder } from "./files.js";
 import type { Line, LineOptions } from "./line.js";

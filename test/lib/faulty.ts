@@ -5,8 +5,8 @@ import { constants } from "node:os";
 import { adapter } from "#process";
 import type { Memory } from "../../host/core.js";
 import { createHost, type Host } from "../../host/index.js";
-import type { Syscalls } from "../../host/syscalls/contract.js";
-import { sort } from "../../host/syscalls/errno.js";
+import { sort } from "../../host/libc/errno.js";
+import type { Syscalls } from "../../host/libc/syscalls.js";
 import type { Mode } from "../../host/transfer/options.js";
 
 export type Errno = keyof typeof constants.errno;

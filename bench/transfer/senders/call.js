@@ -6,14 +6,14 @@
 import { openSync, readFileSync } from "node:fs";
 import { Action, Flag } from "../../../build/assembly/abi.js";
 import { boot } from "../../../build/host/core.js";
-import { openLibc } from "../../../build/host/syscalls/index.js";
-import { linux } from "../../../build/host/syscalls/linux.js";
+import { linux } from "../../../build/host/libc/linux.js";
+import { openLibc } from "../../../build/host/runtimes/node/ffi.js";
 import { median } from "../../lib/numbers.js";
 
 const BATCHES = 21;
 const CALLS = 10_000;
 
-/** @type {import("../../../build/host/syscalls/contract.js").Syscalls} */
+/** @type {import("../../../build/host/libc/syscalls.js").Syscalls} */
 let sys;
 const core = boot(readFileSync(new URL("../../../build/core.wasm", import.meta.url)), {
   sendfile: (out, file, offset, count) => sys.sendfile(out, file, offset, count),

@@ -10,7 +10,7 @@
 import { createReadStream, openSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { capabilities, sendfile } from "../../../build/host/node.js";
+import { capabilities, sendfile } from "../../../build/host/runtimes/node/index.js";
 import { memory } from "./memory.js";
 
 const { file, clients, times, warm, held, stalled, long, highWaterMark } = JSON.parse(process.argv[2]);

@@ -9,8 +9,8 @@
 import { readFileSync } from "node:fs";
 import { Fault } from "../../../build/assembly/abi.js";
 import { createHost } from "../../../build/host/index.js";
-import { openLibc } from "../../../build/host/syscalls/index.js";
-import { linux } from "../../../build/host/syscalls/linux.js";
+import { linux } from "../../../build/host/libc/linux.js";
+import { openLibc } from "../../../build/host/runtimes/node/ffi.js";
 import { entry } from "../../lib/ours.js";
 import { serve } from "./serve.js";
 

@@ -6,7 +6,7 @@
 import { createReadStream } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { capabilities, sendfile } from "../../../build/host/node.js";
+import { capabilities, sendfile } from "../../../build/host/runtimes/node/index.js";
 import { memory } from "./memory.js";
 
 const { file, clients, highWaterMark } = JSON.parse(process.argv[2]);

@@ -8,8 +8,8 @@ import { openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { Action, Fault, Flag } from "../../../build/assembly/abi.js";
 import { boot } from "../../../build/host/core.js";
-import { openLibc } from "../../../build/host/syscalls/index.js";
-import { linux } from "../../../build/host/syscalls/linux.js";
+import { linux } from "../../../build/host/libc/linux.js";
+import { openLibc } from "../../../build/host/runtimes/node/ffi.js";
 import { median } from "../../lib/numbers.js";
 
 /** The receiver answers one byte for so many, so each batch is filled up to it. */
@@ -22,7 +22,7 @@ const ways = { send: open(small), sendfile: open(large) };
 
 /** @param {string} module */
 function open(module) {
-  /** @type {import("../../../build/host/syscalls/contract.js").Syscalls} */
+  /** @type {import("../../../build/host/libc/syscalls.js").Syscalls} */
   let sys;
   const core = boot(readFileSync(module), {
     sendfile: (out, fd, offset, count) => sys.sendfile(out, fd, offset, count),

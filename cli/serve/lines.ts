@@ -1,0 +1,145 @@
+// Lines on stdout, for as long as that takes: what can't be written waits and is tried again, and what can't wait is
+// lost, counted, and told of.
+
+import fs from "node:fs";
+import { say } from "../../host/say.js";
+
+/** As much as a pipe takes in one piece (PIPE_BUF): the lines of several processes stay whole. */
+const PIECE = 4096;
+/** Bytes that wait for a reader who is too slow, or for room on the disk. */
+const WAITING = 4 << 20;
+/** When what could not be written is tried again, in ms. */
+const RETRY = 1000;
+/** How long the end waits for what is under way, in ms. */
+const LAST = 1000;
+
+/** Writes some, and tells how much of it, and why not the rest. Throws nothing, and calls back after it has returned. */
+type Sink = (piece: string, done: (error: Error | null, bytes: number) => void) => void;
+
+export class Lines {
+  readonly #sink: Sink = isFile(1) ? toFile : toStream();
+  #lines: string[] = [];
+  /** Bytes of the lines. */
+  #waiting = 0;
+  /** What is being written: some of the lines, or what is left of them. */
+  #piece = "";
+  /** A piece is under way, or will be tried again. */
+  #writing = false;
+  /** Why the last write failed. */
+  #failure: Error | null = null;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #lost = 0;
+  /** Why they are lost. */
+  #why = "";
+  /** Called when nothing is under way. */
+  #idle = () => {};
+
+  /** `line` is ASCII, with its end. */
+  write(line: string): void {
+    // Once lines are lost, all are until those before them have been written: so there is one gap, and one word about it.
+    if (this.#lost > 0 || this.#waiting > WAITING) return this.#lose(1);
+    this.#lines.push(line);
+    this.#waiting += line.length;
+    if (!this.#writing) this.#next();
+  }
+
+  /** The process ends: what can't be written now is lost. */
+  async end(): Promise<void> {
+    const idle = new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+    const late = setTimeout(this.#idle, LAST);
+    if (!this.#writing) this.#idle();
+    else if (this.#failure !== null) {
+      clearTimeout(this.#retry);
+      this.#next();
+    }
+    await idle;
+    clearTimeout(late);
+    const left = `${this.#piece}${this.#lines.join("")}`.split("\n").length - 1;
+    if (left > 0) this.#lose(left);
+    if (this.#lost > 0) say(this.#loss());
+  }
+
+  #lose(lines: number): void {
+    if (this.#lost === 0) this.#why = this.#failure?.message ?? "its reader is too slow";
+    this.#lost += lines;
+  }
+
+  #loss(): string {
+    return `sendoff: lines of the log that are lost: ${this.#lost} (${this.#why})`;
+  }
+
+  /** One write at a time: a stream would join two that wait. */
+  readonly #next = (): void => {
+    if (this.#piece === "") this.#piece = this.#take();
+    this.#writing = this.#piece !== "";
+    if (this.#writing) this.#sink(this.#piece, this.#written);
+    else this.#idle();
+  };
+
+  readonly #written = (error: Error | null, bytes: number): void => {
+    this.#piece = this.#piece.slice(bytes);
+    if (error !== null) {
+      if (this.#failure === null) say(`sendoff: the log can't be written (${error.message}): tried again every second`);
+      this.#failure = error;
+      this.#retry = setTimeout(this.#next, RETRY).unref();
+      this.#idle();
+      return;
+    }
+    if (this.#failure !== null) say("sendoff: the log is written again");
+    this.#failure = null;
+    this.#next();
+  };
+
+  #take(): string {
+    if (this.#lines.length === 0 && this.#lost > 0) {
+      const loss = this.#loss();
+      this.#lost = 0;
+      say(loss);
+      return `# ${loss}\n`; // programs that read logs skip such a line
+    }
+    let piece = "";
+    let i = 0;
+    for (const line of this.#lines) {
+      if (i > 0 && piece.length + line.length > PIECE) break;
+      piece += line;
+      i++;
+    }
+    this.#lines.splice(0, i);
+    this.#waiting -= piece.length;
+    return piece;
+  }
+}
+
+function isFile(fd: number): boolean {
+  try {
+    return fs.fstatSync(fd).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** Not by process.stdout, which takes a short write, as on a disk that has just become full, for a whole one. */
+const toFile: Sink = (piece, done) => {
+  let bytes = 0;
+  let error: Error | null = null;
+  try {
+    while (bytes < piece.length) bytes += fs.writeSync(1, piece.slice(bytes));
+  } catch (thrown) {
+    error = thrown as Error;
+  }
+  queueMicrotask(() => done(error, bytes));
+};
+
+function toStream(): Sink {
+  const { stdout } = process;
+  stdout.on("error", () => {}); // its write is told of it
+  return (piece, done) => {
+    try {
+      stdout.write(piece, (error) => done(error ?? null, error ? 0 : piece.length));
+    } catch (error) {
+      queueMicrotask(() => done(error as Error, 0)); // Deno throws it
+    }
+  };
+}

@@ -1,0 +1,156 @@
+// What `sendoff serve` answers: files by serveStatic, folders by a page of their own, and the rest by an error.
+
+import fs from "node:fs/promises";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
+import { join, relative, sep } from "node:path";
+import { serveStatic } from "sendoff/http";
+import { inside } from "../../host/http/within.js";
+import { say } from "../../host/say.js";
+import { FILES, Listings, versionOf } from "./listing.js";
+import { escaped } from "./log.js";
+import { errorPage, HEADERS, orderOf } from "./page.js";
+import { Pages } from "./pages.js";
+
+export interface SiteOptions {
+  /** A real path. */
+  root: string;
+  listing: boolean;
+  dotfiles: boolean;
+  precompressed: boolean;
+  /** Seconds. */
+  cache: number;
+}
+
+type Failure = Partial<NodeJS.ErrnoException> & { statusCode?: number; headers?: Record<string, string> };
+
+/** Node's codes of what is the request's fault, or no fault at all; anything else is 500. */
+const STATUS: { readonly [code: string]: number } = {
+  EACCES: 403,
+  EPERM: 403,
+  ELOOP: 404,
+  ENAMETOOLONG: 404,
+  ENOENT: 404,
+  ENOTDIR: 404,
+};
+
+/** How often a client that may be gone is sent a byte, in ms, while its page is made. */
+const PROBE = 200;
+
+/** `listed` is what listings are read from. */
+export function site(options: SiteOptions, listed = FILES): (req: IncomingMessage, res: ServerResponse) => void {
+  const pages = new Pages(new Listings(options.root, options.dotfiles, listed));
+  const files = serveStatic(options.root, {
+    dotfiles: options.dotfiles ? "allow" : "ignore",
+    fallthrough: false, // errors are told, with their status
+    maxAge: options.cache * 1000,
+    precompressed: options.precompressed,
+    redirect: false, // to a folder only where it is in the root
+    symlinks: "inside",
+  });
+  return (req, res) => {
+    const target = originForm(req.url ?? "");
+    if (target === null) return fail(req, res, { statusCode: 400 });
+    req.url = target;
+    files(req, res, (thrown) => {
+      const error = thrown as Failure;
+      if (error.statusCode !== 404) return fail(req, res, error);
+      folder(req, res, target, options, pages).catch((error: Failure) => fail(req, res, error));
+    });
+  };
+}
+
+/** Path and query, with one slash before them: what is left of `http://host/path` and of `//host/path`. */
+function originForm(url: string): string | null {
+  const path = url.replace(/^https?:\/\/[^/?#]*/i, "").replace(/^[/]+/, "/");
+  if (path === "" || path.startsWith("?")) return url === path ? null : `/${path}`;
+  return path.startsWith("/") ? path : null;
+}
+
+/** Answers where the target is a folder; throws where it is none. The path was decoded by `send` already, without an error. */
+async function folder(
+  req: IncomingMessage,
+  res: ServerResponse,
+  target: string,
+  options: SiteOptions,
+  pages: Pages,
+): Promise<void> {
+  const { root, dotfiles } = options;
+  const [path = "", query] = target.split(/\?(.*)/s);
+  const asked = join(root, decodeURIComponent(path));
+  const names = relative(root, asked)
+    .split(sep)
+    .filter((name) => name !== "");
+  if (!dotfiles && names.some((name) => name.startsWith("."))) throw notFound();
+  const real = await fs.realpath(asked);
+  if (!inside(root, real)) throw notFound();
+  const stat = await fs.stat(real, { bigint: true });
+  if (!stat.isDirectory()) throw notFound();
+
+  if (!path.endsWith("/")) {
+    // From what was decoded: nothing that a browser could take for another host is left in it.
+    const location = `/${names.map((name) => `${encodeURIComponent(name)}/`).join("")}`;
+    res.setHeader("Location", query === undefined ? location : `${location}?${query.replace(/[^\x21-\x7e]/g, "")}`);
+    return answer(req, res, 301, Buffer.from(errorPage(301, STATUS_CODES[301] as string)));
+  }
+  if (!options.listing || (await hasIndex(real))) throw notFound();
+  const { order, page } = orderOf(new URLSearchParams(query));
+  res.setHeader("Cache-Control", "no-cache");
+  const body = await whileWaiting(req, res, (signal) =>
+    pages.get({ folder: real, version: versionOf(stat), names }, order, page, signal),
+  );
+  if (body !== null) answer(req, res, 200, body);
+}
+
+/** Whether there is an index, which was not answered with: a FIFO, say, or a link out of the root. */
+async function hasIndex(folder: string): Promise<boolean> {
+  const index = await fs.lstat(join(folder, "index.html")).catch(() => null);
+  return index !== null && !index.isDirectory();
+}
+
+/** What `work` makes for the client; null where that goes away meanwhile, and the signal aborts. */
+async function whileWaiting<T>(
+  req: IncomingMessage,
+  res: ServerResponse,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T | null> {
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  res.once("close", leave);
+  if (res.destroyed) leave(); // before it was listened for
+  // A client that has closed its side may still wait (nc -N), or be gone. Only its system can tell: it answers bytes for
+  // one that is gone by a reset, and the next write fails.
+  const probe = setInterval(() => {
+    if (!req.socket.readableEnded) return;
+    if (!res.headersSent) res.writeHead(200, HEADERS);
+    res.write("\n");
+  }, PROBE);
+  try {
+    return await work(gone.signal);
+  } catch (error) {
+    if (gone.signal.aborted) return null;
+    throw error;
+  } finally {
+    clearInterval(probe);
+    res.off("close", leave);
+  }
+}
+
+function notFound(): Failure {
+  return Object.assign(new Error("not found"), { statusCode: 404 });
+}
+
+function fail(req: IncomingMessage, res: ServerResponse, { statusCode, code, message, headers }: Failure): void {
+  if (res.headersSent) return void res.destroy();
+  let status = statusCode ?? 500;
+  if (status === 500) status = STATUS[code ?? ""] ?? 500;
+  if (status === 500) say(`sendoff: "${escaped(req.url ?? "")}": ${escaped(`${code ?? ""} ${message}`)}`);
+  // What was meant for the file; 416 brings its own.
+  for (const name of res.getHeaderNames()) if (name !== "connection") res.removeHeader(name);
+  for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);
+  answer(req, res, status, Buffer.from(errorPage(status, STATUS_CODES[status] ?? "Error")));
+}
+
+function answer(req: IncomingMessage, res: ServerResponse, status: number, body: Buffer): void {
+  if (!res.headersSent) res.writeHead(status, { ...HEADERS, "Content-Length": body.length });
+  res.end(req.method === "HEAD" ? undefined : body);
+}

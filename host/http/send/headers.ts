@@ -1,0 +1,77 @@
+// The headers that `send` has made for a file, to be said again as long as the file is the same. Without a range or a
+// condition in the request they depend on nothing but the file's size and time, and on `send`'s settings; the type,
+// which depends on its name and on what the program has defined, is `send`'s to say each time.
+
+import type { Stats } from "node:fs";
+import { OutgoingMessage } from "node:http";
+import { SafeMap } from "../../originals.js";
+import type { SendStream } from "./stream.js";
+
+/** In `send`'s order; Content-Type and Content-Length follow. */
+const NAMES = ["Accept-Ranges", "Cache-Control", "Last-Modified", "ETag"] as const;
+
+const SETTINGS = ["_acceptRanges", "_cacheControl", "_etag", "_immutable", "_lastModified", "_maxage"] as const;
+type Setting = (typeof SETTINGS)[number];
+
+interface Known {
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly settings: readonly unknown[];
+  readonly values: readonly (string | undefined)[];
+}
+
+/** How many files are remembered; then it begins anew. */
+const MOST = 10_000;
+
+export class Memo {
+  readonly #known = new SafeMap<string, Known>();
+
+  /** Sets the headers for a file that is as it was; false where `send` has to make them. */
+  say(stream: SendStream, path: string, { size, mtimeMs }: Stats): boolean {
+    const known = this.#known.get(path);
+    if (known === undefined || known.size !== size || known.mtimeMs !== mtimeMs) return false;
+    for (let i = 0; i < SETTINGS.length; i++) {
+      if (stream[SETTINGS[i] as Setting] !== known.settings[i]) return false;
+    }
+    for (let i = 0; i < NAMES.length; i++) {
+      const value = known.values[i];
+      if (value !== undefined) stream.res.setHeader(NAMES[i] as string, value);
+    }
+    stream.type(path);
+    stream.res.setHeader("Content-Length", size);
+    return true;
+  }
+
+  /** What `send` has just set. */
+  keep(stream: SendStream, path: string, { size, mtimeMs }: Stats): void {
+    if (this.#known.size >= MOST) this.#known.clear();
+    const settings: unknown[] = [];
+    const values: (string | undefined)[] = [];
+    for (let i = 0; i < SETTINGS.length; i++) settings[i] = stream[SETTINGS[i] as Setting];
+    for (let i = 0; i < NAMES.length; i++) values[i] = stream.res.getHeader(NAMES[i] as string) as string | undefined;
+    this.#known.set(path, { size, mtimeMs, settings, values });
+  }
+}
+
+/** Of the request: each can make the answer one without a body. */
+export const CONDITIONS = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"] as const;
+
+/** Those of `send`'s methods that have a say in the headers. */
+export type Own = Pick<SendStream, "setHeader" | "type" | "isConditionalGET">;
+
+// As they were when this was loaded: whoever replaced them since may say something else to each client.
+const { setHeader: set, getHeader: get } = OutgoingMessage.prototype;
+
+/** Whether `send` would tell everybody the same who asks like this, and nobody else has a say in it. */
+export function plain(stream: SendStream, { setHeader, type, isConditionalGET }: Own): boolean {
+  const { req, res, options } = stream;
+  if (res.headersSent || options.start !== undefined || options.end !== undefined) return false;
+  if (res.setHeader !== set || res.getHeader !== get || stream.listenerCount("headers") > 0) return false;
+  if (stream.setHeader !== setHeader || stream.type !== type || stream.isConditionalGET !== isConditionalGET)
+    return false;
+  if (req.headers.range !== undefined || res.getHeader("Content-Type") !== undefined) return false;
+  for (let i = 0; i < CONDITIONS.length; i++) if (req.headers[CONDITIONS[i] as string] !== undefined) return false;
+  for (let i = 0; i < SETTINGS.length; i++) if (stream[SETTINGS[i] as Setting] === undefined) return false;
+  for (let i = 0; i < NAMES.length; i++) if (res.getHeader(NAMES[i] as string) !== undefined) return false;
+  return true;
+}

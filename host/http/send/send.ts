@@ -1,0 +1,217 @@
+// The `send` package, and how its bodies leave. All that comes before the body (ranges, ETag, conditional
+// requests, dotfiles, traversal, directories, its events) is send's own work.
+
+import type { ReadStream, Stats } from "node:fs";
+import { closeFd, warn } from "../../close.js";
+import { argumentError } from "../../errors.js";
+import { setImmediate } from "../../originals.js";
+import type { Shared } from "../../shared.js";
+import { PathSource } from "../../source/fd.js";
+import { unchanged } from "../../source/unchanged.js";
+import { describe } from "../../validate.js";
+import { bypassBlocker } from "../claim.js";
+import { lengthOf } from "../message.js";
+import { watch } from "../pipelining.js";
+import { Body, rangeOf } from "../respond.js";
+import { CONDITIONS, Memo, type Own, plain } from "./headers.js";
+import type { ReadOptions, Send, SendStream } from "./stream.js";
+
+/** What fs.createReadStream, which `send` hands its own options to, would do something else for. */
+const FOREIGN = ["fd", "fs", "encoding", "signal", "flags", "autoClose", "emitClose"];
+
+const STATE = Symbol("sendoff.state");
+
+/** What is known of a stream's file. */
+interface State {
+  /** How large it was when its headers were made. */
+  size: number | undefined;
+  /** It was opened before its headers were made, and is no body yet. */
+  held: Held | null;
+  /** The headers that are being made are the same for everybody. */
+  stat: Stats | null;
+}
+
+interface Held {
+  readonly path: string;
+  readonly fd: number;
+  /** To be sent from there alone; else `send` may as well open it anew. */
+  readonly only: boolean;
+}
+
+function stateOf(stream: SendStream & { [STATE]?: State }): State {
+  return (stream[STATE] ??= { size: undefined, held: null, stat: null });
+}
+
+/** `sendFile`, `send` and `stream` as they are to be called instead of those of `proto`. */
+export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream"> & Own) {
+  const { sendFile, send, stream } = proto;
+  const { opener } = shared;
+  const memo = new Memo();
+
+  const hold = (stream: SendStream, path: string, fd: number, only: boolean): (() => void) => {
+    const state = stateOf(stream);
+    const held = { path, fd, only };
+    state.held = held;
+    return () => {
+      if (state.held !== held) return;
+      state.held = null;
+      closeFd(fd);
+    };
+  };
+
+  /**
+   * The body: `count` bytes from `start`; `options` are the stream's own, or `send`'s copy of them. With `stat` nobody
+   * here can have changed the file since it was asked.
+   */
+  const leave = (
+    self: SendStream,
+    path: string,
+    options: SendStream["options"],
+    start: number,
+    count: number,
+    stat?: Stats,
+  ): void => {
+    const { req, res } = self;
+    const state = stateOf(self);
+    const file = state.held?.path === path ? state.held : null; // not where this is a sibling of it
+    if (file?.only && count === 0) return void res.end();
+    const old =
+      !file?.only &&
+      (shared.sys === null ||
+        shared.auto === "copy" ||
+        !(count > 0) ||
+        !unchanged() ||
+        (self.listenerCount("stream") > 0 && !self.listeners("stream").every(takesNothing)) ||
+        FOREIGN.some((name) => options[name] !== undefined) ||
+        // Behind others in its pipeline `send` would never close the file of a client that goes away.
+        (res.socket !== null && bypassBlocker(res) !== null));
+    if (old) {
+      self.once("stream", (body: ReadStream) =>
+        body.once(
+          "close",
+          watch(req, res, () => body.destroy()),
+        ),
+      );
+      return stream.call(self, path, { ...options, start, end: Math.max(start, start + count - 1) });
+    }
+
+    // Express listens, to know that a body has begun: it asks for no stream, and there is none.
+    self.emit("stream");
+    if (file !== null) state.held = null;
+    new Body(
+      shared,
+      req,
+      res,
+      new PathSource(path, file === null ? {} : { fd: file.fd, stat }),
+      rangeOf(start, count, shared.auto, state.size),
+      () => apart(() => self.emit("end")),
+      (error, complete) => {
+        if (complete) {
+          // Nothing is wrong with the answer: who is told of an error would end its connection.
+          warn(error);
+          return apart(() => self.emit("end"));
+        }
+        // A peer that has gone is no news; and there is nobody to tell what the header can't say any more.
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === "ERR_SENDFILE_CLOSED" && (res.destroyed || !res.headersSent)) return;
+        if (res.headersSent && self.listenerCount("error") === 0) return;
+        // Where the process is ending, another one may answer.
+        const ending = !res.headersSent && code === "ERR_SENDFILE_ABORTED";
+        apart(() => (ending ? self.error(503, error) : self.onStatError(error)));
+      },
+    ).open();
+  };
+
+  const ours = {
+    sendFile(this: SendStream, path: string): void {
+      const able = shared.auto !== "copy" && unchanged() && bypassBlocker(this.res) === null;
+      // What may well have no body is not opened, as `send` would not open it.
+      const opened = able && !bodiless(this.req) ? opener.open(path) : null;
+      const stat = opened?.stat ?? (able ? opener.stat(path) : null);
+      if (stat === null || !stat.isFile()) return sendFile.call(this, path);
+      // Who listens is told in a later turn, as by fs.stat().
+      setImmediate(() => {
+        const close = opened === null ? () => {} : hold(this, path, opened.fd, false);
+        try {
+          this.emit("file", path, stat);
+          this.send(path, stat);
+        } finally {
+          close(); // 404, 416
+        }
+      });
+    },
+
+    send(this: SendStream, path: string, stat: Stats): void {
+      const state = stateOf(this);
+      state.size = stat.size;
+      if (stat.isFile()) opener.met(path, stat);
+      const alike = this.stream === ours.stream && plain(this, proto);
+      if (!alike || !memo.say(this, path, stat)) {
+        state.stat = alike ? stat : null;
+        return send.call(this, path, stat);
+      }
+      if (this.req.method === "HEAD") this.res.end();
+      else leave(this, path, this.options, 0, stat.size, stat);
+    },
+
+    stream(this: SendStream, path: string, options: ReadOptions): void {
+      const state = stateOf(this);
+      if (state.stat !== null) memo.keep(this, path, state.stat);
+      state.stat = null;
+      const count = lengthOf(this.res);
+      if (count === null || Number.isNaN(count)) return stream.call(this, path, options); // somebody would not have it set
+      leave(this, path, options, options.start, count);
+    },
+
+    /** Has the body come from a file that is open already; returns how to close it where nothing became of that. */
+    from: (stream: SendStream, path: string, fd: number) => hold(stream, path, fd, true),
+  };
+  return ours;
+}
+
+/** Whether a request is answered by its headers alone, or may be. */
+function bodiless({ method, headers }: SendStream["req"]): boolean {
+  return method === "HEAD" || CONDITIONS.some((name) => headers[name] !== undefined);
+}
+
+/** Whether a listener can't see what it is called with: by its text, since rest parameters and `arguments` count as none. */
+function takesNothing(listener: (...args: never[]) => unknown): boolean {
+  const text = Function.prototype.toString.call(listener);
+  return listener.length === 0 && NOTHING.test(text) && !text.includes("arguments");
+}
+const NOTHING = /^(async\s+)?(function\b[^(]*|[\w$]+\s*)?\(\s*\)/;
+
+/** What a listener throws is uncaught, as that of any event: it is no failure of the transfer that it was told of. */
+function apart(tell: () => void): void {
+  try {
+    tell();
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
+}
+
+/** The class behind a copy of `send`, known by what it has. */
+function protoOf(send: Send): SendStream {
+  try {
+    const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} }, "/")) as SendStream;
+    const used = [proto.sendFile, proto.send, proto.stream];
+    if (used.every((method) => typeof method === "function")) return proto;
+  } catch {} // what it throws says less
+  throw argumentError(TypeError, `send must be the export of the package 'send' (got ${describe(send)})`);
+}
+
+/** See the public docstring in http.ts. */
+export function accelerate(shared: Shared, send: Send): () => void {
+  const proto = protoOf(send);
+  const before = { sendFile: proto.sendFile, send: proto.send, stream: proto.stream };
+  const { setHeader, type, isConditionalGET } = proto;
+  const ours = bodies(shared, { ...before, setHeader, type, isConditionalGET });
+  const after = { sendFile: ours.sendFile, send: ours.send, stream: ours.stream };
+  Object.assign(proto, after);
+  return () => {
+    const last = proto.sendFile === after.sendFile && proto.send === after.send && proto.stream === after.stream;
+    if (last) Object.assign(proto, before);
+  };
+}

@@ -1,0 +1,43 @@
+// What is used of the package `send`: the stream that it makes of a request, by its own names.
+
+import type { EventEmitter } from "node:events";
+import type { Stats } from "node:fs";
+import type { Request, Response } from "../message.js";
+
+/** What is used of send's SendStream. */
+export interface SendStream extends EventEmitter {
+  path: string;
+  req: Request;
+  res: Response;
+  options: { readonly [option: string]: unknown };
+  readonly _acceptRanges?: boolean;
+  readonly _cacheControl?: boolean;
+  readonly _etag?: boolean;
+  readonly _immutable?: boolean;
+  readonly _lastModified?: boolean;
+  readonly _maxage?: number;
+  pipe(res: Response): Response;
+  /** Headers for a file that was found, then `stream`. */
+  send(path: string, stat: Stats): void;
+  /** Looks what is at `path`, then `send`. */
+  sendFile(path: string): void;
+  /** The body: bytes `start` to `end` of the file, both included. */
+  stream(path: string, options: ReadOptions): void;
+  /** Sets what says how the file may be kept. */
+  setHeader(path: string, stat: Stats): void;
+  /** Sets Content-Type. */
+  type(path: string): void;
+  /** Whether the request has a condition. */
+  isConditionalGET(): unknown;
+  error(status: number, error?: Error): void;
+  onStatError(error: Error): void;
+}
+
+export interface ReadOptions {
+  start: number;
+  end: number;
+  [option: string]: unknown;
+}
+
+/** The package's export. */
+export type Send = (req: Request, path: string, options?: object) => SendStream;

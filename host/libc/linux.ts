@@ -1,0 +1,176 @@
+// The core's imports, and the few other calls a host needs, over Linux's libc.
+
+import * as fs from "node:fs";
+import { constants } from "node:os";
+import { Fault } from "../../assembly/abi.js";
+import { closeFd } from "../close.js";
+import type { Memory } from "../core.js";
+import { sort } from "./errno.js";
+import type { Libc } from "./libc.js";
+import type { Syscalls } from "./syscalls.js";
+
+const RWF_NOWAIT = 8;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_DONTWAIT = 0x40;
+const MSG_MORE = 0x8000;
+const SOL_SOCKET = 1;
+const SO_TYPE = 3;
+const SOCK_STREAM = 1;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
+const TCP_NOTSENT_LOWAT = 25;
+const AT_FDCWD = -100;
+const O_NONBLOCK = 0x800;
+const O_CLOEXEC = 0x80000;
+const O_PATH = 0x200000;
+const RESOLVE_CACHED = 0x20;
+const PATH_MAX = 4096;
+/** As io_uring opens a file before it gives the work to a thread. */
+const READ = O_NONBLOCK | O_CLOEXEC;
+const LOOK = O_PATH | O_CLOEXEC;
+
+/*
+ * The frame: arguments of one call at a time, in linear memory.
+ * ┌────────────┬───────────────────────┬────────────┬─────────────┐
+ * │ 0: off_t   │ 8: iovec (base, len)  │ 24: optval │ 28: optlen  │ 32: open_how (flags, mode, resolve), 24 bytes
+ * └────────────┴───────────────────────┴────────────┴─────────────┘
+ * A path lies before it, in what is scratch between two runs. Below are the places in words of 32 bits.
+ */
+const OFFSET = 0;
+const IOVEC = 2;
+const OPTVAL = 6;
+const OPTLEN = 7;
+const HOW = 8;
+const FRAME_WORDS = 14;
+
+/** Whether the administrator has set TCP_NOTSENT_LOWAT for all sockets, which none of them tells. */
+function limited(): boolean {
+  try {
+    return fs.readFileSync("/proc/sys/net/ipv4/tcp_notsent_lowat", "latin1") !== "4294967295\n";
+  } catch {
+    return true; // there is no such option, or nobody is to know
+  }
+}
+
+/**
+ * The system's calls by a Linux libc; `frame` is where the core's memory has 64 bytes for their arguments. Where
+ * `isLimited` says so no socket's TCP_NOTSENT_LOWAT is touched.
+ */
+export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () => boolean = limited): Syscalls {
+  // Memory may grow when a transfer is opened: its old views are empty then.
+  let words = new Uint32Array();
+  const frameWords = () => (words.length > 0 ? words : (words = new Uint32Array(memory.buffer, frame, FRAME_WORDS)));
+  /** The address of a place in the frame. */
+  const at = (word: number) => frame + 4 * word;
+  /** A 64-bit number in two words, the lower one first, as on every system that the bindings know. */
+  const put = (word: number, value: number) => {
+    words[word] = value; // modulo 2^32
+    words[word + 1] = value / 2 ** 32;
+  };
+
+  const answer = (n: number, syscall: string): number => {
+    if (n >= 0) return n;
+    sys.errno = libc.errno();
+    sys.syscall = syscall;
+    return -sort(sys.errno);
+  };
+
+  const option = (fd: number, level: number, name: number): number => {
+    frameWords()[OPTLEN] = 4;
+    if (libc.getsockopt(fd, level, name, at(OPTVAL), at(OPTLEN)) < 0) return -1;
+    return words[OPTVAL] as number;
+  };
+
+  /** What `isLimited` said; null where nobody had to ask. */
+  let everywhere: boolean | null = null;
+
+  const sys: Syscalls = {
+    libc,
+    errno: 0,
+    syscall: "",
+
+    sendfile(out, file, offset, count) {
+      frameWords();
+      put(OFFSET, offset);
+      return answer(libc.sendfile(out, file, frame, count), "sendfile");
+    },
+
+    read(file, ptr, offset, count) {
+      frameWords();
+      put(IOVEC, libc.base + ptr);
+      put(IOVEC + 2, count);
+      const n = answer(libc.preadv2(file, at(IOVEC), 1, offset, RWF_NOWAIT), "preadv2");
+      return n === -Fault.Closed ? -Fault.System : n; // EBADF of a file says nothing about the peer
+    },
+
+    send(out, ptr, count, more) {
+      const flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more === 0 ? 0 : MSG_MORE);
+      return answer(libc.send(out, ptr, count, flags), "send");
+    },
+
+    isStream: (fd) => option(fd, SOL_SOCKET, SO_TYPE) === SOCK_STREAM,
+
+    seek(fd, position) {
+      libc.lseek(fd, position, 0);
+    },
+
+    push(fd) {
+      const before = option(fd, IPPROTO_TCP, TCP_NODELAY);
+      if (before < 0) return; // a Unix socket holds nothing back
+      words[OPTVAL] = 1;
+      libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, at(OPTVAL), 4);
+      if (before !== 0) return;
+      words[OPTVAL] = 0;
+      libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, at(OPTVAL), 4);
+    },
+
+    limit(fd, bytes) {
+      if (bytes > 0 && ((everywhere ??= isLimited()) || option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0)) return false;
+      frameWords()[OPTVAL] = bytes;
+      return libc.setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, at(OPTVAL), 4) === 0;
+    },
+
+    probe() {
+      // Any regular file does, and this one is there.
+      const fd = fs.openSync(new URL(import.meta.url), "r");
+      try {
+        // To no fd at all: a kernel that knows the call answers EBADF.
+        const errno = libc.sendfile(-1, fd, null, 1) < 0 ? libc.errno() : 0;
+        const nowait = sys.read(fd, at(OPTVAL), 0, 1);
+        const root = sys.open("/", true);
+        if (root >= 0) fs.closeSync(root);
+        return {
+          sendfile: errno === constants.errno.EBADF ? 0 : errno,
+          nowait: nowait >= 0 || nowait === -Fault.WouldBlock,
+          openat2: root >= 0,
+        };
+      } finally {
+        closeFd(fd);
+      }
+    },
+
+    open(path, look) {
+      if (libc.openat2 === undefined) return -1;
+      const room = Buffer.from(memory.buffer, frame - PATH_MAX, PATH_MAX);
+      const length = room.write(path, "utf8");
+      if (length >= PATH_MAX - 4) return -1; // it may have been cut
+      room[length] = 0;
+      frameWords();
+      put(HOW, look ? LOOK : READ);
+      put(HOW + 2, 0);
+      put(HOW + 4, RESOLVE_CACHED);
+      return libc.openat2(AT_FDCWD, frame - PATH_MAX, at(HOW), 24);
+    },
+
+    bare(out, file, offset, count) {
+      if (offset !== null) {
+        frameWords();
+        put(OFFSET, offset);
+      }
+      const n = libc.sendfile(out, file, offset === null ? null : frame, count);
+      if (n < 0) sys.errno = libc.errno();
+      return n;
+    },
+  };
+  return sys;
+}

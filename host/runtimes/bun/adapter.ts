@@ -1,0 +1,59 @@
+// The host of this Bun process: one for all its front doors.
+
+import { type Adapter, createHost, type Host } from "../../index.js";
+import { linux } from "../../libc/linux.js";
+import { setImmediate } from "../../originals.js";
+import { wasm } from "../../wasm.js";
+import { modeOf } from "../mode.js";
+import { openBunFFI } from "./ffi.js";
+import { sourceOf } from "./file.js";
+import { fdOf, queueOf, type TCPSocket } from "./socket.js";
+
+/** Calls into libc cross as 64-bit little-endian numbers; Bun is built for these. */
+const ARCHS = ["x64", "arm64"];
+
+/** What Bun lends. Throws a TypeError where SENDOFF_MODE is none. */
+export function adapter(): Adapter {
+  return {
+    now: () => performance.now(),
+    defer: (next) => setImmediate(next),
+    open(memory, frame) {
+      const reason = obstacle();
+      if (reason !== null) return reason;
+      try {
+        return linux(openBunFFI(memory), memory, frame);
+      } catch (error) {
+        return `bun:ffi: ${(error as Error).message}`;
+      }
+    },
+    libc,
+    auto: modeOf(process.env.SENDOFF_MODE),
+    queue: queueOf,
+    source: sourceOf,
+    fdOf,
+  };
+}
+
+let made: Host<TCPSocket> | undefined;
+
+/** Made at first use: an import alone loads no native code. */
+export function host(): Host<TCPSocket> {
+  made ??= createHost<TCPSocket>(wasm(), adapter());
+  return made;
+}
+
+/** Why native calls can't be had. */
+function obstacle(): string | null {
+  const choice = process.env.SENDOFF_FFI ?? "";
+  if (choice === "none") return "SENDOFF_FFI=none";
+  if (!["", "bun"].includes(choice)) return `SENDOFF_FFI=${choice}: bun or none are known`;
+  if (process.platform !== "linux") return `no native sendfile on ${process.platform}`;
+  if (!ARCHS.includes(process.arch)) return `no native sendfile on ${process.arch}`;
+  return null;
+}
+
+/** Bun's report is as Node's here. */
+function libc(): string {
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
+}

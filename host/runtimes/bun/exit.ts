@@ -1,0 +1,43 @@
+// Exit functions for Bun.
+
+import process from "node:process";
+import { openExit } from "../../exit/api.js";
+import { type Emitter, type Listener, standIn } from "../../exit/foreign.js";
+import { common, flushBy } from "../../exit/process.js";
+
+export type { Registrar } from "../../exit/api.js";
+export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "../../exit/options.js";
+
+if (process.versions.bun === undefined) throw new Error("sendoff/exit: this file is for Bun");
+
+const methods = process as unknown as Emitter &
+  Record<"off" | "removeListener", (name: string, l: Listener) => unknown>;
+
+/** Bun's process sees through no wrapper: as long as a signal is listened for, its remove methods are taught to. */
+const { off, removeListener } = methods;
+let listening = 0;
+
+function remove(this: unknown, name: string, listener: Listener): unknown {
+  return removeListener.call(process, name, standIn(name, listener) ?? listener);
+}
+
+export const { onExit, exitNow, configureExit } = openExit({
+  ...common,
+
+  listen(signal, heard) {
+    const others = common.listen(signal, heard);
+    if (listening++ === 0) Object.assign(methods, { off: remove, removeListener: remove });
+    return {
+      others: others.others,
+      stop() {
+        if (--listening === 0) Object.assign(methods, { off, removeListener });
+        others.stop();
+      },
+    };
+  },
+
+  flush(done) {
+    // write('', callback) calls back at once here: only the stream's end waits for its bytes.
+    flushBy(done, (stream, flushed) => stream.end(flushed));
+  },
+});

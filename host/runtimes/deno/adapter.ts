@@ -1,0 +1,79 @@
+// The host of this Deno process: one for all its front doors.
+
+import process from "node:process";
+import { type Adapter, createHost, type Host } from "../../index.js";
+import { linux } from "../../libc/linux.js";
+import { setImmediate } from "../../originals.js";
+import { wasm } from "../../wasm.js";
+import { modeOf } from "../mode.js";
+import { queueOfConn } from "./conn.js";
+import { type DenoLibc, type Descriptor, Descriptors } from "./descriptors.js";
+import { openDeno } from "./ffi.js";
+import { FsFileSource } from "./fsfile.js";
+import { type Conn, Deno, type FsFile } from "./globals.js";
+
+/** Calls into libc cross as 64-bit little-endian numbers; Deno is built for these. */
+const ARCHS = ["x86_64", "aarch64"];
+
+/** What Deno lends. Throws a TypeError where SENDOFF_MODE is none. */
+export function adapter(): Adapter {
+  let libc: DenoLibc | null = null;
+  let descriptors: Descriptors | null = null;
+  const handles = new WeakMap<object, Descriptor>();
+  return {
+    now: () => performance.now(),
+    // A macrotask after the pending I/O, and not a timer, of which none is shorter than a millisecond here.
+    defer: (next) => setImmediate(next),
+    open(memory, frame) {
+      const reason = obstacle();
+      if (reason !== null) return reason;
+      try {
+        libc = openDeno(memory);
+      } catch (error) {
+        return `Deno.dlopen: ${(error as Error).message.split("\n")[0]}`;
+      }
+      descriptors = new Descriptors(libc, memory, frame);
+      return linux(libc, memory, frame, () => true); // to read what the system has might be to ask for permission
+    },
+    libc: () => libc?.version() ?? "none",
+    auto: modeOf(env("SENDOFF_MODE")),
+    queue: (socket) => queueOfConn(socket, descriptors),
+    source: (file) => (file instanceof Deno.FsFile ? new FsFileSource(file, descriptors) : null),
+    fdOf(handle) {
+      if (descriptors === null) return -1;
+      const found = handles.get(handle) ?? descriptors.ofHandle(handle);
+      if (found === null) return -1;
+      handles.set(handle, found);
+      return descriptors.check(found);
+    },
+  };
+}
+
+let made: Host<Conn, FsFile> | undefined;
+
+/** Made at first use: an import alone asks for no permission. */
+export function host(): Host<Conn, FsFile> {
+  made ??= createHost<Conn, FsFile>(wasm(), adapter());
+  return made;
+}
+
+/** Why native calls can't be had: found out without a prompt. */
+function obstacle(): string | null {
+  const choice = env("SENDOFF_FFI") ?? "";
+  if (choice === "none") return "SENDOFF_FFI=none";
+  if (!["", "deno"].includes(choice)) return `SENDOFF_FFI=${choice}: deno or none are known`;
+  const { os, arch } = Deno.build;
+  if (os !== "linux") return `no native sendfile on ${os}`;
+  if (!ARCHS.includes(arch)) return `no native sendfile on ${arch}`;
+  if (!granted({ name: "ffi" })) return "Deno.dlopen: no permission (--allow-ffi)";
+  return null;
+}
+
+/** An environment variable, where the program may read it; a prompt would come out of the blue. */
+function env(variable: string): string | undefined {
+  return granted({ name: "env", variable }) ? process.env[variable] : undefined;
+}
+
+function granted(permission: { name: "ffi" } | { name: "env"; variable: string }): boolean {
+  return Deno.permissions.querySync(permission).state === "granted";
+}

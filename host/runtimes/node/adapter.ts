@@ -1,0 +1,37 @@
+// The host of this Node process: one for all its front doors.
+
+import { type Adapter, createHost, type Host } from "../../index.js";
+import { setImmediate } from "../../originals.js";
+import { wasm } from "../../wasm.js";
+import { modeOf } from "../mode.js";
+import { checkEngine } from "./engine.js";
+import { openSyscalls } from "./ffi.js";
+
+checkEngine();
+
+/** What Node lends. Throws a TypeError where SENDOFF_MODE is none. */
+export function adapter(): Adapter {
+  return {
+    now: () => performance.now(),
+    defer: (next) => setImmediate(next),
+    open: (memory, frame) => openSyscalls(memory, frame, process.env),
+    libc,
+    auto: modeOf(process.env.SENDOFF_MODE),
+  };
+}
+
+let made: Host | undefined;
+
+/** Made at first use: an import alone loads no native code and prints no warning. */
+export function host(): Host {
+  made ??= createHost(wasm(), adapter());
+  return made;
+}
+
+/** Node's report knows glibc's version; on Linux there is hardly another libc than musl besides. */
+function libc(): string {
+  if (process.platform === "darwin") return "libSystem";
+  if (process.platform === "freebsd") return "FreeBSD libc";
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
+}

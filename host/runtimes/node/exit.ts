@@ -1,0 +1,40 @@
+// Exit functions for Node >= 20.
+
+import { type ExitApi, openExit } from "../../exit/api.js";
+import { common } from "../../exit/process.js";
+import { checkEngine } from "./engine.js";
+
+export type { ExitApi, Registrar } from "../../exit/api.js";
+export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "../../exit/options.js";
+
+checkEngine();
+const exit = openExit(common);
+
+/**
+ * Registers an exit function: it runs once, on every way out that can be caught, the last one
+ * registered first. Its promise is waited for where the way out allows it, up to its `timeout`.
+ *
+ * Also a decorator of static methods, with and without options, and with options a wrapper:
+ * `const stop = onExit({ timeout: 100 })(function stop() {})`.
+ *
+ * As `register_exit_fun()` of a recipe by Giampaolo Rodola; docs/exit.md has every way out.
+ *
+ * @returns how to take it back; a decorator returns nothing, and a wrapper its function.
+ * @throws TypeError or RangeError for a bad argument.
+ */
+export const onExit: ExitApi["onExit"] = exit.onExit;
+
+/**
+ * Ends the process the same way: functions first, then with this exit code, 0 to 255, or by this signal.
+ * Default: 0. Nothing where it is ending already. Never resolves.
+ *
+ * @throws TypeError or RangeError for a bad argument: the promise rejects.
+ */
+export const exitNow: ExitApi["exitNow"] = exit.exitNow;
+
+/**
+ * Settings of the whole process; what is not given stays.
+ *
+ * @throws TypeError or RangeError for a bad argument; then nothing has changed.
+ */
+export const configureExit: ExitApi["configureExit"] = exit.configureExit;

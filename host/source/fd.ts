@@ -1,0 +1,314 @@
+// Files by their fd: opened by us, by the caller as a FileHandle, or as a bare number.
+
+import * as fs from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { warn } from "../close.js";
+import { argumentError, SendfileError, something } from "../errors.js";
+import type { Lseek, Read, Source } from "./source.js";
+import { fstat, hasTrueSize, type Stat } from "./stat.js";
+
+const NOTHING = new Uint8Array(0);
+
+/** A read on its way, or done and not yet asked for. */
+interface Ahead {
+  position: number;
+  buffer: Uint8Array;
+  bytes: number;
+  error: unknown;
+  over: boolean;
+  waiter: (() => void) | null;
+}
+
+/** A file by its fd. */
+export abstract class FdSource implements Source {
+  size = 0;
+  early = false;
+  native = false;
+  /** False for FIFOs, sockets, character devices. */
+  positioned = true;
+  readonly start: number;
+  readonly #most: number;
+  #ahead: Ahead | null = null;
+  /** The buffer that is not being filled, of the pair that takes turns. */
+  #spare: Uint8Array | null = null;
+  #pending = 0;
+  #closing = false;
+
+  /** Of the file, at most `most` bytes from `start` on. */
+  constructor(start = 0, most = Number.POSITIVE_INFINITY) {
+    this.start = start;
+    this.#most = most;
+  }
+
+  abstract open(done: (error: unknown) => void): void;
+  abstract fd(): number;
+  /** fs.read on the fd, in a way that can't meet a stranger's file. */
+  protected abstract fetch(
+    buffer: Uint8Array,
+    length: number,
+    position: number | null,
+    done: (error: unknown, bytes: number) => void,
+  ): void;
+  protected abstract release(): void;
+
+  /** Asks the fd, not the path, what it is. On an open file this waits for nothing. */
+  protected look(fd: number): fs.Stats {
+    if (fd < 0) throw new SendfileError("EBADF", "EBADF: the file is closed", { syscall: "fstat" });
+    const stat = fs.fstatSync(fd);
+    this.judge(stat);
+    return stat;
+  }
+
+  /** What the kernel says of the file: how much there is, and who may read it. */
+  protected judge(stat: Stat): void {
+    if (stat.isDirectory()) {
+      throw new SendfileError("EISDIR", "EISDIR: illegal operation on a directory, sendfile", { syscall: "read" });
+    }
+    this.positioned = stat.isFile() || stat.isBlockDevice();
+    this.native = hasTrueSize(stat);
+    this.early = !this.native; // only the end tells
+    const believable = stat.isFile() && stat.size > 0;
+    // A part of what claims size 0 was cut by that claim.
+    const most = believable || this.#most > 0 ? this.#most : Number.POSITIVE_INFINITY;
+    this.size = Math.max(0, Math.min(believable ? stat.size - this.start : Number.POSITIVE_INFINITY, most));
+  }
+
+  read(position: number, length: number, reuse: boolean, ahead: number, done: Read): void {
+    if (this.#closing) return done(closedFile(), NOTHING);
+    const known = this.#ahead;
+    this.#ahead = null;
+    if (known !== null && known.position === position && this.positioned) {
+      const deliver = () => {
+        if (known.error) return done(known.error, NOTHING);
+        const bytes = known.buffer.subarray(0, Math.min(known.bytes, length));
+        this.#prefetch(position + bytes.length, ahead);
+        this.#spare = reuse ? known.buffer : null;
+        done(null, bytes);
+      };
+      if (known.over) deliver();
+      else known.waiter = deliver;
+      return;
+    }
+    const buffer = reuse ? this.#take(length) : Buffer.allocUnsafeSlow(length);
+    this.#read(buffer, length, position, (error, bytes) => {
+      if (error) return done(error, NOTHING);
+      if (bytes > 0) this.#prefetch(position + bytes, ahead);
+      if (reuse) this.#spare = buffer;
+      done(null, buffer.subarray(0, bytes));
+    });
+  }
+
+  forget(): void {
+    this.#spare = null;
+  }
+
+  #take(length: number): Uint8Array {
+    const spare = this.#spare;
+    this.#spare = null;
+    return spare !== null && spare.length >= length ? spare : Buffer.allocUnsafeSlow(length);
+  }
+
+  /** Starts the next read while the bytes of this one are being written. */
+  #prefetch(position: number, length: number): void {
+    if (length === 0 || !this.positioned || this.#closing) return;
+    const ahead: Ahead = { position, buffer: this.#take(length), bytes: 0, error: null, over: false, waiter: null };
+    this.#ahead = ahead;
+    this.#read(ahead.buffer, length, position, (error, bytes) => {
+      ahead.error = error;
+      ahead.bytes = bytes;
+      ahead.over = true;
+      ahead.waiter?.();
+    });
+  }
+
+  #read(buffer: Uint8Array, length: number, position: number, done: (error: unknown, bytes: number) => void): void {
+    this.#pending++;
+    this.fetch(buffer, length, this.positioned ? this.start + position : null, (error, bytes) => {
+      this.#pending--;
+      if (this.#closing && this.#pending === 0) this.releaseLate();
+      done(error, bytes);
+    });
+  }
+
+  /** Nobody waits for it any more. */
+  protected releaseLate(): void {
+    try {
+      this.release();
+    } catch (error) {
+      warn(error);
+    }
+  }
+
+  seek(position: number, lseek: Lseek | null): void {
+    if (lseek === null || !this.positioned) return;
+    const fd = this.fd();
+    if (fd >= 0) lseek(fd, this.start + position);
+  }
+
+  close(): void {
+    this.#closing = true;
+    if (this.#pending === 0) this.release();
+  }
+}
+
+/** What is known of a path: an fd that is open already, and what fstat has just said of it; a part of the file. */
+interface Known {
+  fd?: number;
+  stat?: Stat | undefined;
+  start?: number;
+  most?: number;
+}
+
+/** Ours: opened once, and stat by fd, so that nobody can put another file in between. */
+export class PathSource extends FdSource {
+  readonly #path: string | URL;
+  #fd: number;
+  readonly #stat: Stat | null;
+  #closed = false;
+
+  constructor(path: string | URL, { fd = -1, stat, start, most }: Known = {}) {
+    super(start, most);
+    this.#fd = fd;
+    this.#stat = stat ?? null;
+    if (path instanceof URL && path.protocol !== "file:") {
+      throw argumentError(TypeError, `file must be a file URL (got ${path.protocol})`);
+    }
+    if (String(path).includes("\0")) throw argumentError(TypeError, "file must be a path without null bytes");
+    this.#path = path;
+  }
+
+  open(done: (error: unknown) => void): void {
+    if (this.#fd >= 0) return this.#met(done);
+    fs.open(this.#path, "r", (error, fd) => {
+      if (error) return done(error);
+      this.#fd = fd;
+      if (this.#closed) this.releaseLate();
+      this.#met(done);
+    });
+  }
+
+  #met(done: (error: unknown) => void): void {
+    try {
+      if (this.#stat !== null) this.judge(this.#stat);
+      else if (this.#fd >= 0) this.look(this.#fd);
+    } catch (failure) {
+      return done(failure);
+    }
+    done(null);
+  }
+
+  fd(): number {
+    return this.#fd;
+  }
+
+  protected fetch(
+    buffer: Uint8Array,
+    length: number,
+    position: number | null,
+    done: (error: unknown, bytes: number) => void,
+  ): void {
+    fs.read(this.#fd, buffer, 0, length, position, done);
+  }
+
+  override seek(): void {}
+
+  protected release(): void {
+    this.#closed = true;
+    const fd = this.#fd;
+    this.#fd = -1;
+    if (fd >= 0) fs.closeSync(fd);
+  }
+}
+
+/** The caller's FileHandle: its own read() keeps it open as long as the read lasts. */
+export class HandleSource extends FdSource {
+  readonly #handle: FileHandle;
+
+  constructor(handle: FileHandle) {
+    super();
+    this.#handle = handle;
+  }
+
+  open(done: (error: unknown) => void): void {
+    try {
+      if (this.#handle.fd < 0) throw closedFile();
+      this.look(this.#handle.fd);
+    } catch (error) {
+      return done(something(error));
+    }
+    done(null);
+  }
+
+  fd(): number {
+    return this.#handle.fd;
+  }
+
+  believe(size: number): void {
+    this.size = size;
+    this.native = true;
+  }
+
+  protected fetch(
+    buffer: Uint8Array,
+    length: number,
+    position: number | null,
+    done: (error: unknown, bytes: number) => void,
+  ): void {
+    const read = async () => (await this.#handle.read(buffer, 0, length, position)).bytesRead;
+    read().then(
+      (bytes) => done(null, bytes),
+      (error: unknown) => done(something(error), 0),
+    );
+  }
+
+  protected release(): void {}
+}
+
+/**
+ * The caller's fd number. A number has no owner to ask, so the file behind it is compared with the
+ * first one whenever time has passed: bytes of a file that took its place are never sent.
+ */
+export class NumberSource extends FdSource {
+  readonly #fd: number;
+  #dev = 0;
+  #ino = 0;
+
+  constructor(fd: number, start?: number, most?: number) {
+    super(start, most);
+    if (!Number.isInteger(fd)) throw argumentError(TypeError, `file: a file descriptor must be an integer (got ${fd})`);
+    if (fd < 0 || fd > 0x7fffffff) throw argumentError(RangeError, `file: no file descriptor can be ${fd}`);
+    this.#fd = fd;
+  }
+
+  open(done: (error: unknown) => void): void {
+    try {
+      ({ dev: this.#dev, ino: this.#ino } = this.look(this.#fd));
+    } catch (error) {
+      return done(error);
+    }
+    done(null);
+  }
+
+  fd(): number {
+    const stat = fstat(this.#fd);
+    return stat?.dev === this.#dev && stat.ino === this.#ino ? this.#fd : -1;
+  }
+
+  protected fetch(
+    buffer: Uint8Array,
+    length: number,
+    position: number | null,
+    done: (error: unknown, bytes: number) => void,
+  ): void {
+    fs.read(this.#fd, buffer, 0, length, position, (error, bytes) => {
+      if (error || this.fd() >= 0) done(error, bytes);
+      else done(closedFile(), 0);
+    });
+  }
+
+  protected release(): void {}
+}
+
+function closedFile(): SendfileError {
+  return new SendfileError("EBADF", "EBADF: the file is closed", { syscall: "read" });
+}

@@ -1,0 +1,146 @@
+// What has no fd: bytes, a Blob, a stream or another async iterable. All of it is copied.
+
+import type { Readable } from "node:stream";
+import { isUint8Array } from "node:util/types";
+import { argumentError, something } from "../errors.js";
+import { bytesOf, detached } from "../validate.js";
+import type { Read, Source } from "./source.js";
+
+const NOTHING = new Uint8Array(0);
+
+/** What the kernel can't read: it has no fd, and no position of its own. */
+abstract class FdlessSource {
+  readonly native = false;
+
+  fd(): number {
+    return -1;
+  }
+
+  seek(): void {}
+}
+
+/** Bytes that are in memory. */
+export class BytesSource extends FdlessSource implements Source {
+  readonly #bytes: Uint8Array;
+  readonly size: number;
+  readonly early = false;
+  readonly positioned = true;
+
+  constructor(bytes: Uint8Array) {
+    super();
+    this.#bytes = bytes;
+    this.size = bytes.byteLength;
+  }
+
+  open(done: (error: unknown) => void): void {
+    done(null);
+  }
+
+  read(position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
+    if (this.#bytes.length !== this.size) return done(detached("file"), NOTHING);
+    done(null, this.#bytes.subarray(position, position + length));
+  }
+
+  close(): void {}
+}
+
+/** A Blob, of memory or of a file (fs.openAsBlob). */
+export class BlobSource extends FdlessSource implements Source {
+  readonly #blob: Blob;
+  readonly size: number;
+  readonly early = false;
+  readonly positioned = true;
+
+  constructor(blob: Blob) {
+    super();
+    this.#blob = blob;
+    this.size = blob.size;
+  }
+
+  open(done: (error: unknown) => void): void {
+    done(null);
+  }
+
+  read(position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
+    this.#blob
+      .slice(position, position + length)
+      .arrayBuffer()
+      .then(
+        (bytes) => done(null, new Uint8Array(bytes)),
+        (error: unknown) => done(something(error), NOTHING),
+      );
+  }
+
+  close(): void {}
+}
+
+/** A readable stream or async iterable of bytes: destroyed or returned on every way out, as by `for await`. */
+export class IterableSource extends FdlessSource implements Source {
+  readonly size = Number.POSITIVE_INFINITY;
+  readonly early = true;
+  readonly positioned = false;
+  readonly #iterable: AsyncIterable<Uint8Array>;
+  #iterator: AsyncIterator<Uint8Array> | null = null;
+  /** What is left of a chunk, and how long that is as long as its memory is there. */
+  #rest: Uint8Array = NOTHING;
+  #left = 0;
+
+  constructor(iterable: AsyncIterable<Uint8Array>) {
+    super();
+    const { readableEncoding, readableObjectMode } = iterable as unknown as Readable;
+    if (readableEncoding) throw argumentError(TypeError, "file should be opened in binary mode");
+    if (readableObjectMode) throw argumentError(TypeError, "file: a stream in object mode has no bytes");
+    this.#iterable = iterable;
+  }
+
+  open(done: (error: unknown) => void): void {
+    try {
+      // Reading tells a stream's error; before our turn and after the end nobody would listen, and that is fatal.
+      const { on } = this.#iterable as unknown as Partial<Readable>;
+      if (typeof on === "function") on.call(this.#iterable, "error", () => {});
+      this.#iterator = this.#iterable[Symbol.asyncIterator]();
+    } catch (error) {
+      return done(something(error));
+    }
+    done(null);
+  }
+
+  read(_position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
+    if (this.#left > 0) return this.#deliver(length, done);
+    const iterator = this.#iterator as AsyncIterator<Uint8Array>;
+    const next = async () => {
+      for (;;) {
+        const { done: end, value } = await iterator.next();
+        if (end) return;
+        if (!isUint8Array(value)) throw argumentError(TypeError, "file should be opened in binary mode");
+        const chunk = bytesOf("file", value);
+        if (chunk.length === 0) continue;
+        this.#rest = chunk;
+        this.#left = chunk.length;
+        return;
+      }
+    };
+    next().then(
+      () => this.#deliver(length, done),
+      (thrown: unknown) => done(something(thrown), NOTHING),
+    );
+  }
+
+  #deliver(length: number, done: Read): void {
+    if (this.#rest.length !== this.#left) return done(detached("file"), NOTHING);
+    const bytes = this.#rest.subarray(0, length);
+    this.#rest = this.#rest.subarray(bytes.length);
+    this.#left = this.#rest.length;
+    done(null, bytes);
+  }
+
+  close(): void {
+    // A generator that has not begun does nothing on return(): a stream is told by itself.
+    const end = async () => {
+      const { destroy } = this.#iterable as unknown as Partial<Readable>;
+      if (destroy !== undefined) destroy.call(this.#iterable);
+      else await this.#iterator?.return?.();
+    };
+    end().catch(() => {}); // the transfer is over: nobody is left to tell
+  }
+}
