@@ -1,5 +1,5 @@
 // The numbers that cross the boundary: read by asc and by tsc, so enums and plain literals only.
-// Their meaning, with every import and export, is promised in docs/abi.md.
+// Their meaning, with every import and export, is promised in docs/internals/abi.md.
 
 /** Raised whenever an import, an export or a number here changes its meaning. */
 export const ABI_VERSION = 2;

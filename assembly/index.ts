@@ -1,4 +1,4 @@
-// Every export: all that goes out of the core, a line or two each. docs/abi.md is the promise.
+// Every export: all that goes out of the core, a line or two each. docs/internals/abi.md is the promise.
 
 import { ABI_VERSION, Action, Begun, Fault, Next, Reason } from "./abi";
 import * as exit from "./exit";

@@ -9,7 +9,7 @@ export interface Memory {
   readonly buffer: ArrayBuffer;
 }
 
-/** The exports of the core: docs/abi.md. Handles and addresses are numbers. */
+/** The exports of the core: docs/internals/abi.md. Handles and addresses are numbers. */
 export interface Core {
   readonly memory: Memory;
   abi(): number;

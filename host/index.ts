@@ -29,7 +29,7 @@ export type { File, Lseek, Read, Source } from "./source/source.js";
 export type { DrainOptions, Listener } from "./transfer/active.js";
 export type { Mode, Progress, SendfileOptions } from "./transfer/options.js";
 
-/** What a runtime lends: docs/porting.md leads through one. */
+/** What a runtime lends: docs/internals/porting.md leads through one. */
 export interface Adapter {
   /** Milliseconds, from any start, that only grow. */
   now(): number;
@@ -73,7 +73,7 @@ export interface Capabilities {
     /** openat2(2) with RESOLVE_CACHED: whether a path can be opened without the thread pool. Only by Node on Linux. */
     openat2: boolean;
   };
-  /** The version of the core's interface: docs/abi.md. */
+  /** The version of the core's interface: docs/internals/abi.md. */
   abi: number;
 }
 
@@ -81,7 +81,7 @@ export interface Capabilities {
 export interface Host<S = never, F = never> {
   /** What its transfers share. */
   readonly shared: Shared;
-  /** Sends a file; order, count and errors as docs/transfer.md promises them. */
+  /** Sends a file; order, count and errors as docs/guide/transfer.md promises them. */
   sendfile(socket: Writable | S, file: File | F, options?: SendfileOptions): Promise<number>;
   /** One sendfile(2) of at most `count` bytes; `offset` null is the file's own position. Returns the bytes moved. */
   sendfileSync(out: number, file: number, offset: number | null, count: number): number;

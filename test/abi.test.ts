@@ -1,4 +1,4 @@
-// docs/abi.md is a promise: it is compared with both builds of the core and with assembly/abi.ts.
+// docs/internals/abi.md is a promise: it is compared with both builds of the core and with assembly/abi.ts.
 
 import { readFileSync } from "node:fs";
 import * as assert from "uvu/assert";
@@ -8,7 +8,7 @@ import { each } from "./lib/core.js";
 import * as wasi from "./lib/wasi.js";
 import { parse } from "./lib/wasm.js";
 
-const page = readFileSync(new URL("../../docs/abi.md", import.meta.url), "utf8");
+const page = readFileSync(new URL("../../docs/internals/abi.md", import.meta.url), "utf8");
 
 /** The rows of the table below a heading, each as its cells. */
 function rows(heading: string): string[][] {

@@ -1,5 +1,5 @@
 // Connections and files that a runtime lends by promises (connQueue, readerSource): what is asked of them, and when they
-// are given back. docs/porting.md has them at work, by the kernel's way too.
+// are given back. docs/internals/porting.md has them at work, by the kernel's way too.
 
 import * as assert from "uvu/assert";
 import { adapter } from "#process";

@@ -1,4 +1,4 @@
-// The table of docs/exit.md, checked against real processes: what runs on every way out. With
+// The table of docs/guide/exit.md, checked against real processes: what runs on every way out. With
 // SENDOFF_WRITE=1 the column of this runtime is written instead.
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { type Child, type Ended, kill, pool, RUNTIME, run } from "./lib/ending.js";
 import { suite } from "./lib/scene.js";
 
-const DOC = new URL("../../docs/exit.md", import.meta.url);
+const DOC = new URL("../../docs/guide/exit.md", import.meta.url);
 const COLUMNS = ["node", "deno", "bun"];
 const column = COLUMNS.indexOf(RUNTIME) + 1;
 const SIGNALS: { [way: string]: NodeJS.Signals } = {

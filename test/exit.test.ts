@@ -1,4 +1,4 @@
-// docs/pitfalls.md, exit functions, row by row, as real processes. A row is a program, what happens to it, what
+// docs/internals/pitfalls.md, exit functions, row by row, as real processes. A row is a program, what happens to it, what
 // its functions say, and its wait status.
 
 import { spawnSync } from "node:child_process";

@@ -201,8 +201,8 @@ test("test/: every file has its tests from lib/scene.ts, where they are watched"
   );
 });
 
-test("docs/pitfalls.md: each row is in the tests that it names, and each number in a test is a row", () => {
-  const page = readFileSync(new URL("docs/pitfalls.md", ROOT), "utf8");
+test("docs/internals/pitfalls.md: each row is in the tests that it names, and each number in a test is a row", () => {
+  const page = readFileSync(new URL("docs/internals/pitfalls.md", ROOT), "utf8");
   const rows = new Map(
     [...page.matchAll(/^\| ([TE]\d+) \|.*\| ([^|]*) \|$/gm)].map(([, number = "", files = ""]) => [number, files]),
   );

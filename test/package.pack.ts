@@ -1,5 +1,5 @@
 // npm test -- package: the package as npm publishes it, installed in an empty project and used in every way that
-// is promised: docs/package.md.
+// is promised: docs/guide/package.md.
 
 import { type ExecFileException, execFile } from "node:child_process";
 import fs from "node:fs";
@@ -98,9 +98,9 @@ test("it holds what is needed, and nothing else", () => {
   assert.equal(packed.files.map((file) => file.path).sort(), wanted.sort());
 });
 
-test("its size is in bounds, and its sizes are those of docs/package.md, but for a twentieth", () => {
+test("its size is in bounds, and its sizes are those of docs/guide/package.md, but for a twentieth", () => {
   assert.ok(packed.size <= PACKED_MAX, `${packed.size} bytes`);
-  const said = /\*\*(\d+) kB\*\* packed, (\d+) kB unpacked, in (\d+) files/.exec(read("docs/package.md")) ?? [];
+  const said = /\*\*(\d+) kB\*\* packed, (\d+) kB unpacked, in (\d+) files/.exec(read("docs/guide/package.md")) ?? [];
   const found = [packed.size / 1000, packed.unpackedSize / 1000, packed.files.length];
   found.forEach((size, i) => {
     assert.ok(Math.abs(size - Number(said[i + 1])) <= size / 20, `${size}, not ${said[i + 1]}`);
@@ -218,7 +218,7 @@ test("in TypeScript for Bun, by its condition and with its types", () =>
 
 // Bundled
 
-/** For CommonJS, as docs/package.md has it. */
+/** For CommonJS, as docs/guide/package.md has it. */
 const COMMONJS: Options = {
   format: "cjs",
   define: { "import.meta.url": "here" },

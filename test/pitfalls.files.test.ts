@@ -1,4 +1,4 @@
-// docs/pitfalls.md, of the file: T4 to T7, T9, T10, T14, T22, T26, T28, T29, on real sockets and files.
+// docs/internals/pitfalls.md, of the file: T4 to T7, T9, T10, T14, T22, T26, T28, T29, on real sockets and files.
 
 import { execFileSync, spawn } from "node:child_process";
 import * as fs from "node:fs";

@@ -1,4 +1,4 @@
-// docs/pitfalls.md, of the kernel: T1 to T3, T8, T12, T13, T15, T32. The system calls are real, on real sockets
+// docs/internals/pitfalls.md, of the kernel: T1 to T3, T8, T12, T13, T15, T32. The system calls are real, on real sockets
 // and files, but for those that are made to fail.
 
 import * as fs from "node:fs";

@@ -1,4 +1,4 @@
-// docs/pitfalls.md, of the socket: T11, T16 to T20, T24, T30, T31, on real sockets and files.
+// docs/internals/pitfalls.md, of the socket: T11, T16 to T20, T24, T30, T31, on real sockets and files.
 
 import { getEventListeners, once } from "node:events";
 import * as fs from "node:fs";

@@ -1,4 +1,4 @@
-// docs/porting.md: the adapter is taken from the page, counted, checked by the compiler, whole and with
+// docs/internals/porting.md: the adapter is taken from the page, counted, checked by the compiler, whole and with
 // each piece missing, and sends files for a runtime called Acme: Node, seen through a keyhole.
 
 import { spawnSync } from "node:child_process";
@@ -20,7 +20,7 @@ import { row, type Scene, test } from "./lib/scene.js";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MOST_LINES = 60;
 
-const page = fs.readFileSync(join(ROOT, "docs/porting.md"), "utf8");
+const page = fs.readFileSync(join(ROOT, "docs/internals/porting.md"), "utf8");
 
 /** The block of the page that begins with the name of its file. */
 function block(name: string): string {

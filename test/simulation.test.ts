@@ -1,4 +1,4 @@
-// Lives of the core, by chance, and every short one of a small alphabet: docs/trust.md.
+// Lives of the core, by chance, and every short one of a small alphabet: docs/guide/trust.md.
 // SEED=n begins elsewhere; `node build/test/simulation/run.js` plays more of them.
 
 import * as assert from "uvu/assert";

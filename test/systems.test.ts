@@ -93,8 +93,8 @@ const WANTED = [
   ["node:ffi", "freebsd", ["sendfile", ...POSIX]],
 ] as const;
 
-test("each binding looks for these functions and no others, and docs/security.md has them", () => {
-  const page = readFileSync(new URL("docs/security.md", ROOT), "utf8");
+test("each binding looks for these functions and no others, and docs/guide/security.md has them", () => {
+  const page = readFileSync(new URL("docs/guide/security.md", ROOT), "utf8");
   for (const [binding, system, symbols] of WANTED) {
     const found = wanted(binding, system).map(({ symbol }) => symbol);
     assert.equal(found.sort(), [...symbols].sort(), `${binding} on ${system}`);
@@ -181,7 +181,7 @@ test.unless(unfound, "koffi is prebuilt for each known system and architecture",
   }
 });
 
-test("koffi has musl's binary where docs/systems.md says so", () => {
+test("koffi has musl's binary where docs/guide/systems.md says so", () => {
   const installed = new URL(`node_modules/@koromix/koffi-linux-${process.arch}/`, ROOT);
   if (!existsSync(installed)) return;
   const folders = readdirSync(installed).filter((name) => existsSync(new URL(`${name}/koffi.node`, installed)));

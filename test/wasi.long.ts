@@ -1,4 +1,4 @@
-// npm test -- wasi: the WASI command on every host that is installed, and the table of docs/wasi.md, which is made
+// npm test -- wasi: the WASI command on every host that is installed, and the table of docs/guide/wasi.md, which is made
 // here. With SENDOFF_TABLE=write it is written, else it is compared.
 
 import { createHash, randomBytes } from "node:crypto";
@@ -104,7 +104,7 @@ const CELLS: Cell[] = [
   },
 ];
 
-const PAGE = new URL("../../docs/wasi.md", import.meta.url);
+const PAGE = new URL("../../docs/guide/wasi.md", import.meta.url);
 const FENCE = /(<!-- table -->\n)[\s\S]*?(<!-- \/table -->)/;
 const HEAD = [
   `| host | asked by | ${CELLS.map(({ title }) => title).join(" | ")} |`,
@@ -133,7 +133,7 @@ for (const host of HOSTS) {
     );
   }
   row(
-    `${host.name}: its line in docs/wasi.md`,
+    `${host.name}: its line in docs/guide/wasi.md`,
     async () => {
       const line = `| ${[host.name, host.args ? "arguments" : "environment", ...seen].join(" | ")} |`;
       lines.push(line);

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 export interface Block {
-  /** Where it begins: docs/http.md:18. */
+  /** Where it begins: docs/guide/http.md:18. */
   readonly at: string;
   readonly language: string;
   readonly code: string;
@@ -16,7 +16,7 @@ export interface Block {
 }
 
 export interface Page {
-  /** From the root of the project: docs/http.md. */
+  /** From the root of the project: docs/guide/http.md. */
   readonly path: string;
   readonly blocks: readonly Block[];
   /** The text without its blocks and comments. */
@@ -60,7 +60,8 @@ export function links(prose: string): string[] {
 
 /** The README, the guide, CONTRIBUTING.md, and those of the examples and benches. */
 export function pages(): Page[] {
-  const guide = fs.readdirSync(path.join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
+  const docs = fs.readdirSync(path.join(ROOT, "docs"), { recursive: true, encoding: "utf8" });
+  const guide = docs.map((name) => name.replaceAll("\\", "/")).filter((name) => /^[^/]*(\/[^/]*)?\.md$/.test(name));
   const others = ["examples/README.md", "bench/README.md", "bench/http/README.md", "bench/transfer/README.md"];
   return ["README.md", "CONTRIBUTING.md", ...guide.sort().map((name) => `docs/${name}`), ...others].map(page);
 }

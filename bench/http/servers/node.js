@@ -15,7 +15,7 @@ const type = "application/octet-stream";
 
 /** @type {Record<string, () => Promise<import("node:http").Server>>} */
 const servers = {
-  // As docs/http.md says: "The fastest way is a FileHandle that you keep open, with its length said twice".
+  // As docs/guide/http.md says: "The fastest way is a FileHandle that you keep open, with its length said twice".
   async respond() {
     const { respond } = await import(entry("sendoff/http", checkout));
     const files = new Map();

@@ -17,7 +17,7 @@ const exit = openExit(common);
  * Also a decorator of static methods, with and without options, and with options a wrapper:
  * `const stop = onExit({ timeout: 100 })(function stop() {})`.
  *
- * As `register_exit_fun()` of a recipe by Giampaolo Rodola; docs/exit.md has every way out.
+ * As `register_exit_fun()` of a recipe by Giampaolo Rodola; docs/guide/exit.md has every way out.
  *
  * @returns how to take it back; a decorator returns nothing, and a wrapper its function.
  * @throws TypeError or RangeError for a bad argument.
