@@ -262,10 +262,10 @@ row(
 
 const tracer = (path: string) =>
   `strace -D -f -qq -o /dev/null -P ${path} -e trace=close -e inject=close:error=EIO`.split(" ");
-const traced = spawnSync("strace", [...tracer("/dev/null").slice(1), process.execPath, "-p", "1"], {
+const traced = spawnSync("strace", [...tracer("/dev/null").slice(1), process.execPath, "-e", "console.log('traced')"], {
   encoding: "utf8",
 });
-const noTracer = traced.stdout === "1\n" ? null : "no strace on this machine, or it may trace nobody";
+const noTracer = traced.stdout === "traced\n" ? null : "no strace on this machine, or it may trace nobody";
 const untold = lacks("what close(2) fails with") ?? noTracer;
 
 row(

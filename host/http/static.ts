@@ -3,7 +3,7 @@
 import type { Stats } from "node:fs";
 import fs from "node:fs";
 import { createRequire } from "node:module";
-import { argumentError } from "../errors.js";
+import { argumentError, SendfileError } from "../errors.js";
 import type { Shared } from "../shared.js";
 import { callable, describe, object } from "../validate.js";
 import type { Request, Response } from "./message.js";
@@ -133,7 +133,7 @@ function sample(send: Send, options: object): SendStream {
   try {
     return send({ method: "GET", url: "/", headers: {} }, "/", options);
   } catch (error) {
-    throw argumentError(TypeError, `options: ${(error as Error).message}`);
+    throw argumentError(TypeError, `options: ${SendfileError.after(0, error).message}`);
   }
 }
 
