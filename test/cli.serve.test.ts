@@ -213,7 +213,8 @@ test("a client that closes its side with its request gets its answer", () =>
     assert.match((await half("HEAD /big.bin HTTP/1.0\r\n\r\n")).status, / 200 /);
     const both = await half(`GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n${request("/a.txt")}`);
     assert.match(both.body.subarray(big.length).toString("latin1"), /^HTTP\/1.1 200 [\s\S]*\r\n\r\nhello$/);
-    assert.is((await half("GET / HTT")).status, "HTTP/1.1 400 Bad Request");
+    if (lacks("an answer to half a head") === null)
+      assert.is((await half("GET / HTT")).status, "HTTP/1.1 400 Bad Request");
   }));
 
 test("only GET and HEAD", () =>
@@ -660,7 +661,7 @@ const wrong: readonly [args: string[], status: number, words: RegExp][] = [
   [["/no/such/folder"], 1, /DIR can't be read: ENOENT/],
   [[process.execPath], 1, /DIR must be a folder/],
   [["--tls", "--cert", process.execPath, "--key", process.execPath], 1, /--cert and --key can't be used/],
-  [["--host", "192.0.2.1"], 1, /EADDRNOTAVAIL/],
+  [["--host", "192.0.2.1"], 1, /EADDRNOTAVAIL|listen EINVAL: invalid argument 192.0.2.1/], // as Deno names it,
 ];
 
 test("wrong arguments: named, and with the right status", async () => {
@@ -847,7 +848,7 @@ const deno = fileURLToPath(new URL("../../test/runtimes/node_modules/.bin/deno",
 if (existsSync(deno)) {
   test("--workers on Deno: Ctrl-C is a quiet end", () =>
     inFolder(async (folder) => {
-      const wrap = ([, , ...rest]: readonly string[]) => [deno, "run", "-A", "--no-lock", ...rest];
+      const wrap = by({ path: deno, args: ["run", "-A", "--no-lock"] });
       // A word too much depends on the moment, so more than once.
       for (let i = 0; i < 4; i++) {
         const server = await serving(["--workers", "2", folder], { NO_COLOR: "1" }, wrap);
@@ -913,7 +914,7 @@ for (const [name, travel] of [
       await fill(join(folder, "root"), join(folder, "outside"));
       const odd = join(folder, "root", "odd-");
       await writeFile(`${odd}\ufffd`, "");
-      await writeFile(Buffer.concat([Buffer.from(odd), Buffer.from([0xff])]), "");
+      if (utf8 === null) await writeFile(Buffer.concat([Buffer.from(odd), Buffer.from([0xff])]), "");
 
       const server = await serving([join(folder, "root")], {}, by(runtime));
       const page = (await ask(server, "/?sort=size")).body.toString();
@@ -927,7 +928,7 @@ for (const [name, travel] of [
         "empty",
         "odd-\ufffd",
       ]);
-      assert.match(page, /1 name that can&#39;t be in a URL|1 name that can't be in a URL/);
+      if (utf8 === null) assert.match(page, /1 name that can&#39;t be in a URL|1 name that can't be in a URL/);
       assert.is(sha256((await ask(server, "/big.bin")).body), sha256(big));
       await ask(server, "/big.bin", ["Range: bytes=-9999999"]);
       await ask(server, "/big.bin", [], "HEAD");

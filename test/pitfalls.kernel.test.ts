@@ -493,7 +493,7 @@ row(
 row(
   "T13 what MSG_MORE held back is sent by TCP_NODELAY, and the socket's own setting stays",
   async (t) => {
-    for (const noDelay of [false, true]) {
+    for (const noDelay of lacks("setNoDelay(false)") === null ? [false, true] : [true]) {
       const host = faultyHost({ judge: ({ name }) => (name === "sendfile" ? "EIO" : null) });
       const { near } = await connect(t);
       near.setNoDelay(noDelay);

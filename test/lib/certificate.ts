@@ -28,6 +28,7 @@ export function certificate(): { key: string; cert: string } {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const name = sequence(der(0x31, sequence(COMMON_NAME, text(0x0c, "localhost"))));
   const body = sequence(
+    der(0xa0, der(0x02, Buffer.from([2]))), // version 3: Deno takes no other
     der(0x02, Buffer.from([1]), randomBytes(8)), // the serial number
     ECDSA_WITH_SHA256,
     name,

@@ -42,6 +42,9 @@ export type Difference =
   | "a module anew"
   | "the error of a connection that fails at once"
   | "a client that is half open"
+  | "an answer to half a head"
+  | "setNoDelay(false)"
+  | "NODE_OPTIONS"
   | "names that are not UTF-8"
   | "a certificate that is looked at"
   | "what close(2) fails with"
@@ -61,6 +64,8 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "a Blob of a file is the file": "fs.openAsBlob() under Deno reads the file at once",
     "a client that is half open":
       "net.connect() under Deno ends its own side with the other's, also with allowHalfOpen",
+    "an answer to half a head": "node:http under Deno answers nothing to a head that ends in its middle",
+    NODE_OPTIONS: "Deno takes no --import from NODE_OPTIONS",
     "names that are not UTF-8": "node:fs under Deno leaves out names that are not UTF-8",
     "a certificate that is looked at": "createSecureContext() under Deno takes anything for a certificate",
     "what close(2) fails with": "Deno tells nobody what close(2) fails with",
@@ -83,6 +88,8 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "TLS with a shared key": "node:tls under Bun has no PSK ciphers",
     "a handle as Node's": "a net.Socket under Bun writes by a handle with other methods",
     "the error of a connection that fails at once": "net.connect() under Bun is destroyed before it tells ENOENT",
+    "setNoDelay(false)": "a net.Socket under Bun has TCP_NODELAY also after setNoDelay(false)",
+    NODE_OPTIONS: "Bun takes nothing from NODE_OPTIONS",
     "a module anew": "under Bun a module is the same with any query",
     "live imports of node:fs": "under Bun syncBuiltinESMExports() changes no import",
   },
