@@ -2,6 +2,7 @@
 
 import * as assert from "uvu/assert";
 import { type Running, Transfers } from "../host/transfer/active.js";
+import { onAborted } from "../host/transfer/listeners.js";
 import { kill, run } from "./lib/ending.js";
 import { lacks } from "./lib/runtime.js";
 import { suite } from "./lib/scene.js";
@@ -32,6 +33,24 @@ test("whoever left before is not aborted, in whatever order they left, and all o
   await transfers.drain({ timeout: 0 });
   assert.equal(aborted.sort(), [2, 3]);
   assert.throws(() => transfers.enter({ slot: -1, abort: () => {} }), /the process is ending/);
+});
+
+test("of those that one signal aborts, one that throws keeps no other", () => {
+  const aborted: string[] = [];
+  const signal = {
+    abort: (_: unknown): void => {},
+    addEventListener: (_: string, listener: (event: unknown) => void) => void (signal.abort = listener),
+  };
+  const listen = (onAbort: () => void) => onAborted(signal as unknown as AbortSignal, onAbort);
+  const thrower = (name: string) => () => {
+    aborted.push(name);
+    throw new Error(name);
+  };
+  listen(thrower("first"));
+  listen(thrower("second"));
+  listen(() => void aborted.push("third"));
+  assert.throws(() => signal.abort({ target: signal }), /^first$/);
+  assert.equal(aborted, ["first", "second", "third"]);
 });
 
 test("without a timeout a transfer gets all its time", async () => {

@@ -4,6 +4,7 @@ import { Way } from "../../assembly/abi.js";
 import type { Queue } from "../queue/queue.js";
 import type { Source } from "../source/source.js";
 import { MAX } from "../validate.js";
+import type { Account } from "./account.js";
 import type { Driver } from "./driver.js";
 import type { Checked } from "./options.js";
 
@@ -12,18 +13,19 @@ const EMPTY = new Uint8Array(0);
 /** An error; or the pieces to write, none where the file is at its end. */
 type Done = (error: unknown, pieces: Uint8Array[]) => void;
 
-/** Reads what the core wants: of the file from the page cache where it is there, else by the source. Its body is `total` bytes; a
- * header that was sent may be gone. */
+/** Reads what the core wants: of the file from the page cache where it is there, else by the source. */
 export function readCopy(
   driver: Driver,
   queue: Queue,
   source: Source,
   { offset, trailer }: Checked,
-  header: Uint8Array,
-  headerLength: number,
-  total: number,
+  account: Account,
   done: Done,
 ): void {
+  const { headerLength, total } = account;
+  // A header that was sent may be gone.
+  if (typeof account.header === "string") account.header = Buffer.from(account.header, "latin1");
+  const { header } = account;
   const { at, want, way } = driver;
   const bodyAt = Math.max(at - headerLength, 0);
   const head = at < headerLength ? header.subarray(at, Math.min(at + want, headerLength)) : EMPTY;

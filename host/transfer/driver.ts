@@ -1,7 +1,8 @@
 // Drives one record of the core, from its first byte to its last: the only file that names its transfer_ calls. It is
 // plain: it waits for nothing and calls nobody back. What it answers is carried out by whoever holds it.
 
-import { Action, type Fault, Flag, Way } from "../../assembly/abi.js";
+import { constants } from "node:os";
+import { Action, Fault, Flag, Way } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import { SendfileError } from "../errors.js";
 import type { Queue } from "../queue/queue.js";
@@ -57,11 +58,12 @@ export class Driver {
 
   /**
    * Moves what can be moved now; `header` is as long as `start` was told. Both fds are fresh from their owners, -1 where
-   * they are not needed. From here on the turn's share of time is being used, until `turns.leave`.
+   * they are not needed, or not there any more. From here on the turn's share of time is being used, until `turns.leave`.
    */
   step(out: number, file: number, header: Uint8Array | string): Action {
     const { scratch, sys, turns } = this.#shared;
     if (!this.native) return (this.action = this.#core.transfer_run(this.#record, -1, -1, turns.enter()));
+    if (out < 0 || file < 0) return this.#gone(file < 0);
     if (header.length > 0) {
       const at = this.at;
       if (at < header.length) scratch.put(header, at);
@@ -71,6 +73,16 @@ export class Driver {
     const native = this.#tally(Way.Native);
     if (native > this.#counted) this.#queue.moved(native - this.#counted);
     this.#counted = native;
+    return this.action;
+  }
+
+  /** An fd is not there any more: the file's, or the socket's. */
+  #gone(file: boolean): Action {
+    if (this.#shared.sys !== null) {
+      this.#shared.sys.errno = file ? constants.errno.EBADF : 0;
+      this.#shared.sys.syscall = "sendfile";
+    }
+    this.failed(file ? Fault.System : Fault.Closed);
     return this.action;
   }
 

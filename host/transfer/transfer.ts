@@ -1,22 +1,22 @@
 // One transfer, from the call to its end: drives the core, and waits, writes, counts and throws as it says.
 
 import { AsyncResource } from "node:async_hooks";
-import { constants } from "node:os";
 import { Action, Fault, Flag } from "../../assembly/abi.js";
 import { warn } from "../close.js";
 import { SendfileError, something } from "../errors.js";
-import type { Syscalls } from "../libc/syscalls.js";
 import type { Job, Queue } from "../queue/queue.js";
 import type { Waiting } from "../scheduler.js";
 import type { Shared } from "../shared.js";
 import type { Source } from "../source/source.js";
-import { detached, MAX } from "../validate.js";
-import { onAborted } from "./aborts.js";
+import { MAX } from "../validate.js";
+import { Account } from "./account.js";
 import type { Running } from "./active.js";
+import { nativeBlocker } from "./blocker.js";
 import { readCopy } from "./copy.js";
 import { Driver } from "./driver.js";
 import { aborted, closed, faulted } from "./failure.js";
 import { Limits } from "./limits.js";
+import { onAborted, watchQueue } from "./listeners.js";
 import type { Checked, Progress } from "./options.js";
 import { after, Event, Phase, Place } from "./phase.js";
 
@@ -42,17 +42,10 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   /** Both are there from `attach` on. */
   #queue!: Queue;
   #driver!: Driver;
-  #header: Uint8Array | string = "";
-  /** As they were at the call: the caller may give their memory away. */
-  #headerLength = 0;
-  readonly #trailerLength: number;
+  readonly #account: Account;
   readonly #limits: Limits | null;
   /** Lets the queue go on. */
   #release: (() => void) | null = null;
-  /** Bytes of the file that will have been sent at the end; Infinity where only the end will tell. */
-  #total = 0;
-  /** Bytes of a copy that were given to the stream's writer and are not known to have left. */
-  #flight = 0;
   #activity = 0;
   #reported = -1;
   /** Takes back what listens to the AbortSignal, and to the stream. */
@@ -71,7 +64,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     this.shared = shared;
     this.source = source;
     this.options = options;
-    this.#trailerLength = options.trailer.length;
+    this.#account = new Account(options.trailer);
     this.resolve = resolve;
     this.reject = reject;
     const { timeout, deadline } = options;
@@ -90,9 +83,8 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   /** Has it sent by this queue, the header first. @throws SendfileError where the core's memory is full. */
   attach(queue: Queue, header: Uint8Array | string): void {
     this.#queue = queue;
-    this.#header = header;
-    this.#headerLength = header.length;
     this.#driver = new Driver(this.shared, queue);
+    this.#account.attach(this.#driver, queue, header);
     this.#limits?.restart(this.#driver);
   }
 
@@ -128,7 +120,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     const { offset, count } = this.options;
     this.#to(Event.Opened);
     this.count = Math.min(Math.max(0, Math.min(size, MAX) - offset), count);
-    this.#total = size === Number.POSITIVE_INFINITY && count > MAX ? size : this.count;
+    this.#account.total = size === Number.POSITIVE_INFINITY && count > MAX ? size : this.count;
     if (this.#place === Place.None) this.ready();
     else if (this.#place === Place.Held && !this.#queue.connecting) this.turn();
   }
@@ -136,7 +128,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   /** At most so many bytes of the file are to go. */
   protected bound(most: number): void {
     this.count = Math.min(this.count, most);
-    this.#total = Math.min(this.#total, most);
+    this.#account.total = Math.min(this.#account.total, most);
   }
 
   /** The source is open, and there is no place in the queue. */
@@ -158,7 +150,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   /** Begins: at once where nothing is before us that could go on, else when it is our turn. */
   protected send(): void {
     const { mode, onProgress, offset } = this.options;
-    const native = mode !== "copy" && this.#blocker() === null;
+    const native = mode !== "copy" && nativeBlocker(this.shared, this.source, this.#queue) === null;
     // Who is told of progress may write meanwhile, and that is to come later.
     const atOnce = native && onProgress === undefined && this.#queue.idle;
     if (this.#place === Place.None && !atOnce) return this.enter();
@@ -167,17 +159,9 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     if (early) flags |= Flag.Eof;
     if (mode === "native" && this.count > 0) flags |= Flag.Only;
     this.#to(Event.Began);
-    this.#driver.start(this.#headerLength, offset + start, this.count, this.#trailerLength, flags);
+    const { headerLength, trailerLength } = this.#account;
+    this.#driver.start(headerLength, offset + start, this.count, trailerLength, flags);
     this.#loop();
-  }
-
-  /** Why the kernel's way can't be taken from here; null where it can be tried. */
-  #blocker(): string | null {
-    const { sys, reason } = this.shared;
-    if (sys === null) return reason;
-    if (!this.source.native) return "this file is not a regular one";
-    if (this.#queue.native(sys.isStream) < 0) return "this socket is not a plain TCP or Unix stream socket";
-    return null;
   }
 
   /** Puts it into the queue: it has to wait, and may be ended from elsewhere meanwhile. */
@@ -185,7 +169,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     const { signal } = this.options;
     this.#activity = this.#queue.activity();
     this.#arm();
-    if (signal) this.#unlisten = onAborted(signal, () => this.#stop(aborted(signal, this.#sent())));
+    if (signal) this.#unlisten = onAborted(signal, () => this.#stop(aborted(signal, this.#account.sent())));
     this.#place = Place.Queued;
     try {
       this.#queue.enter(this);
@@ -222,19 +206,14 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
 
   /** Told when the stream goes away, or is there at last; only for a transfer that has to wait. */
   #watch(): void {
-    if (this.#unwatch !== null) return;
-    const queue = this.#queue;
     // A write under way on a handle calls back by itself; what waits for anything else is told here.
-    const onClose = () => this.#stop(this.#closed());
-    const onConnect = () => {
-      if (this.#phase === Phase.Waiting) this.turn();
-    };
-    queue.once("close", onClose);
-    if (queue.connecting) queue.once("connect", onConnect);
-    this.#unwatch = () => {
-      queue.off("close", onClose);
-      queue.off("connect", onConnect);
-    };
+    this.#unwatch ??= watchQueue(
+      this.#queue,
+      () => this.#stop(this.#closed()),
+      () => {
+        if (this.#phase === Phase.Waiting) this.turn();
+      },
+    );
   }
 
   /** The loop: step, act, step again. */
@@ -243,7 +222,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     const { onProgress } = this.options;
     while (this.#phase === Phase.Running) {
       if (this.#queue.closed) return this.end(this.#closed());
-      const missing = this.#missing();
+      const missing = this.#account.missing();
       if (missing !== null) return this.end(missing);
       if (driver.action !== Action.Copy) {
         this.#step();
@@ -264,32 +243,18 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     }
   }
 
-  /** What of header and trailer has still to be sent, and is not there any more; null where all is. */
-  #missing(): Error | null {
-    const { trailer } = this.options;
-    const headerGone = this.#header.length !== this.#headerLength;
-    if (!headerGone && trailer.length === this.#trailerLength) return null;
-    const { at } = this.#driver;
-    if (headerGone && at < this.#headerLength) return detached("header");
-    const end = this.#headerLength + this.#total + this.#trailerLength;
-    return trailer.length !== this.#trailerLength && at < end ? detached("trailer") : null;
-  }
-
   /** One step of the core, with both fds fresh from their owners. */
   #step(): void {
     const driver = this.#driver;
     const out = driver.native ? this.#queue.fd() : -1;
     const file = driver.native ? this.source.fd() : -1;
-    if (!driver.native || (out >= 0 && file >= 0)) return void driver.step(out, file, this.#header);
-    const told = file < 0 ? { errno: constants.errno.EBADF, syscall: "sendfile" } : { errno: 0 };
-    Object.assign(this.shared.sys as Syscalls, told);
-    driver.failed(file < 0 ? Fault.System : Fault.Closed);
+    driver.step(out, file, this.#account.header);
   }
 
   /** Copies what the core wants: reads it, and writes it past the queue. */
   #copy(): void {
     const driver = this.#driver;
-    if (typeof this.#header === "string") this.#header = Buffer.from(this.#header, "latin1");
+    const account = this.#account;
     this.#watch();
     this.#to(Event.Wanted);
     let inLoop = true;
@@ -297,34 +262,25 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
       this.#to(Event.Copied);
       if (!inLoop) this.turn();
     };
-    const header = this.#header;
-    readCopy(
-      driver,
-      this.#queue,
-      this.source,
-      this.options,
-      header,
-      this.#headerLength,
-      this.#total,
-      (error, pieces) => {
-        if (this.#phase !== Phase.Reading) return;
-        if (error) return this.#stop(error);
-        if (this.#queue.closed) return this.#stop(this.#closed());
-        const missing = this.#missing(); // since the file was read
-        if (missing !== null) return this.#stop(missing);
-        if (pieces.length > 0) return this.#write(pieces, copied);
-        driver.ended();
-        if (driver.fault !== Fault.None) return this.#stop(this.#faulted());
-        this.#total = driver.sent;
-        copied();
-      },
-    );
+    readCopy(driver, this.#queue, this.source, this.options, account, (error, pieces) => {
+      if (this.#phase !== Phase.Reading) return;
+      if (error) return this.#stop(error);
+      if (this.#queue.closed) return this.#stop(this.#closed());
+      const missing = account.missing(); // since the file was read
+      if (missing !== null) return this.#stop(missing);
+      if (pieces.length > 0) return this.#write(pieces, copied);
+      driver.ended();
+      if (driver.fault !== Fault.None) return this.#stop(this.#faulted());
+      account.total = driver.sent;
+      copied();
+    });
     inLoop = false;
   }
 
   #write(pieces: Uint8Array[], copied: () => void): void {
     this.#to(Event.Read);
-    this.#flight = pieces.reduce((sum, { length }) => sum + length, 0);
+    const account = this.#account;
+    account.flight = pieces.reduce((sum, { length }) => sum + length, 0);
     const written = (error?: unknown) => {
       if (this.#phase === Phase.Leaving) {
         this.#to(Event.Copied);
@@ -332,13 +288,13 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
       }
       if (this.#phase !== Phase.Writing) return;
       // A stream that was destroyed calls back without an error; what was left of the copy is lost.
-      if (error) this.#flight = 0;
+      if (error) account.flight = 0;
       if (error || this.#queue.closed) {
         this.#to(Event.Copied);
         return this.#stop(this.#closed(error));
       }
-      this.#driver.copied(this.#flight, this.shared.now());
-      this.#flight = 0;
+      this.#driver.copied(account.flight, this.shared.now());
+      account.flight = 0;
       copied();
     };
     try {
@@ -350,21 +306,12 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     this.#look(); // what the kernel took at once has left, even where the write fails later
   }
 
-  /** Bytes of the file that have left, or can't be called back: those in a living socket's own queue. */
-  #sent(): number {
-    if (this.#driver === undefined) return 0;
-    if (this.#driver.action === Action.Done) return this.#total;
-    const flight = this.#queue.closed ? 0 : this.#flight;
-    const at = this.#driver.at + flight - this.#headerLength;
-    return Math.max(0, Math.min(at, this.#total));
-  }
-
   #report(onProgress: (progress: Progress) => void): void {
-    const sent = this.#sent();
+    const sent = this.#account.sent();
     if (sent === this.#reported) return;
     this.#reported = sent;
     try {
-      onProgress({ sent, total: this.#total, ...this.#driver.tally() });
+      onProgress({ sent, total: this.#account.total, ...this.#driver.tally() });
     } catch (thrown) {
       this.end(SendfileError.after(sent, thrown));
     }
@@ -372,27 +319,21 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
 
   /** Progress is bytes leaving the process, not a chunk completing; while we wait for our turn, anybody's bytes. */
   #look(): void {
-    const queue = this.#queue;
-    const activity = queue.activity();
+    const activity = this.#queue.activity();
     const active = activity !== this.#activity;
     this.#activity = activity;
-    if (this.#place === Place.Queued) {
-      if (active) this.#limits?.restart(this.#driver);
-    } else if (this.#phase === Phase.Writing) {
-      const pending = queue.pending();
-      const gone = Number.isNaN(pending) ? 0 : Math.max(0, this.#flight - pending);
-      if (gone > 0 || (active && Number.isNaN(pending))) this.#driver.moved(gone, this.shared.now());
-      this.#flight -= gone;
-    }
+    if (this.#phase === Phase.Writing) this.#account.look(active, this.shared.now());
+    else if (active && this.#place === Place.Queued) this.#limits?.restart(this.#driver);
   }
 
   #closed(failed?: unknown): SendfileError {
-    return closed(this.#queue, this.#sent(), failed);
+    return closed(this.#queue, this.#account.sent(), failed);
   }
 
   #faulted(): SendfileError {
-    const blocker = this.#driver.fault === Fault.NotAvailable ? this.#blocker() : null;
-    return faulted(this.shared.sys, this.#queue, this.#driver, this.#sent(), blocker);
+    const blocker =
+      this.#driver.fault === Fault.NotAvailable ? nativeBlocker(this.shared, this.source, this.#queue) : null;
+    return faulted(this.shared.sys, this.#queue, this.#driver, this.#account.sent(), blocker);
   }
 
   /** The process is ending, or who is to be answered has gone. */
@@ -412,7 +353,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     this.#to(Event.Ended);
     this.#limits?.stop();
     this.#unlisten?.();
-    const sent = this.#sent();
+    const sent = this.#account.sent();
     this.#driver?.close();
     const thrown = this.#giveBack(sent, seek);
     try {

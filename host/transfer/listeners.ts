@@ -1,0 +1,40 @@
+// What a transfer listens to: its AbortSignal, and its stream.
+
+import type { Queue } from "../queue/queue.js";
+
+/** One listener for each: a program's one shutdown signal would else warn of a leak at the eleventh transfer. */
+const waiting = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** Has `onAbort` called when the signal is aborted; the function returned takes it back. */
+export function onAborted(signal: AbortSignal, onAbort: () => void): () => void {
+  let set = waiting.get(signal);
+  if (set === undefined) waiting.set(signal, (set = new Set()));
+  if (set.size === 0) signal.addEventListener("abort", run);
+  set.add(onAbort);
+  return () => {
+    if (set.delete(onAbort) && set.size === 0) signal.removeEventListener("abort", run);
+  };
+}
+
+/** What one of them runs into, somebody's own destroy(), must not keep the others. */
+function run({ target }: Event): void {
+  const thrown: unknown[] = [];
+  for (const onAbort of [...(waiting.get(target as AbortSignal) ?? [])]) {
+    try {
+      onAbort();
+    } catch (error) {
+      thrown.push(error);
+    }
+  }
+  if (thrown.length > 0) throw thrown[0];
+}
+
+/** Calls `onClose` when the stream goes away, `onConnect` when it is there at last; returns what takes both back. */
+export function watchQueue(queue: Queue, onClose: () => void, onConnect: () => void): () => void {
+  queue.once("close", onClose);
+  if (queue.connecting) queue.once("connect", onConnect);
+  return () => {
+    queue.off("close", onClose);
+    queue.off("connect", onConnect);
+  };
+}
