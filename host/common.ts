@@ -1,4 +1,4 @@
-// What all front doors have: the calls that take no socket or file of a runtime's own kind, and the types.
+// What all entry points have: the calls that take no socket or file of a runtime's own kind, and the types.
 
 import { type Off, type OnExitOptions, onExit } from "sendoff/exit";
 import { host } from "#process";

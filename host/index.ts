@@ -7,12 +7,12 @@ import { SendfileError } from "./errors.js";
 import { nameOf } from "./libc/errno.js";
 import type { Syscalls } from "./libc/syscalls.js";
 import type { FdOf, Queue } from "./queue/queue.js";
-import { Turns } from "./scheduler.js";
+import { Scheduler } from "./scheduler.js";
 import { Scratch } from "./scratch.js";
 import type { Shared } from "./shared.js";
 import { Opener } from "./source/open.js";
 import type { File, Source } from "./source/source.js";
-import { type DrainOptions, Transfers } from "./transfer/active.js";
+import { ActiveTransfers, type DrainOptions } from "./transfer/active.js";
 import type { Mode, SendfileOptions } from "./transfer/options.js";
 import { sendfile } from "./transfer/sendfile.js";
 import { descriptor, integer } from "./validate.js";
@@ -115,11 +115,11 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
   const reason =
     typeof found === "string" ? found : asked === "copy" ? "SENDOFF_MODE=copy" : hears(core) ? null : MISREADS;
   if (typeof found !== "string") sys = found;
-  const wary = asked === "auto" ? (sys?.wary ?? null) : null;
-  const auto = wary === null ? asked : "copy";
+  const autoDisabledReason = asked === "auto" ? (sys?.autoDisabledReason ?? null) : null;
+  const auto = autoDisabledReason === null ? asked : "copy";
   const shared: Shared = {
     core,
-    turns: new Turns(core, adapter.now, adapter.defer),
+    scheduler: new Scheduler(core, adapter.now, adapter.defer),
     scratch: new Scratch(core),
     sys: reason === null ? sys : null,
     seek: sys?.seek ?? null,
@@ -130,7 +130,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
     queue: (socket) => adapter.queue?.(socket) ?? null,
     source: (file) => adapter.source?.(file) ?? null,
     fdOf: adapter.fdOf,
-    transfers: new Transfers(),
+    transfers: new ActiveTransfers(),
   };
 
   return {
@@ -146,7 +146,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
       if (offset !== null) integer("offset", "non-negative", offset, 0);
       integer("count", "non-negative", count, 0);
       if (sys === null) throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `no native sendfile: ${found}`);
-      const n = sys.bare(out, file, offset, count);
+      const n = sys.sendfileOnce(out, file, offset, count);
       if (n >= 0) return n;
       const name = (sys.nameOf ?? nameOf)(sys.errno);
       throw new SendfileError(name, `${name}: sendfile`, { syscall: "sendfile", errno: -sys.errno });
@@ -157,7 +157,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
       const off = reason ?? (errno === 0 ? null : unable((sys?.nameOf ?? nameOf)(errno)));
       return {
         native: off === null,
-        reason: off ?? wary,
+        reason: off ?? autoDisabledReason,
         binding: sys?.libc.name ?? null,
         libc: sys === null ? null : (adapter.libc?.() ?? null),
         mode: auto,

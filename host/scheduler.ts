@@ -6,12 +6,12 @@ import type { Core } from "./core.js";
 import { call, sliceArray } from "./originals.js";
 
 /** What goes on in a later turn. */
-export interface Waiting {
+export interface Task {
   /** It is called in anybody's async context, and has to see to its own. */
-  turn(): void;
+  run(): void;
 }
 
-export class Turns {
+export class Scheduler {
   readonly #core: Core;
   readonly #now: () => number;
   readonly #defer: (next: () => void) => void;
@@ -21,7 +21,7 @@ export class Turns {
   #asked = false;
   /** When the running one was last looked at; NaN where none runs. */
   #since = Number.NaN;
-  #waiting: Waiting[] = [];
+  #waiting: Task[] = [];
 
   /** `defer` calls its argument once, after the pending I/O of this turn: setImmediate. */
   constructor(core: Core, now: () => number, defer: (next: () => void) => void) {
@@ -31,7 +31,7 @@ export class Turns {
   }
 
   /** To be called before a run: tells the core what is left of the share. Returns the time. */
-  enter(): number {
+  startTiming(): number {
     const now = this.#now();
     if (this.#since <= now) this.#used += now - this.#since;
     this.#since = now;
@@ -40,7 +40,7 @@ export class Turns {
   }
 
   /** To be called after the last run. */
-  leave(): void {
+  stopTiming(): void {
     const now = this.#now();
     if (this.#since <= now) this.#used += now - this.#since;
     this.#since = Number.NaN;
@@ -60,9 +60,9 @@ export class Turns {
 
   /**
    * Has `one` go on in the next turn, after those that wait already. Asked for within a run it may be in this turn
-   * yet: so it is for what uses its share, by enter and leave.
+   * yet: so it is for what uses its share, by startTiming and stopTiming.
    */
-  wait(one: Waiting): void {
+  schedule(one: Task): void {
     this.#waiting[this.#waiting.length] = one;
     if (!this.#asked) this.#ask();
   }
@@ -81,11 +81,11 @@ export class Turns {
     try {
       for (let one = waiting[0]; one !== undefined && !this.spent(); one = waiting[i]) {
         i++;
-        one.turn();
+        one.run();
       }
     } finally {
       // One that throws, in a process that survives it, must not leave the others waiting for ever.
-      this.#waiting = call(sliceArray, waiting, i) as Waiting[];
+      this.#waiting = call(sliceArray, waiting, i) as Task[];
       if (this.#waiting.length > 0 && !this.#asked) this.#ask();
     }
   };

@@ -3,16 +3,16 @@
 import type { Core } from "./core.js";
 import type { Syscalls } from "./libc/syscalls.js";
 import type { FdOf, Queue } from "./queue/queue.js";
-import type { Turns } from "./scheduler.js";
+import type { Scheduler } from "./scheduler.js";
 import type { Scratch } from "./scratch.js";
 import type { Opener } from "./source/open.js";
 import type { Lseek, Source } from "./source/source.js";
-import type { Transfers } from "./transfer/active.js";
+import type { ActiveTransfers } from "./transfer/active.js";
 import type { Mode } from "./transfer/options.js";
 
 export interface Shared {
   readonly core: Core;
-  readonly turns: Turns;
+  readonly scheduler: Scheduler;
   readonly scratch: Scratch;
   /** null where native calls can't be had, or must not be made: SENDOFF_MODE=copy holds for mode 'native' too. */
   readonly sys: Syscalls | null;
@@ -30,5 +30,5 @@ export interface Shared {
   /** The fd of a net.Socket's handle, where it is not as Node's. */
   readonly fdOf: FdOf | undefined;
   /** Those that run; none may start once the process is ending. */
-  readonly transfers: Transfers;
+  readonly transfers: ActiveTransfers;
 }

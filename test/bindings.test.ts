@@ -10,7 +10,7 @@ import * as assert from "uvu/assert";
 import { pattern } from "./lib/bytes.js";
 import { type ChildOptions, type Outcome, runNode } from "./lib/child.js";
 import { tempFile, tempFolder } from "./lib/files.js";
-import { row, test } from "./lib/scene.js";
+import { row, test } from "./lib/suite.js";
 
 const conformance = fileURLToPath(new URL("conformance.test.js", import.meta.url));
 const build = fileURLToPath(new URL("..", import.meta.url));
@@ -21,7 +21,7 @@ function ok(outcome: Outcome): string {
   return outcome.stdout;
 }
 
-/** Runs lines that end by printing one line of JSON, with `api` the package's front door. */
+/** Runs lines that end by printing one line of JSON, with `api` the package's entry point. */
 async function run<T>(
   lines: string,
   options: ChildOptions = {},

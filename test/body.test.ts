@@ -14,7 +14,7 @@ import { install } from "../host/register/pipe.js";
 import { pattern, same } from "./lib/bytes.js";
 import { fdCount } from "./lib/files.js";
 import { lacks } from "./lib/runtime.js";
-import { suite } from "./lib/scene.js";
+import { suite } from "./lib/suite.js";
 import { folder, header, parse, site, within } from "./lib/web.js";
 
 const test = suite("body");

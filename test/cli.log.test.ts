@@ -9,8 +9,8 @@ import net from "node:net";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { childrenOf, inFolder, shell, start, until } from "./lib/command.js";
-import { suite } from "./lib/scene.js";
 import { serving } from "./lib/serving.js";
+import { suite } from "./lib/suite.js";
 import { exchange, parse, request, within } from "./lib/web.js";
 
 const test = suite("sendoff serve's log");

@@ -17,8 +17,8 @@ import { certificate } from "./lib/certificate.js";
 import { by, call, childrenOf, inFolder, other, run, runs, until } from "./lib/command.js";
 import { without } from "./lib/programs.js";
 import { lacks } from "./lib/runtime.js";
-import { suite } from "./lib/scene.js";
 import { type Serving, serving } from "./lib/serving.js";
+import { suite } from "./lib/suite.js";
 import { exchange, header, parse, request, within } from "./lib/web.js";
 
 const test = suite("sendoff serve");

@@ -12,9 +12,9 @@ import * as assert from "uvu/assert";
 import { duration, size } from "../cli/arguments.js";
 import { runNode } from "./lib/child.js";
 import { COMMAND, call, childrenOf, FLAGS, inFolder, run, runs, start, until } from "./lib/command.js";
-import { place } from "./lib/line.js";
+import { place } from "./lib/connection.js";
 import { lacks, runtime } from "./lib/runtime.js";
-import { test } from "./lib/scene.js";
+import { test } from "./lib/suite.js";
 
 const linux = process.platform === "linux";
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");

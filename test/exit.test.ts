@@ -7,8 +7,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import * as assert from "uvu/assert";
-import { burst, type Child, COMMAND, type Ended, fixture, kill, pool, RUNTIME, run, type Start } from "./lib/ending.js";
-import { suite } from "./lib/scene.js";
+import {
+  burst,
+  type Child,
+  COMMAND,
+  type Ended,
+  fixture,
+  kill,
+  pool,
+  RUNTIME,
+  run,
+  type Start,
+} from "./lib/exit-process.js";
+import { suite } from "./lib/suite.js";
 
 const DENO = RUNTIME === "deno";
 const BUN = RUNTIME === "bun";

@@ -22,7 +22,7 @@ import { copies } from "../host/register/require-hook.js";
 import { counting } from "./lib/counting.js";
 import { faultyHost } from "./lib/faulty.js";
 import { type Difference, IMPORT, lacks, RUN } from "./lib/runtime.js";
-import { type Body, suite } from "./lib/scene.js";
+import { type Body, suite } from "./lib/suite.js";
 import { descriptors, exchange, folder, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("register");
@@ -1091,11 +1091,11 @@ natively(
   "a header that was held back for the file's first bytes goes without them where these have to be read",
   async () => {
     const own = faultyHost({ judge: ({ name }) => (name === "sendfile" ? "EINVAL" : null) });
-    const { push } = own.sys;
-    let pushed = 0;
-    own.sys.push = (fd) => {
-      pushed++;
-      push(fd);
+    const { uncork } = own.sys;
+    let uncorked = 0;
+    own.sys.uncork = (fd) => {
+      uncorked++;
+      uncork(fd);
     };
     const undo = install(own.shared, () => {});
     const at = await site((_req, res) => {
@@ -1106,7 +1106,7 @@ natively(
     await at.close();
     undo();
     assert.ok(got.body.equals(fs.readFileSync(file("odd"))));
-    assert.is(pushed, 1);
+    assert.is(uncorked, 1);
   },
 );
 

@@ -15,7 +15,7 @@ import { host } from "#process";
 import { negotiate } from "../host/http/negotiate.js";
 import { counting } from "./lib/counting.js";
 import { lacks } from "./lib/runtime.js";
-import { suite } from "./lib/scene.js";
+import { suite } from "./lib/suite.js";
 import { descriptors, exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("static");

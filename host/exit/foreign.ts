@@ -15,7 +15,7 @@ export interface Emitter {
 }
 
 /** By their signals: one listener of `newListener` serves them all. */
-const all = new Map<string, Others>();
+const all = new Map<string, ForeignListeners>();
 
 /** They are told before the listener is there: it is replaced in the microtask after. */
 function added(name: unknown): void {
@@ -28,7 +28,7 @@ export function standIn(signal: string, listener: Listener): Listener | undefine
   return all.get(signal)?.standIn(listener);
 }
 
-export class Others {
+export class ForeignListeners {
   readonly #process: Emitter;
   readonly #signal: string;
   readonly #ours: Listener;

@@ -10,7 +10,7 @@ import { Fault } from "../../assembly/abi.js";
 import { boot } from "../core.js";
 import { say } from "../say.js";
 import { wasm } from "../wasm.js";
-import { type Emitter, type Listener, Others } from "./foreign.js";
+import { type Emitter, ForeignListeners, type Listener } from "./foreign.js";
 import type { Runtime, Watcher } from "./runtime.js";
 
 /** A self-kill that has done nothing by then never will. */
@@ -51,7 +51,7 @@ export const common: Runtime = {
   },
 
   listen(signal, heard) {
-    const others = new Others(emitter, signal, (...args) => heard(args));
+    const others = new ForeignListeners(emitter, signal, (...args) => heard(args));
     return { others: () => others.list(), stop: () => others.stop() };
   },
 

@@ -36,7 +36,7 @@ export function claimSocket(shared: Shared, socket: Socket): Queue | string {
   if (shared.reason !== null) return shared.reason;
   if (socket.write !== socketWrite) return REPLACED;
   const queue = queueOf(socket, shared.fdOf);
-  if (queue.keeps) return "what a socket writes by was replaced";
+  if (queue.retainsChunks) return "what a socket writes by was replaced";
   return socket.connecting || queue.fd() >= 0 ? queue : "not a plain socket";
 }
 

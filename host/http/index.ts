@@ -1,4 +1,4 @@
-// The front door for HTTP servers on Node: responses and static files, their bodies by sendfile.
+// The entry point for HTTP servers on Node: responses and static files, their bodies by sendfile.
 
 import { host } from "#process";
 import type { File } from "../source/source.js";

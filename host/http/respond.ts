@@ -97,17 +97,17 @@ export class Body extends Transfer {
       const claimed = claim(this.#res, this);
       this.#check();
       if (!claimed) throw started();
-      this.shared.transfers.enter(this);
+      this.shared.transfers.add(this);
     } catch (error) {
       return this.abort(error);
     }
     // If `count` equals Content-Length, both are trusted, and fstat is skipped.
-    if (source.believe !== undefined && options.count === lengthOf(this.#res)) {
-      source.believe(options.offset + options.count);
+    if (source.assumeSize !== undefined && options.count === lengthOf(this.#res)) {
+      source.assumeSize(options.offset + options.count);
       return this.opened(null);
     }
     source.open((error) => {
-      if (error || !source.early || !source.positioned) return this.opened(error);
+      if (error || !source.openEnded || !source.seekable) return this.opened(error);
       whole(source, (error, bytes) => {
         if (bytes !== null) {
           closeAlone(source);
@@ -126,7 +126,7 @@ export class Body extends Transfer {
   }
 
   protected override ready(): void {
-    this.shared.turns.wait(this);
+    this.shared.scheduler.schedule(this);
   }
 
   protected override send(): void {
@@ -148,7 +148,7 @@ export class Body extends Transfer {
     }
     if (res.statusCode === 204 || res.statusCode === 304) return false;
     // Where only the end will tell the length, `count` is no more than a bound, and so is what the header says.
-    if (source.early) this.bound(lengthOf(res) ?? Number.POSITIVE_INFINITY);
+    if (source.openEnded) this.bound(lengthOf(res) ?? Number.POSITIVE_INFINITY);
     else if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
       res.setHeader("Content-Length", this.count);
     }
@@ -167,7 +167,7 @@ export class Body extends Transfer {
           ? claimResponse(shared, res, this.count)
           : "no regular file";
     if (typeof queue === "string") agree(res, this.count); // whoever replaced writeHead() may have set another length
-    if (source.early) this.#owed = lengthOf(res) ?? 0;
+    if (source.openEnded) this.#owed = lengthOf(res) ?? 0;
     if (typeof queue !== "string") this.attach(queue, takeHeader(res));
     else if (options.mode !== "native") this.attach(queueOf(res), EMPTY);
     else throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${queue}`);

@@ -8,10 +8,10 @@ import type { Shared } from "../shared.js";
 import { callable, describe, object } from "../validate.js";
 import type { Request, Response } from "./message.js";
 import { negotiate } from "./negotiate.js";
-import { bodies } from "./send/send.js";
+import { sendMethods } from "./send/send.js";
 import type { Send, SendStream } from "./send/stream.js";
 import { wholeSuffix } from "./suffix.js";
-import { inside, whereabouts } from "./within.js";
+import { isWithin, realPathOf } from "./within.js";
 
 /** Those of `send` (in its documentation), and these. */
 export interface StaticOptions {
@@ -82,7 +82,7 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
   const send = createRequire(import.meta.url)("send") as Send;
   const sendOptions = { ...rest, root };
   const proto = Object.getPrototypeOf(sample(send, sendOptions)) as SendStream;
-  const ours = bodies(shared, { ...proto, send: wholeSuffix(proto.send) });
+  const ours = sendMethods(shared, { ...proto, send: wholeSuffix(proto.send) });
   const sendFile = symlinks === "inside" ? sendInside(root, ours) : ours.send;
   const onStatError = orMissing(proto.onStatError);
   const sendOne = regular(precompressed ? sendSibling(sendFile) : sendFile);
@@ -168,13 +168,13 @@ function orMissing(onStatError: SendStream["onStatError"]): SendStream["onStatEr
 }
 
 /** `send` for files that really are in the root. */
-function sendInside(root: string, { send, from }: ReturnType<typeof bodies>): SendStream["send"] {
+function sendInside(root: string, { send, from }: ReturnType<typeof sendMethods>): SendStream["send"] {
   let real = "";
   /** The root is asked again where a file is not in it: it can be a link that points elsewhere by now. */
   const known = (file: string): boolean => {
-    if (real !== "" && inside(real, file)) return true;
+    if (real !== "" && isWithin(real, file)) return true;
     real = fs.realpathSync.native(root);
-    return inside(real, file);
+    return isWithin(real, file);
   };
   // A FIFO that has taken the file's name since would hold a plain open() up.
   const flags = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
@@ -182,7 +182,7 @@ function sendInside(root: string, { send, from }: ReturnType<typeof bodies>): Se
     fs.open(path, flags, (error, fd) => {
       if (error) return this.onStatError(error);
       const close = from(this, path, fd);
-      whereabouts(fd, path, (error, file) => {
+      realPathOf(fd, path, (error, file) => {
         try {
           if (error) return this.onStatError(error);
           const stat = fs.fstatSync(fd);

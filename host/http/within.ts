@@ -4,13 +4,13 @@ import fs from "node:fs";
 import path from "node:path";
 
 /** Whether `file` is `root` or below it. Both are real paths: absolute, without a symbolic link. */
-export function inside(root: string, file: string): boolean {
+export function isWithin(root: string, file: string): boolean {
   const way = path.relative(root, file);
   return way !== ".." && !way.startsWith(`..${path.sep}`) && !path.isAbsolute(way);
 }
 
 /** The real path of a file that was opened by `name`. */
-export function whereabouts(
+export function realPathOf(
   fd: number,
   name: string,
   done: (error: NodeJS.ErrnoException | null, real: string) => void,

@@ -23,7 +23,7 @@ const SF_NODISKIO = 1;
 const MSG_NOSIGNAL = 0x20000;
 
 /** T21: what nginx, libuv and CPython met there. */
-const WARY =
+const AUTO_DISABLED =
   "macOS's sendfile can leave data behind and wait for a disk, so mode 'auto' copies there; mode 'native' and SENDOFF_MODE=native call it";
 
 /*
@@ -74,7 +74,7 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
     errno: 0,
     syscall: "",
     nameOf,
-    wary: darwin ? WARY : undefined,
+    autoDisabledReason: darwin ? AUTO_DISABLED : undefined,
 
     sendfile(out, file, offset, count) {
       const n = move(out, file, offset, count, SF_NODISKIO);
@@ -103,7 +103,7 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
     },
 
     // Nothing is held back without MSG_MORE.
-    push() {},
+    uncork() {},
 
     probe() {
       const fd = fs.openSync(process.execPath, "r");
@@ -118,7 +118,7 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
 
     open: () => -1, // openat2 is Linux's
 
-    bare(out, file, offset, count) {
+    sendfileOnce(out, file, offset, count) {
       if (offset !== null) return move(out, file, offset, count, 0);
       // The file's own position is nothing to these systems.
       const position = libc.lseek(file, 0, SEEK_CUR);

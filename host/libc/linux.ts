@@ -114,7 +114,7 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
       libc.lseek(fd, position, 0);
     },
 
-    push(fd) {
+    uncork(fd) {
       const before = option(fd, IPPROTO_TCP, TCP_NODELAY);
       if (before < 0) return; // a Unix socket holds nothing back
       words[OPTVAL] = 1;
@@ -162,7 +162,7 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
       return libc.openat2(AT_FDCWD, frame - PATH_MAX, at(HOW), 24);
     },
 
-    bare(out, file, offset, count) {
+    sendfileOnce(out, file, offset, count) {
       if (offset !== null) {
         frameWords();
         put(OFFSET, offset);

@@ -14,13 +14,13 @@ export interface Syscalls extends Imports {
   /** The name of an errno, where the numbers are not those of the process: a test lends them. */
   nameOf?(errno: number): string;
   /** Why mode 'auto' copies on this system although it can be called; not there where it doesn't. */
-  readonly wary?: string | undefined;
+  readonly autoDisabledReason?: string | undefined;
   /** Whether `fd` is a socket of type SOCK_STREAM. */
   isStream(fd: number): boolean;
   /** lseek(2) from the start; a file that can't seek stays where it is. */
   seek(fd: number, position: number): void;
   /** Sends what MSG_MORE held back: setting TCP_NODELAY does so; the option is left as it was. */
-  push(fd: number): void;
+  uncork(fd: number): void;
   /**
    * Has a TCP socket take no more than `bytes` that it can't send yet (TCP_NOTSENT_LOWAT): so does write(2), and poll(2)
    * says it is writable once half of that has gone. Not where it, or the system, has a limit already. 0 takes it back.
@@ -44,5 +44,5 @@ export interface Syscalls extends Imports {
    */
   open(path: string, look: boolean): number;
   /** One sendfile(2) as it is; `null` reads at the file's own position. Returns the count, or -1 and `errno`. */
-  bare(out: number, file: number, offset: number | null, count: number): number;
+  sendfileOnce(out: number, file: number, offset: number | null, count: number): number;
 }

@@ -34,7 +34,7 @@ export function connQueue(conn: object, lend: () => Conn): Queue {
 class ConnQueue implements Queue {
   readonly ended = false;
   readonly connecting = false;
-  readonly keeps = false;
+  readonly retainsChunks = false;
   errored: Error | null = null;
   readonly #conn: Conn;
   readonly #jobs: Job[] = [];

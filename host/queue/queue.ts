@@ -72,7 +72,7 @@ export interface Queue {
   /** A figure that changes whenever bytes leave the process by this stream, whoever wrote them. */
   activity(): number;
   /** The stream may hold on to a chunk after its write has called back, so no buffer is used twice. */
-  readonly keeps: boolean;
+  readonly retainsChunks: boolean;
   /** The socket's fd where, once asked by `check`, native calls can write to it, and may now; else -1. */
   native(check: (fd: number) => boolean): number;
   /** Bytes went to the kernel behind the stream's back. */
@@ -222,7 +222,7 @@ class StreamQueue extends Base implements Queue {
   }
 
   /** A writer of somebody else's between the stream and its handle may do as it likes. */
-  get keeps(): boolean {
+  get retainsChunks(): boolean {
     return this.#write !== SOCKET_WRITE || replaced(this.#inner);
   }
 
@@ -280,7 +280,7 @@ class StreamQueue extends Base implements Queue {
     const handle = this.#inner._handle as Handle;
     // Bytes that wait in the handle's own queue must go first: then everything is copied behind them.
     // A handle that does not tell of any has none: what was written before has called back.
-    if (fd < 0 || this.keeps || (handle.writeQueueSize ?? 0) > 0) return -1;
+    if (fd < 0 || this.retainsChunks || (handle.writeQueueSize ?? 0) > 0) return -1;
     if (this.#checked !== handle && check(fd)) {
       this.#checked = handle;
       this.#counter = count(this.#fdOf === nodeFd ? handle : this.#inner);
@@ -289,7 +289,7 @@ class StreamQueue extends Base implements Queue {
   }
 
   pending(): number {
-    if (this.keeps || this.#inner.encrypted === true) return Number.NaN;
+    if (this.retainsChunks || this.#inner.encrypted === true) return Number.NaN;
     return this.#inner._handle?.writeQueueSize ?? Number.NaN;
   }
 
@@ -333,7 +333,7 @@ class CallQueue extends Base implements Queue {
     return false;
   }
 
-  get keeps(): boolean {
+  get retainsChunks(): boolean {
     return true;
   }
 

@@ -27,7 +27,7 @@ import {
   sliceString,
 } from "../originals.js";
 import type { Queue } from "../queue/queue.js";
-import type { Waiting } from "../scheduler.js";
+import type { Task } from "../scheduler.js";
 import type { Shared } from "../shared.js";
 import { fstat, hasTrueSize } from "../source/stat.js";
 import { known } from "../source/unchanged.js";
@@ -46,7 +46,7 @@ interface Stream extends Omit<fs.ReadStream, "pending"> {
   _read(size: number): void;
 }
 
-type Leave = (reason: string) => void;
+type OnFallback = (reason: string) => void;
 
 /** The most that a doorbell reads: what a ReadStream reads at once, unless it is told otherwise. */
 const CHUNK = 64 << 10;
@@ -58,8 +58,8 @@ const { push, read, emit } = Readable.prototype;
 const { open } = fs.ReadStream.prototype as unknown as Stream;
 const { open: fsOpen, read: fsRead, close: fsClose, stat: fsStat } = fs;
 
-/** Patches fs.ReadStream and fs.stat for the whole process; `leave` hears why a pipe was left alone. Returns an undo. */
-export function install(shared: Shared, leave: Leave): () => void {
+/** Patches fs.ReadStream and fs.stat for the whole process; `onFallback` hears why a pipe was left alone. Returns an undo. */
+export function install(shared: Shared, onFallback: OnFallback): () => void {
   const proto = fs.ReadStream.prototype as unknown as Stream;
   const { _construct, _read: original, _destroy, unpipe } = proto;
   const runs = new SafeWeakMap<Stream, Pipe | null>();
@@ -68,8 +68,8 @@ export function install(shared: Shared, leave: Leave): () => void {
     let run = runs.get(this);
     if (run === undefined) {
       const refusal = shared.sys === null ? "no native calls here" : refuse(this, _read);
-      if (refusal !== null && destinations(this).length > 0) leave(refusal);
-      run = refusal === null ? new Pipe(shared, this, original, leave) : null;
+      if (refusal !== null && destinations(this).length > 0) onFallback(refusal);
+      run = refusal === null ? new Pipe(shared, this, original, onFallback) : null;
       runs.set(this, run);
     }
     if (run === null) call(original, this, size);
@@ -183,11 +183,11 @@ function watched(stream: Stream): string | null {
 }
 
 /** One stream on its way to one destination. What lets it go on may belong to another request: it has its own context. */
-class Pipe extends AsyncResource implements Waiting {
+class Pipe extends AsyncResource implements Task {
   readonly #shared: Shared;
   readonly #stream: Stream;
   readonly #original: Stream["_read"];
-  readonly #leave: Leave;
+  readonly #onFallback: OnFallback;
   /** The destination and its socket's queue, once they were found fit. */
   #target: Response | Socket | null = null;
   #queue: Queue | null = null;
@@ -206,12 +206,12 @@ class Pipe extends AsyncResource implements Waiting {
   /** The kernel moved bytes since the last seek. */
   #moved = false;
 
-  constructor(shared: Shared, stream: Stream, original: Stream["_read"], leave: Leave) {
+  constructor(shared: Shared, stream: Stream, original: Stream["_read"], onFallback: OnFallback) {
     super("sendoff.Pipe");
     this.#shared = shared;
     this.#stream = stream;
     this.#original = original;
-    this.#leave = leave;
+    this.#onFallback = onFallback;
   }
 
   /** The socket is as it was. */
@@ -224,11 +224,11 @@ class Pipe extends AsyncResource implements Waiting {
   read(size: number): void {
     this.#size = size;
     // A read of the file would have come back in a later turn, too: what is said until then still counts.
-    if (!this.#left && this.#queue === null && !passing(this.#stream)) this.#shared.turns.wait(this);
-    else this.turn();
+    if (!this.#left && this.#queue === null && !passing(this.#stream)) this.#shared.scheduler.schedule(this);
+    else this.run();
   }
 
-  turn(): void {
+  run(): void {
     this.runInAsyncScope(this.#goOn, this);
   }
 
@@ -243,7 +243,7 @@ class Pipe extends AsyncResource implements Waiting {
     if (this.#queue === null) {
       const refusal = watched(stream) ?? this.#fit();
       if (refusal !== null) {
-        this.#leave(refusal);
+        this.#onFallback(refusal);
         this.#left = true;
         return this.#old();
       }
@@ -304,7 +304,7 @@ class Pipe extends AsyncResource implements Waiting {
     const stream = this.#stream;
     const target = this.#target as Response | Socket;
     const file = stream.fd as number;
-    const { turns } = this.#shared;
+    const { scheduler } = this.#shared;
     const header = target instanceof Socket ? "" : takeHeader(target);
     const driver = this.#drive(header.length);
     if (driver === null) {
@@ -312,13 +312,13 @@ class Pipe extends AsyncResource implements Waiting {
       return this.#old();
     }
     const action = driver.step(out, file, header);
-    turns.leave();
+    scheduler.stopTiming();
     this.#advance(driver.position - this.#position());
     if (driver.headerLeft > 0) {
       if (driver.headerLeft === header.length) giveBack(target as Response);
       else return this.#split(call(sliceString, header, -driver.headerLeft));
     }
-    if (action === Action.Yield) return turns.wait(this);
+    if (action === Action.Yield) return scheduler.schedule(this);
     if (action === Action.Done) return this.#end();
     if (action === Action.Copy) {
       const warm = driver.doorbell(file, min(this.#size, CHUNK, this.#count - stream.bytesRead));

@@ -22,10 +22,10 @@ interface Ahead {
 /** A file by its fd. */
 export abstract class FdSource implements Source {
   size = 0;
-  early = false;
+  openEnded = false;
   native = false;
   /** False for FIFOs, sockets, character devices. */
-  positioned = true;
+  seekable = true;
   readonly start: number;
   readonly #most: number;
   #ahead: Ahead | null = null;
@@ -52,21 +52,21 @@ export abstract class FdSource implements Source {
   protected abstract release(): void;
 
   /** Asks the fd, not the path, what it is. On an open file this waits for nothing. */
-  protected look(fd: number): fs.Stats {
+  protected fstat(fd: number): fs.Stats {
     if (fd < 0) throw new SendfileError("EBADF", "EBADF: the file is closed", { syscall: "fstat" });
     const stat = fs.fstatSync(fd);
-    this.judge(stat);
+    this.applyStat(stat);
     return stat;
   }
 
   /** What the kernel says of the file: how much there is, and who may read it. */
-  protected judge(stat: Stat): void {
+  protected applyStat(stat: Stat): void {
     if (stat.isDirectory()) {
       throw new SendfileError("EISDIR", "EISDIR: illegal operation on a directory, sendfile", { syscall: "read" });
     }
-    this.positioned = stat.isFile() || stat.isBlockDevice();
+    this.seekable = stat.isFile() || stat.isBlockDevice();
     this.native = hasTrueSize(stat);
-    this.early = !this.native; // only the end tells
+    this.openEnded = !this.native; // only the end tells
     const believable = stat.isFile() && stat.size > 0;
     // A part of what claims size 0 was cut by that claim.
     const most = believable || this.#most > 0 ? this.#most : Number.POSITIVE_INFINITY;
@@ -77,7 +77,7 @@ export abstract class FdSource implements Source {
     if (this.#closing) return done(closedFile(), NOTHING);
     const known = this.#ahead;
     this.#ahead = null;
-    if (known !== null && known.position === position && this.positioned) {
+    if (known !== null && known.position === position && this.seekable) {
       const deliver = () => {
         if (known.error) return done(known.error, NOTHING);
         const bytes = known.buffer.subarray(0, Math.min(known.bytes, length));
@@ -98,7 +98,7 @@ export abstract class FdSource implements Source {
     });
   }
 
-  forget(): void {
+  dropBuffers(): void {
     this.#spare = null;
   }
 
@@ -110,7 +110,7 @@ export abstract class FdSource implements Source {
 
   /** Starts the next read while the bytes of this one are being written. */
   #prefetch(position: number, length: number): void {
-    if (length === 0 || !this.positioned || this.#closing) return;
+    if (length === 0 || !this.seekable || this.#closing) return;
     const ahead: Ahead = { position, buffer: this.#take(length), bytes: 0, error: null, over: false, waiter: null };
     this.#ahead = ahead;
     this.#read(ahead.buffer, length, position, (error, bytes) => {
@@ -123,7 +123,7 @@ export abstract class FdSource implements Source {
 
   #read(buffer: Uint8Array, length: number, position: number, done: (error: unknown, bytes: number) => void): void {
     this.#pending++;
-    this.fetch(buffer, length, this.positioned ? this.start + position : null, (error, bytes) => {
+    this.fetch(buffer, length, this.seekable ? this.start + position : null, (error, bytes) => {
       this.#pending--;
       if (this.#closing && this.#pending === 0) this.releaseLate();
       done(error, bytes);
@@ -140,7 +140,7 @@ export abstract class FdSource implements Source {
   }
 
   seek(position: number, lseek: Lseek | null): void {
-    if (lseek === null || !this.positioned) return;
+    if (lseek === null || !this.seekable) return;
     const fd = this.fd();
     if (fd >= 0) lseek(fd, this.start + position);
   }
@@ -189,8 +189,8 @@ export class PathSource extends FdSource {
 
   #met(done: (error: unknown) => void): void {
     try {
-      if (this.#stat !== null) this.judge(this.#stat);
-      else if (this.#fd >= 0) this.look(this.#fd);
+      if (this.#stat !== null) this.applyStat(this.#stat);
+      else if (this.#fd >= 0) this.fstat(this.#fd);
     } catch (failure) {
       return done(failure);
     }
@@ -232,7 +232,7 @@ export class HandleSource extends FdSource {
   open(done: (error: unknown) => void): void {
     try {
       if (this.#handle.fd < 0) throw closedFile();
-      this.look(this.#handle.fd);
+      this.fstat(this.#handle.fd);
     } catch (error) {
       return done(something(error));
     }
@@ -243,7 +243,7 @@ export class HandleSource extends FdSource {
     return this.#handle.fd;
   }
 
-  believe(size: number): void {
+  assumeSize(size: number): void {
     this.size = size;
     this.native = true;
   }
@@ -282,7 +282,7 @@ export class NumberSource extends FdSource {
 
   open(done: (error: unknown) => void): void {
     try {
-      ({ dev: this.#dev, ino: this.#ino } = this.look(this.#fd));
+      ({ dev: this.#dev, ino: this.#ino } = this.fstat(this.#fd));
     } catch (error) {
       return done(error);
     }

@@ -23,8 +23,8 @@ abstract class FdlessSource {
 export class BytesSource extends FdlessSource implements Source {
   readonly #bytes: Uint8Array;
   readonly size: number;
-  readonly early = false;
-  readonly positioned = true;
+  readonly openEnded = false;
+  readonly seekable = true;
 
   constructor(bytes: Uint8Array) {
     super();
@@ -48,8 +48,8 @@ export class BytesSource extends FdlessSource implements Source {
 export class BlobSource extends FdlessSource implements Source {
   readonly #blob: Blob;
   readonly size: number;
-  readonly early = false;
-  readonly positioned = true;
+  readonly openEnded = false;
+  readonly seekable = true;
 
   constructor(blob: Blob) {
     super();
@@ -77,8 +77,8 @@ export class BlobSource extends FdlessSource implements Source {
 /** A readable stream or async iterable of bytes: destroyed or returned on every way out, as by `for await`. */
 export class IterableSource extends FdlessSource implements Source {
   readonly size = Number.POSITIVE_INFINITY;
-  readonly early = true;
-  readonly positioned = false;
+  readonly openEnded = true;
+  readonly seekable = false;
   readonly #iterable: AsyncIterable<Uint8Array>;
   #iterator: AsyncIterator<Uint8Array> | null = null;
   /** What is left of a chunk, and how long that is as long as its memory is there. */

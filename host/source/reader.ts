@@ -26,9 +26,9 @@ export function readerSource(reader: Reader): Source {
 const NOTHING = new Uint8Array(0);
 
 class ReaderSource implements Source {
-  readonly positioned = true;
+  readonly seekable = true;
   size = 0;
-  early = false;
+  openEnded = false;
   native = false;
   readonly #reader: Reader;
   /** The reader is opening, or reading. */
@@ -43,8 +43,8 @@ class ReaderSource implements Source {
     this.#use(async () => this.#reader.open()).then(
       (size) => {
         this.size = size;
-        this.early = size === Number.POSITIVE_INFINITY;
-        this.native = !this.early && this.#reader.fd() >= 0;
+        this.openEnded = size === Number.POSITIVE_INFINITY;
+        this.native = !this.openEnded && this.#reader.fd() >= 0;
         done(null);
       },
       (error: unknown) => done(something(error)),

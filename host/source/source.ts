@@ -33,15 +33,15 @@ export interface Source {
   /** Bytes from position 0 to the end, Infinity where only the end will tell; known once `open` has called back. */
   readonly size: number;
   /** The end may come before `size`, and is no truncation. */
-  readonly early: boolean;
+  readonly openEnded: boolean;
   /** A regular file: the kernel may read it. */
   readonly native: boolean;
   /** Bytes can be asked for by position; else only in their order, from 0. */
-  readonly positioned: boolean;
+  readonly seekable: boolean;
   /** Where position 0 is in the file behind the fd. Default: 0, and more for a slice of a file. */
   readonly start?: number;
   /** In place of `open`: what is there is a regular file of at least `size` bytes, says the caller. */
-  believe?(size: number): void;
+  assumeSize?(size: number): void;
   /** Opens what has to be opened; calls back at once where nothing has. */
   open(done: (error: unknown) => void): void;
   /** The fd for native calls, read from its owner: -1 where it has gone, or there is none. */
@@ -53,7 +53,7 @@ export interface Source {
    */
   read(position: number, length: number, reuse: boolean, ahead: number, done: Read): void;
   /** Lets go of what is kept for the next read: it will not come soon. */
-  forget?(): void;
+  dropBuffers?(): void;
   /** Leaves the file's own position there, where it has one. */
   seek(position: number, lseek: Lseek | null): void;
   /**

@@ -29,7 +29,7 @@ export function checkDrain(options: DrainOptions): void {
 }
 
 export interface Running {
-  /** Where it stands among those that run, -1 where it does not: for {@link Transfers} alone. */
+  /** Where it stands among those that run, -1 where it does not: for {@link ActiveTransfers} alone. */
   slot: number;
   abort(error: SendfileError): void;
 }
@@ -40,20 +40,20 @@ const LONGEST = 0x7fffffff;
 /** How often idle connections are looked for, in ms. */
 const IDLE_MS = 20;
 
-export class Transfers {
+export class ActiveTransfers {
   /** Each knows its slot: a Set would hash every response. */
   readonly #running: Running[] = [];
   #draining = false;
   #done: () => void = () => {};
 
   /** @throws SendfileError where none may start any more. */
-  enter(transfer: Running): void {
+  add(transfer: Running): void {
     if (this.#draining) throw ending();
     transfer.slot = this.#running.push(transfer) - 1;
   }
 
   /** Nothing where it runs no more. */
-  leave(transfer: Running): void {
+  remove(transfer: Running): void {
     const { slot } = transfer;
     if (slot < 0) return;
     transfer.slot = -1;

@@ -43,12 +43,12 @@ export function readCopy(
   };
   if (body === 0) return read(EMPTY);
   if (way === Way.Doorbell) {
-    source.forget?.();
+    source.dropBuffers?.();
     const warm = driver.doorbell(source.fd(), body);
     if (warm !== null) return read(warm);
   }
   // Cold bytes are read ahead by the kernel itself.
-  const reuse = way !== Way.Doorbell && !queue.keeps;
+  const reuse = way !== Way.Doorbell && !queue.retainsChunks;
   const ahead = way === Way.Copied && reuse ? Math.min(total - bodyAt - body, body) : 0;
   source.read(offset + bodyAt, body, reuse, ahead, (error, bytes) => {
     if (error) done(error, []);

@@ -58,18 +58,18 @@ export class Driver {
 
   /**
    * Moves what can be moved now; `header` is as long as `start` was told. Both fds are fresh from their owners, -1 where
-   * they are not needed, or not there any more. From here on the turn's share of time is being used, until `turns.leave`.
+   * they are not needed, or not there any more. From here on the turn's share of time is being used, until `scheduler.stopTiming`.
    */
   step(out: number, file: number, header: Uint8Array | string): Action {
-    const { scratch, sys, turns } = this.#shared;
-    if (!this.native) return (this.action = this.#core.transfer_run(this.#record, -1, -1, turns.enter()));
+    const { scratch, sys, scheduler } = this.#shared;
+    if (!this.native) return (this.action = this.#core.transfer_run(this.#record, -1, -1, scheduler.startTiming()));
     if (out < 0 || file < 0) return this.#gone(file < 0);
     if (header.length > 0) {
       const at = this.at;
       if (at < header.length) scratch.put(header, at);
     }
     if (sys !== null) sys.errno = 0;
-    this.action = this.#core.transfer_run(this.#record, out, file, turns.enter());
+    this.action = this.#core.transfer_run(this.#record, out, file, scheduler.startTiming());
     const native = this.#tally(Way.Native);
     if (native > this.#counted) this.#queue.moved(native - this.#counted);
     this.#counted = native;
@@ -200,7 +200,7 @@ export class Driver {
   uncork(): void {
     if (this.#core.transfer_corked(this.#record) !== 1) return;
     const fd = this.#queue.fd();
-    if (fd >= 0) this.#shared.sys?.push(fd);
+    if (fd >= 0) this.#shared.sys?.uncork(fd);
   }
 
   /** Leaves the socket as it was, and gives the record back. Nothing where that is done. */

@@ -28,10 +28,10 @@ export function sendfile(
     try {
       if (queue.closed || queue.ended) throw new SendfileError("ERR_SENDFILE_CLOSED", "the socket is closed or ended");
       if (checked.signal?.aborted) throw aborted(checked.signal, 0);
-      shared.transfers.enter(transfer);
+      shared.transfers.add(transfer);
       transfer.attach(queue, checked.header);
     } catch (refusal) {
-      shared.transfers.leave(transfer);
+      shared.transfers.remove(transfer);
       closeAlone(source);
       throw refusal;
     }

@@ -5,7 +5,7 @@ import { Action, Fault, Flag } from "../../assembly/abi.js";
 import { warn } from "../close.js";
 import { SendfileError, something } from "../errors.js";
 import type { Job, Queue } from "../queue/queue.js";
-import type { Waiting } from "../scheduler.js";
+import type { Task } from "../scheduler.js";
 import type { Shared } from "../shared.js";
 import type { Source } from "../source/source.js";
 import { MAX } from "../validate.js";
@@ -27,7 +27,7 @@ export type Reject = (error: Error, complete: boolean) => void;
  * Settles itself by `resolve` or `reject`. What lets it go on may belong to another request, or to none: all that is
  * sent, and its end, is in the async context of its caller.
  */
-export class Transfer extends AsyncResource implements Job, Running, Waiting {
+export class Transfer extends AsyncResource implements Job, Running, Task {
   slot = -1;
   protected readonly shared: Shared;
   protected readonly options: Checked;
@@ -102,13 +102,13 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   protected opened(error: unknown): void {
     if (this.#over) return;
     const { offset, mode } = this.options;
-    const { size, early, positioned, start = 0 } = this.source;
+    const { size, openEnded, seekable, start = 0 } = this.source;
     if (error) return this.#stop(error);
     // A FIFO or stream has no positions to start from.
-    if (!positioned && offset + start !== 0) {
+    if (!seekable && offset + start !== 0) {
       return this.#stop(new SendfileError("ESPIPE", "ESPIPE: this file can't seek to an offset", { syscall: "lseek" }));
     }
-    if (mode !== "native" || !early || !positioned) return this.#sized(size);
+    if (mode !== "native" || !openEnded || !seekable) return this.#sized(size);
     // A regular file of size 0 is empty, or one of /proc, which the kernel won't send: only a read tells.
     this.source.read(offset, 1, false, 0, (error, bytes) => {
       if (error) this.#stop(error);
@@ -122,7 +122,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     this.count = Math.min(Math.max(0, Math.min(size, MAX) - offset), count);
     this.#account.total = size === Number.POSITIVE_INFINITY && count > MAX ? size : this.count;
     if (this.#place === Place.None) this.ready();
-    else if (this.#place === Place.Held && !this.#queue.connecting) this.turn();
+    else if (this.#place === Place.Held && !this.#queue.connecting) this.run();
   }
 
   /** At most so many bytes of the file are to go. */
@@ -133,18 +133,18 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
 
   /** The source is open, and there is no place in the queue. */
   protected ready(): void {
-    this.turn();
+    this.run();
   }
 
   /** Goes on. What the caller lent may throw in here: a detached buffer, a source. Nothing of it may stop the queue. */
-  turn(): void {
+  run(): void {
     if (this.#over) return;
     try {
       this.runInAsyncScope(this.#phase === Phase.Waiting ? this.send : this.#loop, this);
     } catch (error) {
       this.#stop(something(error));
     }
-    this.shared.turns.leave();
+    this.shared.scheduler.stopTiming();
   }
 
   /** Begins: at once where nothing is before us that could go on, else when it is our turn. */
@@ -154,9 +154,9 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     // Who is told of progress may write meanwhile, and that is to come later.
     const atOnce = native && onProgress === undefined && this.#queue.idle;
     if (this.#place === Place.None && !atOnce) return this.enter();
-    const { early, start = 0 } = this.source;
+    const { openEnded, start = 0 } = this.source;
     let flags = native ? Flag.Native | Flag.Probe : 0;
-    if (early) flags |= Flag.Eof;
+    if (openEnded) flags |= Flag.Eof;
     if (mode === "native" && this.count > 0) flags |= Flag.Only;
     this.#to(Event.Began);
     const { headerLength, trailerLength } = this.#account;
@@ -192,9 +192,9 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     if (this.#over) return this.#free();
     this.#limits?.restart(this.#driver);
     this.#arm();
-    if (this.#phase === Phase.Running && this.#driver.action === Action.Yield) this.shared.turns.wait(this);
+    if (this.#phase === Phase.Running && this.#driver.action === Action.Yield) this.shared.scheduler.schedule(this);
     else if (this.#queue.connecting) this.#watch();
-    else if (this.#phase !== Phase.Opening) this.turn();
+    else if (this.#phase !== Phase.Opening) this.run();
   }
 
   drop(): boolean {
@@ -211,7 +211,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
       this.#queue,
       () => this.#stop(this.#closed()),
       () => {
-        if (this.#phase === Phase.Waiting) this.turn();
+        if (this.#phase === Phase.Waiting) this.run();
       },
     );
   }
@@ -235,7 +235,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
         case Action.Fail:
           return this.end(this.#faulted());
         case Action.Yield:
-          return this.#place === Place.None ? this.enter() : this.shared.turns.wait(this);
+          return this.#place === Place.None ? this.enter() : this.shared.scheduler.schedule(this);
         case Action.Copy:
           if (this.#place === Place.None) return this.enter();
           this.#copy();
@@ -260,7 +260,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     let inLoop = true;
     const copied = () => {
       this.#to(Event.Copied);
-      if (!inLoop) this.turn();
+      if (!inLoop) this.run();
     };
     readCopy(driver, this.#queue, this.source, this.options, account, (error, pieces) => {
       if (this.#phase !== Phase.Reading) return;
@@ -359,7 +359,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     try {
       this.#free();
     } finally {
-      this.shared.transfers.leave(this);
+      this.shared.transfers.remove(this);
       const failure = error ?? thrown;
       if (failure === null) this.done(sent);
       else this.failed(failure, sent, error === null);

@@ -13,8 +13,8 @@ export const runtime: RuntimeName = deno !== undefined ? "deno" : bun !== undefi
 export const RUN: readonly string[] = runtime === "deno" ? ["run", "-A", "--no-lock"] : [];
 
 /** Whose connections transfers are made on: node:net's everywhere, and the runtime's own. */
-export type LineKind = "node:net" | "Deno.Conn";
-export const KINDS: readonly LineKind[] = runtime === "deno" ? ["node:net", "Deno.Conn"] : ["node:net"];
+export type ConnectionKind = "node:net" | "Deno.Conn";
+export const KINDS: readonly ConnectionKind[] = runtime === "deno" ? ["node:net", "Deno.Conn"] : ["node:net"];
 
 /** What loads a module before the program. */
 export const IMPORT = runtime === "deno" ? "--preload" : "--import";

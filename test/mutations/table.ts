@@ -61,7 +61,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "scratch-grew": ["if (this.#bytes.length === 0) this.#bytes =", "if (this.#bytes === undefined) this.#bytes ="],
     "nodelay-taken-away": ["if (before !== 0) return;", ""],
     "nodelay-left-behind": ["      words[OPTVAL] = 0;\n", ""],
-    "corked-at-the-end": ["if (fd >= 0) this.#shared.sys?.push(fd);", ""],
+    "corked-at-the-end": ["if (fd >= 0) this.#shared.sys?.uncork(fd);", ""],
     "bound-of-others-taken": [
       "option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0)",
       "option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) < 0)",

@@ -23,7 +23,7 @@ interface Known {
 /** How many files are remembered; then it begins anew. */
 const MOST = 10_000;
 
-export class Memo {
+export class HeaderCache {
   readonly #known = new SafeMap<string, Known>();
 
   /** Sets the headers for a file that is as it was; false where `send` has to make them. */

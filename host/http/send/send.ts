@@ -13,7 +13,7 @@ import { bypassBlocker } from "../claim.js";
 import { lengthOf } from "../message.js";
 import { watch } from "../pipelining.js";
 import { Body, rangeOf } from "../respond.js";
-import { CONDITIONS, Memo, type Own, plain } from "./headers.js";
+import { CONDITIONS, HeaderCache, type Own, plain } from "./headers.js";
 import type { ReadOptions, Send, SendStream } from "./stream.js";
 
 /** What fs.createReadStream, which `send` hands its own options to, would do something else for. */
@@ -43,10 +43,10 @@ function stateOf(stream: SendStream & { [STATE]?: State }): State {
 }
 
 /** `sendFile`, `send` and `stream` as they are to be called instead of those of `proto`. */
-export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream"> & Own) {
+export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream"> & Own) {
   const { sendFile, send, stream } = proto;
   const { opener } = shared;
-  const memo = new Memo();
+  const cache = new HeaderCache();
 
   const hold = (stream: SendStream, path: string, fd: number, only: boolean): (() => void) => {
     const state = stateOf(stream);
@@ -146,7 +146,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       state.size = stat.size;
       if (stat.isFile()) opener.met(path, stat);
       const alike = this.stream === ours.stream && plain(this, proto);
-      if (!alike || !memo.say(this, path, stat)) {
+      if (!alike || !cache.say(this, path, stat)) {
         state.stat = alike ? stat : null;
         return send.call(this, path, stat);
       }
@@ -156,7 +156,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
 
     stream(this: SendStream, path: string, options: ReadOptions): void {
       const state = stateOf(this);
-      if (state.stat !== null) memo.keep(this, path, state.stat);
+      if (state.stat !== null) cache.keep(this, path, state.stat);
       state.stat = null;
       const count = lengthOf(this.res);
       if (count === null || Number.isNaN(count)) return stream.call(this, path, options); // somebody would not have it set
@@ -207,7 +207,7 @@ export function accelerate(shared: Shared, send: Send): () => void {
   const proto = protoOf(send);
   const before = { sendFile: proto.sendFile, send: proto.send, stream: proto.stream };
   const { setHeader, type, isConditionalGET } = proto;
-  const ours = bodies(shared, { ...before, setHeader, type, isConditionalGET });
+  const ours = sendMethods(shared, { ...before, setHeader, type, isConditionalGET });
   const after = { sendFile: ours.sendFile, send: ours.send, stream: ours.stream };
   Object.assign(proto, after);
   return () => {

@@ -1,4 +1,4 @@
-// The host of this Bun process: one for all its front doors.
+// The host of this Bun process: one for all its entry points.
 
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { linux } from "../../libc/linux.js";

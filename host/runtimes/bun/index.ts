@@ -1,4 +1,4 @@
-// The front door for Bun >= 1.2.
+// The entry point for Bun >= 1.2.
 
 import type { Writable } from "node:stream";
 import type { File } from "../../source/source.js";

@@ -1,4 +1,4 @@
-// The host of this Deno process: one for all its front doors.
+// The host of this Deno process: one for all its entry points.
 
 import process from "node:process";
 import { type Adapter, createHost, type Host } from "../../index.js";

@@ -27,7 +27,7 @@ export class FsFileSource extends FdSource {
   open(done: (error: unknown) => void): void {
     try {
       const { size, blocks, isFile, isDirectory, isBlockDevice } = this.#file.statSync();
-      this.judge({
+      this.applyStat({
         size,
         blocks: blocks ?? 0,
         isFile: () => isFile,
@@ -73,7 +73,7 @@ export class FsFileSource extends FdSource {
   }
 
   override seek(position: number, _lseek: Lseek | null): void {
-    if (!this.positioned) return;
+    if (!this.seekable) return;
     const leave = () => this.#file.seekSync(position, SEEK_SET);
     try {
       leave();

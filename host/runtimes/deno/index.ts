@@ -1,4 +1,4 @@
-// The front door for Deno >= 2.
+// The entry point for Deno >= 2.
 
 import type { Writable } from "node:stream";
 import type { File } from "../../source/source.js";

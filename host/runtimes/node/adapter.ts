@@ -1,4 +1,4 @@
-// The host of this Node process: one for all its front doors.
+// The host of this Node process: one for all its entry points.
 
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { setImmediate } from "../../originals.js";

@@ -1,4 +1,4 @@
-// The front door for Node >= 20.
+// The entry point for Node >= 20.
 
 import type { Writable } from "node:stream";
 import type { File } from "../../source/source.js";
