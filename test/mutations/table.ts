@@ -44,7 +44,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "batches-never-again": ["if (--this.#batch.jobs === 0)", "if (this.#batch.jobs-- === 0)"],
     "idle-timer-forgotten": ["this.#inner._unrefTimer?.();", ""],
-    "in-flight-is-sent": ["const flight = this.#queue.closed ? 0 : this.#flight;", "const flight = this.#flight;"],
+    "in-flight-is-sent": ["const flight = this.#queue.closed ? 0 : this.flight;", "const flight = this.flight;"],
   },
   "pitfalls.streams": {
     "early-error-is-fatal": ['if (typeof on === "function") on.call(this.#iterable, "error", () => {});', ""],
