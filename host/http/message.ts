@@ -53,12 +53,22 @@ export function lengthOf(res: Response): number | null {
   // Node's own _contentLength is what Number() makes of the text, and writeHead() need not set what getHeader() tells.
   const value = res.getHeader("content-length") ?? (rendered ? lengthsIn(header) : undefined);
   if (value === undefined) return null;
-  if (Number.isSafeInteger(value)) return value as number; // as nearly always
+  if (Number.isSafeInteger(value)) return value as number;
   return /^\d+$/.test(String(value)) ? Number(value) : Number.NaN;
 }
 
-function lengthsIn(header: string): string[] {
-  return [...header.matchAll(/^content-length: ([^\r\n]*)/gim)].map(([, value = ""]) => value);
+const LENGTH = /\r\ncontent-length: ([^\r\n]*)/gi;
+/** What was last looked at: a response is asked several times, and the next one mostly has the same header. */
+let lastHeader = "";
+let lastLength: string | undefined;
+
+/** The lengths in a rendered header, with commas between them. */
+function lengthsIn(header: string): string | undefined {
+  if (header === lastHeader) return lastLength;
+  const found = header.match(LENGTH)?.map((line) => line.slice("\r\ncontent-length: ".length));
+  lastHeader = header;
+  lastLength = found?.join();
+  return lastLength;
 }
 
 /** Renders the header, as the first write() does: through writeHead, also where that was replaced. */
