@@ -157,4 +157,8 @@ export const SUITES = {
 };
 
 /** Names for several suites. @type {Record<string, string[]>} */
-export const GROUPS = { runtimes: Object.keys(RUNTIMES), all: Object.keys(SUITES) };
+export const GROUPS = {
+  runtimes: Object.keys(RUNTIMES),
+  all: Object.keys(SUITES),
+  others: Object.keys(SUITES).filter((name) => name !== "fast"),
+};
