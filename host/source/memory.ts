@@ -19,46 +19,46 @@ abstract class FdlessSource {
   seek(): void {}
 }
 
-/** Bytes that are in memory. */
-export class BytesSource extends FdlessSource implements Source {
-  readonly #bytes: Uint8Array;
+/** What can be read at any position, and needs no opening. */
+abstract class SizedSource extends FdlessSource {
   readonly size: number;
   readonly openEnded = false;
   readonly seekable = true;
 
-  constructor(bytes: Uint8Array) {
+  constructor(size: number) {
     super();
-    this.#bytes = bytes;
-    this.size = bytes.byteLength;
+    this.size = size;
   }
 
   open(done: (error: unknown) => void): void {
     done(null);
+  }
+
+  close(): void {}
+}
+
+/** Bytes that are in memory. */
+export class BytesSource extends SizedSource implements Source {
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    super(bytes.byteLength);
+    this.#bytes = bytes;
   }
 
   read(position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
     if (this.#bytes.length !== this.size) return done(detached("file"), NOTHING);
     done(null, this.#bytes.subarray(position, position + length));
   }
-
-  close(): void {}
 }
 
 /** A Blob, of memory or of a file (fs.openAsBlob). */
-export class BlobSource extends FdlessSource implements Source {
+export class BlobSource extends SizedSource implements Source {
   readonly #blob: Blob;
-  readonly size: number;
-  readonly openEnded = false;
-  readonly seekable = true;
 
   constructor(blob: Blob) {
-    super();
+    super(blob.size);
     this.#blob = blob;
-    this.size = blob.size;
-  }
-
-  open(done: (error: unknown) => void): void {
-    done(null);
   }
 
   read(position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
@@ -70,8 +70,6 @@ export class BlobSource extends FdlessSource implements Source {
         (error: unknown) => done(something(error), NOTHING),
       );
   }
-
-  close(): void {}
 }
 
 /** A readable stream or async iterable of bytes: destroyed or returned on every way out, as by `for await`. */
