@@ -170,7 +170,7 @@ export class Body extends Transfer {
     if (source.openEnded) this.#owed = lengthOf(res) ?? 0;
     if (typeof queue !== "string") this.attach(queue, takeHeader(res));
     else if (options.mode !== "native") this.attach(queueOf(res), EMPTY);
-    else throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${queue}`);
+    else throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile is not available here: ${queue}`);
     this.#claimed = true;
   }
 

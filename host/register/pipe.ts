@@ -58,7 +58,7 @@ const { push, read, emit } = Readable.prototype;
 const { open } = fs.ReadStream.prototype as unknown as Stream;
 const { open: fsOpen, read: fsRead, close: fsClose, stat: fsStat } = fs;
 
-/** Patches fs.ReadStream and fs.stat for the whole process; `onFallback` is told why a pipe was left alone. Returns an undo. */
+/** Patches fs.ReadStream and fs.stat of the process; `onFallback` gets the reason for a skipped pipe. Returns an undo. */
 export function install(shared: Shared, onFallback: OnFallback): () => void {
   const proto = fs.ReadStream.prototype as unknown as Stream;
   const { _construct, _read: original, _destroy, unpipe } = proto;
