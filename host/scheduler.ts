@@ -1,13 +1,12 @@
-// Fairness: all transfers together get a share of each turn of the event loop, in rounds. The core
-// says how large the share is; here is what was used of it, and the queue of those that wait for the
-// next one.
+// Fairness: all transfers together get a share of each turn of the event loop, in rounds. The core sets the share; this
+// file counts the time used of it, and queues the transfers that wait for the next one.
 
 import type { Core } from "./core.js";
 import { call, sliceArray } from "./originals.js";
 
-/** What goes on in a later turn. */
+/** A task that continues in a later turn. */
 export interface Task {
-  /** It is called in anybody's async context, and has to see to its own. */
+  /** Called in any async context; the task must restore its own. */
   run(): void;
 }
 
@@ -17,9 +16,9 @@ export class Scheduler {
   readonly #defer: (next: () => void) => void;
   /** Time that transfers took since the last round began, in ms. */
   #used = 0;
-  /** The next round is on its way. It is asked for once half of the share is used: mostly it is there before all is. */
+  /** The next round is scheduled: once half of the share is used, so it mostly begins before all is. */
   #asked = false;
-  /** When the running one was last looked at; NaN where none runs. */
+  /** When the time of the running task was last counted; NaN if none runs. */
   #since = Number.NaN;
   #waiting: Task[] = [];
 
@@ -30,7 +29,7 @@ export class Scheduler {
     this.#defer = defer;
   }
 
-  /** To be called before a run: tells the core what is left of the share. Returns the time. */
+  /** Call it before a run: tells the core how much of the share is left. Returns the time. */
   startTiming(): number {
     const now = this.#now();
     if (this.#since <= now) this.#used += now - this.#since;
@@ -39,7 +38,7 @@ export class Scheduler {
     return now;
   }
 
-  /** To be called after the last run. */
+  /** Call it after the last run. */
   stopTiming(): void {
     const now = this.#now();
     if (this.#since <= now) this.#used += now - this.#since;
@@ -59,8 +58,8 @@ export class Scheduler {
   }
 
   /**
-   * Has `one` go on in the next turn, after those that wait already. Asked for within a run it may be in this turn
-   * yet: so it is for what uses its share, by startTiming and stopTiming.
+   * Runs `one` in the next turn, after those already waiting. If scheduled during a run it may still run in this turn,
+   * so `one` must use its share, by startTiming and stopTiming.
    */
   schedule(one: Task): void {
     this.#waiting[this.#waiting.length] = one;
@@ -77,7 +76,7 @@ export class Scheduler {
     this.#asked = false;
     const waiting = this.#waiting;
     let i = 0;
-    // What a run puts back goes to the end of the same queue, so a lone transfer uses the whole share.
+    // A task that schedules itself again joins the end of the same queue, so a lone transfer uses the whole share.
     try {
       for (let one = waiting[0]; one !== undefined && !this.spent(); one = waiting[i]) {
         i++;

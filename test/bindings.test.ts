@@ -96,7 +96,7 @@ row("T23 SENDOFF_MODE=copy is a kill switch: mode 'native' does not get past it"
   const forced = await run<Report>(transfer(path, "native"), { env });
   assert.equal(forced.sent, {
     code: "ERR_SENDFILE_NOT_AVAILABLE",
-    message: "the kernel's sendfile can't be had here: SENDOFF_MODE=copy",
+    message: "the kernel's sendfile is not available here: SENDOFF_MODE=copy",
   });
   assert.is(forced.got, 0);
 });

@@ -320,7 +320,7 @@ row("E8 a function never settles: named, the rest run, dies", {
   act: kill("SIGTERM"),
   lines: ["begins", "rest"],
   status: "SIGTERM",
-  check: ({ stderr }) => assert.match(stderr, "exit function slowly was not over in time (50 ms)"),
+  check: ({ stderr }) => assert.match(stderr, "exit function slowly did not finish in time (50 ms)"),
 });
 row("E8 a function that settles after its time: its answer is none any more", {
   program: "slow.mjs",

@@ -85,7 +85,7 @@ row("a file is copied, by TCP and by a named socket; mode 'native' says why not"
     assert.is(sent, 1_000_000);
     assert.is(copied, 1_000_000);
     assert.is(got, wanted);
-    assert.is(refused, "the kernel's sendfile can't be had here: no native sendfile on win32");
+    assert.is(refused, "the kernel's sendfile is not available here: no native sendfile on win32");
   }
 });
 

@@ -1,4 +1,4 @@
-// Where a file really is, behind all symbolic links, and whether that is inside a folder.
+// The real path of a file, behind all symbolic links, and whether it is inside a folder.
 
 import fs from "node:fs";
 import path from "node:path";
@@ -28,7 +28,7 @@ export function realPathOf(
   });
 }
 
-/** Asked of the fd itself: whatever happens to the name meanwhile. procfs answers from memory. */
+/** The path of the fd itself, however its name changes meanwhile. procfs answers from memory. */
 function byDescriptor(fd: number): string | null {
   if (process.platform !== "linux") return null;
   try {

@@ -1,6 +1,5 @@
-// A place in a Writable's own queue. A job is written as an empty Buffer of its own identity; an own
-// `_write` recognises it, starts the job, and calls back when the job is over. So everything written
-// before goes out before, everything after, after, end() included, and jobs wait for one another.
+// Puts jobs into a Writable's own queue. A job is written as a unique empty Buffer; our `_write` recognises it, starts
+// the job, and calls back when the job is over. So order is kept among writes, jobs and end().
 
 import { Socket } from "node:net";
 import { Writable } from "node:stream";
@@ -8,20 +7,20 @@ import { argumentError } from "../errors.js";
 import { call, defineProperty, getPrototypeOf, hasOwn, isExtensible } from "../originals.js";
 import { type Counter, count, NATIVE } from "./counter.js";
 
-/** What stands in a queue: a transfer. */
+/** A queued task: a transfer. */
 export interface Job {
-  /** It is this job's turn; `release` lets the queue go on and must be called once. */
+  /** Starts the job, whose turn it is; it must call `release` once, which lets the queue go on. */
   start(release: () => void): void;
-  /** The stream was destroyed. True where the job had not started, and never will be. */
+  /** The stream was destroyed. Returns true if the job had not started, and never will. */
   drop(): boolean;
 }
 
-/** Called once the kernel has the bytes, or with why it will not. */
+/** Called once the kernel has the bytes, or with an error. */
 export type Done = (error?: Error | null) => void;
 type Write = (chunk: Uint8Array, encoding: BufferEncoding, done: Done) => void;
 type Writev = (chunks: { chunk: Uint8Array; encoding: BufferEncoding }[], done: Done) => void;
 
-/** What is used of a socket's handle; none of it is documented, so each piece is looked for. */
+/** The part of a socket's handle that we use; undocumented, so each member is checked for. */
 interface Handle extends Counter {
   fd?: number;
   writeQueueSize?: number;
@@ -45,37 +44,37 @@ interface Inner extends Counter {
 const JOB = Symbol("sendoff.job");
 const QUEUE = Symbol("sendoff.queue");
 
-/** The methods a job needs of the stream, or connection, that it writes to. */
+/** The stream or connection that a job writes to. */
 export interface Queue {
-  /** True once nothing more may be asked to be written: end() has been called. */
+  /** True once end() was called. */
   readonly ended: boolean;
-  /** True once nothing can be written any more. */
+  /** True once nothing more can be written. */
   readonly closed: boolean;
-  /** Why it was closed, where it is known. */
+  /** Why it was closed, if known. */
   readonly errored: Error | null;
   /** True while the connection is being made. */
   readonly connecting: boolean;
-  /** Whether nothing stands between the next byte and the kernel. */
+  /** Whether the next byte would go straight to the kernel. */
   readonly idle: boolean;
   /** Calls `listener` once. */
   once(event: "connect" | "close", listener: () => void): void;
-  /** Takes a listener back. */
+  /** Removes a listener. */
   off(event: "connect" | "close", listener: () => void): void;
-  /** Puts a job behind all that is waiting to be written. */
+  /** Queues a job behind all pending writes. */
   enter(job: Job): void;
-  /** Writes through the stream's own writer, past the queue: for the job whose turn it is. */
+  /** Writes through the stream's own writer, ahead of the queue: for the job whose turn it is. */
   write(chunks: Uint8Array[], done: Done): void;
-  /** The socket's fd for native calls, -1 where there is none; to be read immediately before each call. */
+  /** The socket's fd for native calls, -1 if there is none; must be read immediately before each call. */
   fd(): number;
-  /** Bytes of the last write that are still in the process; NaN where nobody knows. */
+  /** Bytes of the last write that are still in the process; NaN if unknown. */
   pending(): number;
-  /** A figure that changes whenever bytes leave the process by this stream, whoever wrote them. */
+  /** A number that changes whenever bytes leave the process by this stream, including those of other writers. */
   activity(): number;
-  /** The stream may hold on to a chunk after its write has called back, so no buffer is used twice. */
+  /** The stream may keep a chunk after its write has called back, so buffers can't be reused. */
   readonly retainsChunks: boolean;
-  /** The socket's fd where, once asked by `check`, native calls can write to it, and may now; else -1. */
+  /** The socket's fd if it passes `check`, asked once, and native calls may write to it now; else -1. */
   native(check: (fd: number) => boolean): number;
-  /** Bytes went to the kernel behind the stream's back. */
+  /** Counts bytes that were sent without the stream's knowledge. */
   moved(bytes: number): void;
 }
 
@@ -95,8 +94,8 @@ const {
 } = Socket.prototype as unknown as Inner;
 
 /**
- * Whether somebody replaced what a socket's own `_write` calls, of this socket or of its handle. Who did so may do as he
- * likes with the bytes.
+ * Whether a method that the socket's own `_write` calls, on the socket or its handle, was replaced. The replacement may
+ * change the bytes.
  */
 function replaced({ _writeGeneric, _handle }: Inner): boolean {
   if (_writeGeneric !== SOCKET_WRITE_GENERIC) return true;
@@ -112,19 +111,18 @@ function replaced({ _writeGeneric, _handle }: Inner): boolean {
   );
 }
 
-/** Replaces a method so that nobody who enumerates the stream sees more than before. */
+/** Replaces a method without making it enumerable. */
 function install(stream: Inner, name: "_write" | "_writev", value: unknown): void {
   if (hasOwn(stream, name)) stream[name] = value as Write & Writev;
   else defineProperty(stream, name, { value, writable: true, configurable: true });
 }
 
-/** Whether the stream has a queue of its own, and nobody stands before it. */
+/** Whether the stream has a queue of its own, and its write() was not replaced. */
 const queues = (stream: Writable): boolean => stream.write === WRITE && stream instanceof Writable;
 
 /**
- * The queue of a stream: one for its life, unless somebody replaces the stream's `write` or `_write`
- * meanwhile. That one may do as it likes with a chunk (encrypt, compress, count), so then everything goes
- * through it.
+ * The queue of a stream: one for its life, unless the stream's `write` or `_write` is replaced meanwhile. The
+ * replacement may change chunks (encrypt, compress, count), so then everything goes through it.
  */
 export function queueOf(stream: Writable, fdOf: FdOf = nodeFd): Queue {
   const known = (stream as { [QUEUE]?: StreamQueue | CallQueue })[QUEUE];
@@ -137,23 +135,23 @@ export function queueOf(stream: Writable, fdOf: FdOf = nodeFd): Queue {
 }
 
 /**
- * The fd of a net.Socket's handle, -1 where it tells none. It is asked immediately before each call, and of a
- * socket that was not destroyed and is not encrypted.
+ * The fd of a net.Socket's handle, -1 if it has none. Called immediately before each native call, for a socket that is
+ * neither destroyed nor encrypted.
  */
 export type FdOf = (handle: object) => number;
 
-/** Node's handles are a TCP or a Pipe; of others nobody knows what a native call would do to them. */
+/** Only Node's TCP and Pipe handles: the effect of native calls on others is unknown. */
 const nodeFd: FdOf = (handle: Handle) => {
   const kind = handle.constructor;
   if (kind !== lastKind) {
     if (kind.name !== "TCP" && kind.name !== "Pipe") return -1;
-    lastKind = kind; // a name takes longer to look up than all the rest here
+    lastKind = kind; // looking up the name takes longer than all the rest here
   }
   return typeof handle.fd === "number" ? handle.fd : -1;
 };
 let lastKind: unknown;
 
-/** What all queues say of the stream behind them. */
+/** The common part of all queues of a stream. */
 abstract class Base {
   protected readonly stream: Writable;
 
@@ -182,11 +180,11 @@ abstract class Base {
 class StreamQueue extends Base implements Queue {
   readonly #inner: Inner;
   readonly #write: Write;
-  /** Our own `_write`, as long as nobody puts another in its place. */
+  /** Our own `_write`, unless it was replaced. */
   readonly #installed: Write;
-  /** How many jobs are in the stream's queue, and the `_writev` that it has without them. */
+  /** Jobs in the stream's queue, and the `_writev` that it has without them. */
   readonly #batch: { jobs: number; writev: Writev | null | undefined };
-  /** The handle that was found fit for native calls, and what counts their bytes. */
+  /** The handle that was found suitable for native calls, and its byte counter. */
   #checked: Handle | null = null;
   #counter: Counter | null = null;
   readonly #fdOf: FdOf;
@@ -195,7 +193,7 @@ class StreamQueue extends Base implements Queue {
     super(stream);
     this.#fdOf = fdOf;
     this.#inner = stream as unknown as Inner;
-    // The default _write looks for the _writev that is taken away while a job is in the queue.
+    // The default _write needs the _writev, which is removed while a job is in the queue.
     const { _write, _writev } = this.#inner;
     this.#write = _write === DEFAULT_WRITE && _writev ? one(_writev) : _write;
     const busy = former instanceof StreamQueue && former.#batch.jobs > 0;
@@ -221,7 +219,7 @@ class StreamQueue extends Base implements Queue {
     return this.stream.destroyed;
   }
 
-  /** A writer of somebody else's between the stream and its handle may do as it likes. */
+  /** A foreign writer between the stream and its handle may keep chunks. */
   get retainsChunks(): boolean {
     return this.#write !== SOCKET_WRITE || replaced(this.#inner);
   }
@@ -237,7 +235,7 @@ class StreamQueue extends Base implements Queue {
   }
 
   enter(job: Job): void {
-    // A batch would hand the marker to _writev: none is made while a job is in the queue.
+    // A batch would pass the marker to _writev, so there is no batching while a job is in the queue.
     const batch = this.#batch;
     if (batch.jobs++ === 0) {
       batch.writev = this.#inner._writev;
@@ -256,7 +254,7 @@ class StreamQueue extends Base implements Queue {
 
   write(chunks: Uint8Array[], done: Done): void {
     const { stream } = this;
-    // Somebody's own _write is not to be passed by through the socket's _writev.
+    // A replaced _write must not be bypassed by the socket's _writev.
     const writev = this.#write !== SOCKET_WRITE && this.#batch.writev === SOCKET_WRITEV ? null : this.#batch.writev;
     if (chunks.length === 1) this.#write.call(stream, chunks[0] as Uint8Array, "buffer" as BufferEncoding, done);
     else if (writev)
@@ -278,8 +276,8 @@ class StreamQueue extends Base implements Queue {
   native(check: (fd: number) => boolean): number {
     const fd = this.fd();
     const handle = this.#inner._handle as Handle;
-    // Bytes that wait in the handle's own queue must go first: then everything is copied behind them.
-    // A handle that does not tell of any has none: what was written before has called back.
+    // Bytes in the handle's own queue must go first: then everything is copied behind them.
+    // A handle that reports none has none: all earlier writes have called back.
     if (fd < 0 || this.retainsChunks || (handle.writeQueueSize ?? 0) > 0) return -1;
     if (this.#checked !== handle && check(fd)) {
       this.#checked = handle;
@@ -306,8 +304,8 @@ class StreamQueue extends Base implements Queue {
 }
 
 /**
- * For what has only write(): an http.ServerResponse and the like. Jobs wait for one another, not for
- * writes. As pipe() does, it goes by what write() returns and 'drain': wrappers of a response
+ * For objects that have only write(): an http.ServerResponse and the like. Jobs wait for one another, not for
+ * writes. As pipe() does, it relies on the result of write() and on 'drain': wrappers of a response
  * (`compression`) never call write's callback.
  */
 class CallQueue extends Base implements Queue {
@@ -328,7 +326,7 @@ class CallQueue extends Base implements Queue {
     return false;
   }
 
-  /** What a wrapper does with the bytes is not to be seen. */
+  /** A wrapper's use of the chunks can't be seen. */
   get idle(): boolean {
     return false;
   }
@@ -347,7 +345,7 @@ class CallQueue extends Base implements Queue {
     if (this.#jobs.push(job) === 1) this.#next();
   }
 
-  /** A stream that has gone never drains: the job that waits is told, and those behind it are dropped. */
+  /** A closed stream never drains: the waiting job is told, and those behind it are dropped. */
   readonly #onClose = (): void => {
     const next = this.#waiting;
     this.#waiting = null;
@@ -369,7 +367,7 @@ class CallQueue extends Base implements Queue {
     else this.#wait(done);
   }
 
-  /** One listener for good, as pipe() has: a wrapper may hand it to a stream that it can't be taken from. */
+  /** One permanent listener, as in pipe(): a wrapper may pass it to a stream from which it can't be removed. */
   #wait(done: Done): void {
     this.#waiting = done;
     if (this.#listening) return;

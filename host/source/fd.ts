@@ -9,7 +9,7 @@ import { fstat, hasTrueSize, type Stat } from "./stat.js";
 
 const NOTHING = new Uint8Array(0);
 
-/** A read on its way, or done and not yet asked for. */
+/** A prefetch: a read on its way, or done and not used yet. */
 interface Ahead {
   position: number;
   buffer: Uint8Array;
@@ -29,12 +29,12 @@ export abstract class FdSource implements Source {
   readonly start: number;
   readonly #most: number;
   #ahead: Ahead | null = null;
-  /** The buffer that is not being filled, of the pair that takes turns. */
+  /** The idle one of two buffers that are filled in turn. */
   #spare: Uint8Array | null = null;
   #pending = 0;
   #closing = false;
 
-  /** Of the file, at most `most` bytes from `start` on. */
+  /** A part of the file: at most `most` bytes from `start` on. */
   constructor(start = 0, most = Number.POSITIVE_INFINITY) {
     this.start = start;
     this.#most = most;
@@ -42,7 +42,7 @@ export abstract class FdSource implements Source {
 
   abstract open(done: (error: unknown) => void): void;
   abstract fd(): number;
-  /** fs.read on the fd, in a way that can't meet a stranger's file. */
+  /** fs.read on the fd, safe against a reused fd number. */
   protected abstract fetch(
     buffer: Uint8Array,
     length: number,
@@ -51,7 +51,7 @@ export abstract class FdSource implements Source {
   ): void;
   protected abstract release(): void;
 
-  /** Asks the fd, not the path, what it is. On an open file this waits for nothing. */
+  /** fstat(2) of the fd, not of the path, so it never blocks. */
   protected fstat(fd: number): fs.Stats {
     if (fd < 0) throw new SendfileError("EBADF", "EBADF: the file is closed", { syscall: "fstat" });
     const stat = fs.fstatSync(fd);
@@ -59,16 +59,16 @@ export abstract class FdSource implements Source {
     return stat;
   }
 
-  /** What the kernel says of the file: how much there is, and who may read it. */
+  /** Takes size and kind of the file from its stat. */
   protected applyStat(stat: Stat): void {
     if (stat.isDirectory()) {
       throw new SendfileError("EISDIR", "EISDIR: illegal operation on a directory, sendfile", { syscall: "read" });
     }
     this.seekable = stat.isFile() || stat.isBlockDevice();
     this.native = hasTrueSize(stat);
-    this.openEnded = !this.native; // only the end tells
+    this.openEnded = !this.native; // unknown until the end
     const believable = stat.isFile() && stat.size > 0;
-    // A part of what claims size 0 was cut by that claim.
+    // If the size claimed is 0, the range was cut to it.
     const most = believable || this.#most > 0 ? this.#most : Number.POSITIVE_INFINITY;
     this.size = Math.max(0, Math.min(believable ? stat.size - this.start : Number.POSITIVE_INFINITY, most));
   }
@@ -130,7 +130,7 @@ export abstract class FdSource implements Source {
     });
   }
 
-  /** Nobody waits for it any more. */
+  /** Nobody waits for it from now on. */
   protected releaseLate(): void {
     try {
       this.release();
@@ -151,7 +151,7 @@ export abstract class FdSource implements Source {
   }
 }
 
-/** What is known of a path: an fd that is open already, and what fstat has just said of it; a part of the file. */
+/** Known facts of a path: an fd that is open already, and its fresh stat; a part of the file. */
 interface Known {
   fd?: number;
   stat?: Stat | undefined;
@@ -159,7 +159,7 @@ interface Known {
   most?: number;
 }
 
-/** Ours: opened once, and stat by fd, so that nobody can put another file in between. */
+/** A path that we open: once, with fstat on the fd, so that no other file can slip in between. */
 export class PathSource extends FdSource {
   readonly #path: string | URL;
   #fd: number;
@@ -220,7 +220,7 @@ export class PathSource extends FdSource {
   }
 }
 
-/** The caller's FileHandle: its own read() keeps it open as long as the read lasts. */
+/** The caller's FileHandle: its own read() keeps it open during the read. */
 export class HandleSource extends FdSource {
   readonly #handle: FileHandle;
 
@@ -265,8 +265,8 @@ export class HandleSource extends FdSource {
 }
 
 /**
- * The caller's fd number. A number has no owner to ask, so the file behind it is compared with the
- * first one whenever time has passed: bytes of a file that took its place are never sent.
+ * The caller's fd number. A number can be closed and reused, so the file behind it is compared with the first one
+ * whenever time has passed: bytes of another file are never sent.
  */
 export class NumberSource extends FdSource {
   readonly #fd: number;

@@ -1,4 +1,4 @@
-// sendfile(): has the arguments checked, and makes a transfer of them.
+// sendfile(): checks the arguments, and starts a transfer.
 
 import type { Writable } from "node:stream";
 import { SendfileError } from "../errors.js";
