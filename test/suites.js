@@ -72,13 +72,7 @@ const RUNTIMES = {
     files: () => [...PORTABLE, "deno"],
     watched: WATCHED,
   },
-  // cli.serve is not over in time there: a server that stops in a download.
-  bun: {
-    path: installed(".bin/bun"),
-    args: [],
-    files: () => [...PORTABLE, "bun"].filter((name) => name !== "cli.serve"),
-    watched: WATCHED,
-  },
+  bun: { path: installed(".bin/bun"), args: [], files: () => [...PORTABLE, "bun"], watched: WATCHED },
 };
 
 /** @returns {Entry[]} */
