@@ -51,7 +51,8 @@ export type Difference =
   | "a destroyed response without an answer"
   | "a connection that says nothing"
   | "connections in turn"
-  | "a listener for *";
+  | "a listener for *"
+  | "two spellings of a header";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -92,6 +93,8 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
       "a server of node:http under Bun has TCP_DEFER_ACCEPT: it hears of a client by its first byte",
     "connections in turn": "workers of node:cluster under Bun each listen, and the kernel chooses between them",
     "a listener for *": "node:http under Bun answers a request for * itself",
+    "two spellings of a header":
+      "writeHead() under Bun takes the last of two spellings of a header, and drops the other",
     "TLS with a shared key": "node:tls under Bun has no PSK ciphers",
     "a handle as Node's": "a net.Socket under Bun writes by a handle with other methods",
     "the error of a connection that fails at once": "net.connect() under Bun is destroyed before it tells ENOENT",
