@@ -3,7 +3,8 @@
 import { OutgoingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { isArray } from "../originals.js";
-import { type Queue, queueOf } from "../queue/queue.js";
+import { queueOf } from "../queue/kinds.js";
+import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import { announces, type Inner, type Response, renderHeader } from "./message.js";
 

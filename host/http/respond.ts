@@ -2,7 +2,7 @@
 // connection.
 
 import { argumentError, isArgumentError, SendfileError } from "../errors.js";
-import { queueOf } from "../queue/queue.js";
+import { queueOf } from "../queue/kinds.js";
 import type { Shared } from "../shared.js";
 import { sourceOf } from "../source/kinds.js";
 import { closeAlone, type File, type Source } from "../source/source.js";

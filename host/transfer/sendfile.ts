@@ -2,7 +2,7 @@
 
 import type { Writable } from "node:stream";
 import { SendfileError } from "../errors.js";
-import { queueOf } from "../queue/queue.js";
+import { queueOf } from "../queue/kinds.js";
 import type { Shared } from "../shared.js";
 import { sourceOf } from "../source/kinds.js";
 import { closeAlone, type File } from "../source/source.js";

@@ -5,7 +5,7 @@ import * as net from "node:net";
 import { join } from "node:path";
 import * as tls from "node:tls";
 import { host } from "#process";
-import { queueOf } from "../../host/queue/queue.js";
+import { queueOf } from "../../host/queue/kinds.js";
 import { certificate } from "./certificate.js";
 import { connectDeno } from "./deno-connection.js";
 import { tempFolder } from "./files.js";
