@@ -1,4 +1,4 @@
-// One run of a transfer: the only file that makes system calls. It never waits; a call that would wait is
+// One run of a transfer: the only file of the core that makes system calls. It never waits; a call that would wait is
 // an Action for the host.
 
 import { Action, Fault, Flag, Way } from "./abi";

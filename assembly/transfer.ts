@@ -173,7 +173,7 @@ export function position(t: Transfer): i64 {
   return t.offset + sent(t);
 }
 
-/** When to call `tick`, in the clock of `now`; Infinity if no limit was set. */
+/** When to call `transfer_tick`, in the clock of `now`; Infinity if no limit was set. */
 export function due(t: Transfer): f64 {
   const stall = t.timeout > 0 ? t.progress + t.timeout : Infinity;
   return min(stall, t.deadline);

@@ -16,7 +16,7 @@ export type SendfileErrorCode =
   | "ERR_SENDFILE_ABORTED"
   /** The body of the response has begun already: by its write(), or by an earlier respond(). */
   | "ERR_SENDFILE_STARTED"
-  /** `mode: 'native'`, or `sendfileOnce`, and the kernel's sendfile is not available. */
+  /** `mode: 'native'`, or `sendfileSync`, and the kernel's sendfile is not available. */
   | "ERR_SENDFILE_NOT_AVAILABLE"
   /** A source, a stream or `onProgress` threw an error without a code; it is the `cause`. */
   | "ERR_SENDFILE_FAILED"

@@ -11,7 +11,7 @@ export type Registrar = <F extends ExitFunction>(fn: F, context?: ClassMethodDec
 
 /** The functions of `sendoff/exit`, by their types. */
 export interface ExitApi {
-  /** Registers an exit function. The public docstrings are in exit/node.ts. */
+  /** Registers an exit function. The public docstrings are in runtimes/node/exit.ts. */
   onExit: {
     (fn: ExitFunction, options?: OnExitOptions): Off;
     (fn: ExitFunction, context: ClassMethodDecoratorContext): void;

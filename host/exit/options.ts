@@ -38,7 +38,8 @@ export interface ExitSettings {
   deadline?: number | undefined;
   /**
    * Other listeners of the signal: 'wait': their promises are awaited. 'now': they are called, and not
-   * awaited. 'leave': they end the process, until the deadline. Default: 'wait'.
+   * awaited. 'leave': they end the process; if they have not by the
+   * deadline, we do. Default: 'wait'.
    */
   others?: "wait" | "now" | "leave" | undefined;
   /** Default: a line on stderr. `null` silences. */

@@ -1,7 +1,7 @@
 // The owner of a response's body: two senders would put more on the wire than its header announces, and the client
 // would take the rest for its next response.
 //
-// Once its header has gone, nothing in a response of Node tells a write() from a flushHeaders(): Node counts the bytes
+// Once the header has gone, Node does not tell whether write() or only flushHeaders() was called: it counts the bytes
 // of a body only under strictContentLength. So its write() is replaced by one that leaves a mark.
 
 import { ServerResponse } from "node:http";

@@ -43,7 +43,7 @@ export function rangeOf(offset: number, count: number, mode: Mode, size: number 
   };
 }
 
-/** See the public docstring in http.ts. */
+/** See the public docstring in http/index.ts. */
 export function respond(
   shared: Shared,
   req: Request,
@@ -62,7 +62,7 @@ export function respond(
 }
 
 /**
- * The body of one response. It begins in the next turn of the event loop, one response after the other; the file may
+ * The body of one response. It begins after all requests of this turn of the event loop, one response after the other; the file may
  * have to be opened before that.
  */
 export class Body extends Transfer {

@@ -61,7 +61,7 @@ const SIBLINGS = [
   ["gzip", ".gz"],
 ] as const;
 
-/** See the public docstring in http.ts. */
+/** See the public docstring in http/index.ts. */
 export function serveStatic(shared: Shared, root: string, options: StaticOptions = {}): Handler {
   if (typeof root !== "string" || root === "")
     throw argumentError(TypeError, `root must be a path (got ${describe(root)})`);

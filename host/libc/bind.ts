@@ -30,7 +30,7 @@ export function wanted(binding: string, system: System["name"]) {
 
 /** The wanted functions, each bound or `missing`. Functions of other systems are left out: they are never called. */
 export function bind(binding: Binding, system: System["name"]): Functions {
-  const lent = binding as unknown as Lent; // whose types tell the rows apart, and are no other values
+  const lent = binding as unknown as Lent; // the same object, by types that let the compiler check the rows
   const functions: { [name: string]: unknown } = {};
   for (const { name, symbol, takes, gives, method } of wanted(binding.name, system)) {
     let native: Native | null | undefined;

@@ -10,7 +10,7 @@ export type Type = "i32" | "u32" | "i64" | "u64" | "ptr";
 /** Of a result. A `count` is a ssize_t that fits into 32 bits, because no call moves 2 GiB. */
 export type Result = "i32" | "i64" | "count";
 
-/** A 64-bit number, and an address, as a binding takes them: to the compiler, a plain number is neither. */
+/** Marks for the compiler: a plain number is refused where a binding takes 64 bits or an address. */
 interface Wide {
   readonly wide: unique symbol;
 }

@@ -68,7 +68,7 @@ export abstract class FdSource implements Source {
     this.native = hasTrueSize(stat);
     this.openEnded = !this.native; // unknown until the end
     const believable = stat.isFile() && stat.size > 0;
-    // If the size claimed is 0, the range was cut to it.
+    // A file that claims size 0, as in /proc, has made a range of it empty: then it is read to its end.
     const most = believable || this.#most > 0 ? this.#most : Number.POSITIVE_INFINITY;
     this.size = Math.max(0, Math.min(believable ? stat.size - this.start : Number.POSITIVE_INFINITY, most));
   }

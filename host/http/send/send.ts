@@ -202,7 +202,7 @@ function protoOf(send: Send): SendStream {
   throw argumentError(TypeError, `send must be the export of the package 'send' (got ${describe(send)})`);
 }
 
-/** See the public docstring in http.ts. */
+/** See the public docstring in http/index.ts. */
 export function accelerate(shared: Shared, send: Send): () => void {
   const proto = protoOf(send);
   const before = { sendFile: proto.sendFile, send: proto.send, stream: proto.stream };
