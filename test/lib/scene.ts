@@ -40,9 +40,10 @@ export interface Suite {
 /** What test/run.js reads: a line as soon as it is so, because a process that dies has no last word. */
 type Event = "begin" | "pass" | "fail" | "skip";
 
-const { SENDOFF_TEST_JOURNAL: journal } = process.env;
+const { SENDOFF_TEST_JOURNAL: journal, SENDOFF_TEST_ONLY: only } = process.env;
 // Nobody else's: programs that tests start have none.
 delete process.env.SENDOFF_TEST_JOURNAL;
+delete process.env.SENDOFF_TEST_ONLY;
 
 function tell(event: Event, name: string, message?: string): void {
   if (journal !== undefined) appendFileSync(journal, `${JSON.stringify({ event, name, message, at: Date.now() })}\n`);
@@ -100,11 +101,15 @@ export const test: Suite = guarded(uvu.test, "");
 
 function guarded(inner: uvu.Test, prefix: string): Suite {
   const title = (test: string) => `${prefix}${test}`;
+  /** Of a file of which one test alone is asked for, by its whole name. */
+  const asked = (test: string) => only === undefined || only === title(test);
   const declare = (test: string, body: Body) => {
+    if (!asked(test)) return;
     declared++;
     inner(test, () => play(title(test), body));
   };
   const skip = (test: string) => {
+    if (!asked(test)) return;
     skipped.push(title(test));
     tell("skip", title(test));
     inner.skip(test, () => {});
