@@ -13,7 +13,9 @@ import { accelerate, respond, type Send, type StaticOptions, serveStatic } from 
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { negotiate } from "../host/http/negotiate.js";
+import { until } from "./lib/command.js";
 import { counting } from "./lib/counting.js";
+import { fdCount } from "./lib/files.js";
 import { lacks } from "./lib/runtime.js";
 import { suite } from "./lib/scene.js";
 import { descriptors, exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
@@ -790,6 +792,23 @@ if (process.platform !== "win32") {
     await one.close();
     assert.is(descriptors(), before, "nothing is left open");
     remove();
+  });
+
+  const alone = native ? null : "a file is opened in a thread here";
+  test.unless(alone, "a file that was opened at once is closed where it is not sent", async () => {
+    const known = path.join(root, "a.txt");
+    const at = await site(serveStatic(root));
+    await exchange(at.port, request("/a.txt"));
+    const atOnce = () => {
+      const opened = shared.opener.open(known);
+      if (opened !== null) fs.closeSync(opened.fd);
+      return opened !== null;
+    };
+    await until("its file system is known", atOnce);
+    const got = parse(await exchange(at.port, request("/a.txt", ["Range: bytes=100000-"])));
+    await at.close();
+    assert.match(got.status, / 416 /);
+    assert.is(fdCount(known), 0);
   });
 
   test("symlinks: 'inside': a folder whose name only begins like the root's is outside", async () => {

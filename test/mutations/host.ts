@@ -1,6 +1,5 @@
 // Mistakes in host/ and cli/: the rows of the tables. The file that has the text is compiled with the other one in its
-// place, in a copy of the project; then the test that has noticed it before is run there, then all of the file of the row,
-// and where that finds nothing, all others.
+// place, in a copy of the project; then the test that has noticed it before is run there, or else the file of the row.
 
 import fs from "node:fs";
 import { createRequire } from "node:module";
@@ -19,7 +18,7 @@ export function hostMutants(): Mutant[] {
     Object.entries(mutations).map(([name, [find, replace]]) => ({
       name,
       test,
-      caught: (tree, before) => caught(tree, before, test, find, replace),
+      caught: (tree, before, search) => caught(tree, before, search ? tests(test) : [test], find, replace),
     })),
   );
 }
@@ -45,7 +44,13 @@ async function compile(tree: Tree, file: string, text: string): Promise<void> {
   if (code !== 0) throw new Error(`it does not compile: ${out}`);
 }
 
-async function caught(tree: Tree, before: string, test: string, find: string, replace: string): Promise<Noticed> {
+async function caught(
+  tree: Tree,
+  before: string,
+  files: readonly string[],
+  find: string,
+  replace: string,
+): Promise<Noticed> {
   const file = fileWith(find);
   const compiled = `build/${file.replace(/\.ts$/, ".js")}`;
   const right = tree.read(compiled);
@@ -57,19 +62,20 @@ async function caught(tree: Tree, before: string, test: string, find: string, re
     );
     if (tree.read(compiled) === right) throw new Error("what is compiled is the same");
     const [known = "", name] = before.split(/: (.*)/s);
-    const noticed = (name && (await notice(tree, known, name))) || (await notice(tree, test));
+    const noticed = name && (await notice(tree, known, name));
     if (noticed) return noticed;
-    for (const other of tests().filter((name) => name !== test)) {
-      const by = await notice(tree, other).catch(() => null);
-      if (by !== null) return by;
+    for (const one of files) {
+      const noticed = await notice(tree, one);
+      if (noticed !== null) return noticed;
     }
-    throw new Error(`nobody has noticed it in ${file}`);
+    throw new Error(`not by ${files.length > 1 ? "any test file" : files[0]}: ${file}`);
   } finally {
     tree.restore([compiled]);
   }
 }
 
-function tests(): string[] {
+/** All test files, this one first. */
+function tests(first: string): string[] {
   const files = fs.readdirSync(join(ROOT, "build/test")).filter((file) => file.endsWith(".test.js"));
-  return files.map((file) => file.slice(0, -".test.js".length));
+  return [...new Set([first, ...files.map((file) => file.slice(0, -".test.js".length))])];
 }

@@ -1,10 +1,11 @@
 // npm test -- mutations: code with a mistake in it must not pass. Those of the core are patches in core/, those of the
 // host and the command rows of the tables. The last lines are a summary as uvu's.
 //
-//   node build/test/mutations/run.js [NAME]... [--write]
+//   node build/test/mutations/run.js [NAME]... [--search] [--write]
 //
-//   NAME     only the mutants of this name, or of this test file
-//   --write  who noticed each, to be asked first the next time, is written into noticed.json
+//   NAME      only the mutants of this name, or of this test file
+//   --search  where the test file of its row does not notice a mistake, all others are asked
+//   --write   who noticed each, to be asked first the next time, is written into noticed.json
 
 import fs from "node:fs";
 import { join } from "node:path";
@@ -20,7 +21,7 @@ export interface Mutant {
   /** The test file that is to notice it. */
   readonly test?: string;
   /** `before` is who has noticed it the last time. Rejects where nobody does, or it is no mistake any more. */
-  caught(tree: Tree, before: string): Promise<Noticed>;
+  caught(tree: Tree, before: string, search: boolean): Promise<Noticed>;
 }
 
 const AT_ONCE = 2;
@@ -29,7 +30,7 @@ const NOTICED = join(ROOT, "test/mutations/noticed.json");
 
 const { values, positionals: asked } = parseArgs({
   allowPositionals: true,
-  options: { write: { type: "boolean", default: false } },
+  options: { search: { type: "boolean", default: false }, write: { type: "boolean", default: false } },
 });
 
 fs.rmSync(WORK, { recursive: true, force: true });
@@ -53,7 +54,7 @@ const one = async (_: unknown, i: number) => {
       console.log(`${name.padEnd(32)} ${seconds.padStart(5)} s  ${text}`);
     };
     try {
-      const { by, how } = await mutant.caught(tree, noticed[name] ?? "");
+      const { by, how } = await mutant.caught(tree, noticed[name] ?? "", values.search);
       noticed[name] = by;
       tell(`${by}: ${how}`);
       passed++;
