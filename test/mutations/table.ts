@@ -45,7 +45,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "batches-never-again": ["if (--this.#batch.jobs === 0)", "if (this.#batch.jobs-- === 0)"],
     "idle-timer-forgotten": ["this.#inner._unrefTimer?.();", ""],
-    "in-flight-is-sent": ["const flight = this.#queue.closed ? 0 : this.#flight;", "const flight = this.#flight;"],
+    "in-flight-is-sent": ["const flight = this.#queue.closed ? 0 : this.flight;", "const flight = this.flight;"],
     "closed-while-opened": ["if (this.#closed) this.releaseLate();", ""],
     "closed-in-a-read": ["if (this.#closing && this.#pending === 0) this.releaseLate();", ""],
     "overtakes-the-handle": ["|| (handle.writeQueueSize ?? 0) > 0) return -1;", ") return -1;"],
@@ -166,8 +166,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "stand-in-of-a-stranger": ["standIn.listener = known.listener ?? known;", ""],
     "output-not-waited-for": ["if (--left === 0) done();", "if (--left === 1) done();"],
     "listener-of-a-removed-one": [
-      "if ((wanted & (1 << (number - 1))) === 0) this.#unhook",
-      "if (wanted === -1) this.#unhook",
+      "(1 << (number - 1))) === 0) this.#unhook(number);",
+      "(1 << (number - 1))) === 0) continue;",
     ],
   },
   "cli.serve": {
