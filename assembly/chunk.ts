@@ -32,7 +32,7 @@ export function ask(left: i64, budget: i64): i64 {
 }
 
 /** The doorbell: up to the next multiple of BELL. */
-export function bell(position: i64, left: i64): i64 {
+export function doorbellSize(position: i64, left: i64): i64 {
   return min(left, BELL - (position & (BELL - 1)));
 }
 

@@ -2,7 +2,7 @@
 // an Action for the host.
 
 import { Action, Fault, Flag, Way } from "./abi";
-import { ask, bell, CHUNK, cold, copy, FAR, SMALL, STRETCH } from "./chunk";
+import { ask, CHUNK, cold, copy, doorbellSize, FAR, SMALL, STRETCH } from "./chunk";
 import { NATIVE, read, send, sendfile } from "./sys";
 import * as transfer from "./transfer";
 import { Transfer } from "./transfer";
@@ -66,7 +66,7 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
     const header = SCRATCH + <usize>(head > 0 ? t.done - start : 0);
 
     if (t.flags & Flag.Probe && !readMissing) {
-      if (frozen(t, file, position, body)) return want(t, head + cold(position, body), Way.Cold);
+      if (isCold(t, file, position, body)) return want(t, head + cold(position, body), Way.Cold);
       const small = body <= SMALL && t.tail == 0;
       const after = header + <usize>head;
       const n = read(file, after, <f64>position, small ? <i32>body : 1);
@@ -79,7 +79,7 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
         const fault = -n;
         if (fault == Fault.Interrupted) continue;
         if (fault == Fault.WouldBlock) {
-          t.thaw = position + STRETCH;
+          t.coldUntil = position + STRETCH;
           return want(t, head + cold(position, body), Way.Cold);
         }
         if (fault == Fault.Missing) readMissing = true;
@@ -108,7 +108,7 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
     const r = sendfile(out, file, <f64>position, <i32>ask(body, budget));
     if (r > 0) transfer.moved(t, r, Way.Native, now);
     else if (r == 0)
-      return want(t, bell(position, body), Way.Copied); // a read has the last word on the end
+      return want(t, doorbellSize(position, body), Way.Copied); // a read has the last word on the end
     else if (r != -Fault.Interrupted) return refused(t, -r);
   }
   return transfer.left(t) == 0 ? done(t) : Action.Yield;
@@ -130,18 +130,18 @@ function want(t: Transfer, bytes: i64, way: Way): Action {
 }
 
 /** Whether the file is still taken to be cold here: since a cold byte was met, until one far ahead is warm. */
-function frozen(t: Transfer, file: i32, position: i64, body: i64): bool {
-  if (t.thaw == 0) return false;
-  if (position < t.thaw) return true;
+function isCold(t: Transfer, file: i32, position: i64, body: i64): bool {
+  if (t.coldUntil == 0) return false;
+  if (position < t.coldUntil) return true;
   const warm = body > FAR && read(file, SCRATCH, <f64>(position + FAR), 1) > 0;
-  t.thaw = warm ? 0 : position + STRETCH;
+  t.coldUntil = warm ? 0 : position + STRETCH;
   return !warm;
 }
 
 /** The socket's answer to a native call that moved nothing. */
 function refused(t: Transfer, fault: Fault): Action {
   if (fault == Fault.WouldBlock) {
-    const n = transfer.headLeft(t) + bell(transfer.position(t), transfer.bodyLeft(t));
+    const n = transfer.headLeft(t) + doorbellSize(transfer.position(t), transfer.bodyLeft(t));
     return want(t, n, Way.Doorbell);
   }
   if (fault == Fault.Missing) sendfileMissing = true;

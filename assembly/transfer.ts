@@ -55,7 +55,7 @@ const TABLE: usize = memory.data<u8>([
  * ┌────────┬──────────────────────────────────────────────────────┐
  * │  0     │ next: the record after it in the free list           │
  * │  4..20 │ state, flags, fault, way and corked, want            │
- * │ 24..   │ head, body, tail, offset, done, thaw         (i64)    │
+ * │ 24..   │ head, body, tail, offset, done, coldUntil         (i64)    │
  * │ 72..   │ timeout, progress, deadline                 (f64 ms) │
  * │ 96..   │ bytes by Way: native, doorbell, cold, copied (i64)   │
  * └────────┴──────────────────────────────────────────────────────┘
@@ -76,7 +76,7 @@ export class Transfer {
   offset: i64;
   done: i64;
   /** The file offset up to which everything is taken to be cold, since a cold byte was met; else 0. */
-  thaw: i64;
+  coldUntil: i64;
   timeout: f64;
   progress: f64;
   deadline: f64;

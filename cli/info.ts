@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { type Capabilities, capabilities } from "sendoff";
 import { parse, UsageError } from "./arguments.js";
+import { print } from "./print.js";
 import { runtime } from "./runtime.js";
 
 export const help = `sendoff info: what this machine can do
@@ -43,7 +44,7 @@ export async function run(argv: string[]): Promise<number> {
     kernelRelease: release(),
   };
   const found = known();
-  process.stdout.write(values.json ? `${JSON.stringify({ ...system, ...found }, null, 2)}\n` : words(system, found));
+  await print(values.json ? `${JSON.stringify({ ...system, ...found }, null, 2)}\n` : words(system, found));
   return 0;
 }
 

@@ -9,6 +9,7 @@ import { choice, duration, parse, size, type Target, target, UsageError } from "
 import { known } from "./info.js";
 import { loopback } from "./loopback/loopback.js";
 import { sample } from "./loopback/sample.js";
+import { print } from "./print.js";
 import { meter, type Outcome, summary } from "./report.js";
 
 const SAMPLE = 256 << 20;
@@ -130,9 +131,7 @@ function operands([first, second, ...more]: string[]): { path: string | undefine
 async function toTarget(fd: number, to: Target, options: Limits): Promise<number> {
   const outcome = await transfer(connect({ ...to, allowHalfOpen: true }), fd, options);
   const digest = rereadable(fd, options.offset, outcome.sent) && (await digestOf(fd, options.offset, outcome.sent));
-  process.stdout.write(
-    summary(outcome, digest ? `${digest} of the file, not verified` : "unknown: FILE can't be read twice"),
-  );
+  await print(summary(outcome, digest ? `${digest} of the file, not verified` : "unknown: FILE can't be read twice"));
   return 0;
 }
 
@@ -155,9 +154,7 @@ async function toChild(fd: number, options: Limits): Promise<number> {
       const words = `the file's SHA-256 is ${expected}, the receiver's ${received.digest}`;
       throw new SendfileError("ERR_DIGEST", words, { sent });
     }
-    process.stdout.write(
-      summary(outcome, `${received.digest} ${again ? "verified" : "received: FILE can't be read twice"}`),
-    );
+    await print(summary(outcome, `${received.digest} ${again ? "verified" : "received: FILE can't be read twice"}`));
     return 0;
   } finally {
     way.close();

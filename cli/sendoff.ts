@@ -6,6 +6,7 @@ import "./engine.js";
 import { readFileSync } from "node:fs";
 import { say } from "../host/say.js";
 import { UsageError } from "./arguments.js";
+import { print } from "./print.js";
 import { explain } from "./report.js";
 
 /** What the module of a sub-command exports: its help, and the command, which resolves with the exit status. */
@@ -52,31 +53,30 @@ async function main([name, ...rest]: string[]): Promise<number> {
     case undefined:
     case "-h":
     case "--help":
-      return print(HELP);
+      await print(HELP);
+      return 0;
     case "help":
-      return print(rest[0] === undefined ? HELP : (await command(rest[0])).help);
+      await print(rest[0] === undefined ? HELP : (await command(rest[0])).help);
+      return 0;
     case "-V":
     case "--version": {
       const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-      return print(`${version}\n`);
+      await print(`${version}\n`);
+      return 0;
     }
   }
   const { help, run } = await command(name);
   const end = rest.indexOf("--");
   const options = end < 0 ? rest : rest.slice(0, end);
-  if (options.includes("--help") || options.includes("-h")) return print(help);
-  return run(rest);
+  if (!options.includes("--help") && !options.includes("-h")) return run(rest);
+  await print(help);
+  return 0;
 }
 
 async function command(name: string): Promise<Command> {
   const found = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (found === undefined) throw new UsageError(name.startsWith("-") ? `unknown option ${name}` : `no command ${name}`);
   return found.load();
-}
-
-function print(text: string): number {
-  process.stdout.write(text);
-  return 0;
 }
 
 const argv = process.argv.slice(2);

@@ -1,4 +1,4 @@
-// What all front doors have: the calls that take no socket or file of a runtime's own kind, and the types.
+// The common part of all entry points: calls that take no runtime-specific socket or file, and the types.
 
 import { type Off, type OnExitOptions, onExit } from "sendoff/exit";
 import { host } from "#process";
@@ -18,24 +18,24 @@ export type { Mode, Progress, SendfileOptions } from "./transfer/options.js";
  * `out`, and returns how many; 0 at the end of the file. With `offset` null it reads at the file's own
  * position, and advances it.
  *
- * @throws SendfileError with the system's `code`, EAGAIN included; ERR_SENDFILE_NOT_AVAILABLE where
+ * @throws SendfileError with the system's `code`, EAGAIN included; ERR_SENDFILE_NOT_AVAILABLE if
  *   there is no native binding.
  */
 export function sendfileSync(out: number, file: number, offset: number | null, count: number): number {
   return host().sendfileSync(out, file, offset, count);
 }
 
-/** What was found on this host: how libc is called, what the kernel has, and why native is off. */
+/** The capabilities of this host: how libc is called, the kernel's calls, and why native is off. */
 export function capabilities(): Capabilities {
   return host().capabilities();
 }
 
 /**
- * At the end of the process no transfer starts any more, and running ones get `timeout` ms to finish; then
- * they fail with ERR_SENDFILE_ABORTED and the bytes `sent`. An exit function: the sooner it is
- * registered, the later it runs. What `configureExit` has as `deadline` holds for it too.
+ * Registers an exit function that stops new transfers, and gives running ones `timeout` ms to finish; then
+ * they fail with ERR_SENDFILE_ABORTED and the bytes `sent`. The sooner it is registered, the later it runs.
+ * The `deadline` of `configureExit` limits it too.
  *
- * @returns how to take it back.
+ * @returns a function that unregisters it.
  */
 export function drainOnExit(options: DrainOptions & Pick<OnExitOptions, "signals" | "log"> = {}): Off {
   checkDrain(options);

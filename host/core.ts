@@ -3,9 +3,9 @@
 import { instantiateSync } from "@assemblyscript/loader";
 import { ABI_VERSION, Action, Flag, Way } from "../assembly/abi.js";
 
-/** The core's linear memory; `buffer` is another one after it has grown. */
+/** The core's linear memory; `buffer` is replaced when it grows. */
 export interface Memory {
-  /** To be asked for each time that it is used. */
+  /** Must be read anew for each use. */
   readonly buffer: ArrayBuffer;
 }
 
@@ -51,17 +51,17 @@ export interface Core {
   exit_value(): number;
 }
 
-/** The imports of the core: each answers a count, or minus a Fault, and none throws. */
+/** The imports of the core: each returns a count, or minus a Fault, and none throws. */
 export interface Imports {
   /** sendfile(2): at most `count` bytes of `file`, from `offset`, to the socket `out`. 0 at the end of the file. */
   sendfile(out: number, file: number, offset: number, count: number): number;
   /** preadv2(2) with RWF_NOWAIT: at most `count` bytes that are in the page cache, to `ptr` in the core's memory. */
   read(file: number, ptr: number, offset: number, count: number): number;
-  /** send(2) of `count` bytes from `ptr` in the core's memory; with MSG_MORE where `more` is 1. */
+  /** send(2) of `count` bytes from `ptr` in the core's memory; with MSG_MORE if `more` is 1. */
   send(out: number, ptr: number, count: number, more: number): number;
 }
 
-/** Instantiates the core. Throws where its numbers are not those this host was compiled with. */
+/** Instantiates the core. Throws if its numbers differ from those this host was compiled with. */
 export function boot(bytes: Uint8Array, imports: Imports): Core {
   // The loader's types know only its own helpers in `env`, and it wraps each export: ours are taken
   // from the instance itself.
@@ -74,7 +74,7 @@ export function boot(bytes: Uint8Array, imports: Imports): Core {
   return core;
 }
 
-/** One transfer for each import, by what of it is asked first; and the Way of the copy that a refusal leads to. */
+/** For each import a transfer that calls it first, and the Way of the copy that follows a refusal. */
 const REFUSALS: readonly (readonly [header: number, flags: number, way: Way])[] = [
   [0, Flag.Native, Way.Doorbell], // sendfile
   [0, Flag.Native | Flag.Probe, Way.Cold], // read
@@ -82,8 +82,8 @@ const REFUSALS: readonly (readonly [header: number, flags: number, way: Way])[] 
 ];
 
 /**
- * Whether the core hears a refusal: every import of it has to answer minus WouldBlock for now. V8's baseline
- * compiler on loong64 hands it a -1 that is greater than 0, so that bytes are counted that never left.
+ * Whether the core reads negative results correctly; call it while every import returns minus WouldBlock. V8's baseline
+ * compiler on loong64 passes a -1 that is greater than 0, so bytes would be counted that were never sent.
  */
 export function hears(core: Core): boolean {
   core.turn_begin(0);
@@ -94,7 +94,7 @@ export function hears(core: Core): boolean {
       const copies = core.transfer_run(handle, -1, -1, 0) === Action.Copy;
       return copies && core.transfer_way(handle) === way && core.transfer_at(handle) === 0;
     } catch {
-      return false; // a trap: what it was told can't be
+      return false; // a trap: the result was impossible
     } finally {
       core.transfer_close(handle);
     }

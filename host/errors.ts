@@ -1,10 +1,10 @@
-// The one error class, and the words of every failure.
+// The one error class, and the messages of every failure.
 
 import { Fault } from "../assembly/abi.js";
 
 /** Why a transfer failed. */
 export type SendfileErrorCode =
-  /** The peer or the socket has gone; `errno` says how, where the system said it. */
+  /** The connection or the socket is closed; `errno` has the system's reason, if it gave one. */
   | "ERR_SENDFILE_CLOSED"
   /** The file ended before its count. */
   | "ERR_SENDFILE_TRUNCATED"
@@ -16,14 +16,14 @@ export type SendfileErrorCode =
   | "ERR_SENDFILE_ABORTED"
   /** The body of the response has begun already: by its write(), or by an earlier respond(). */
   | "ERR_SENDFILE_STARTED"
-  /** `mode: 'native'`, or the bare call, where the kernel's sendfile can't be had. */
+  /** `mode: 'native'`, or `sendfileOnce`, and the kernel's sendfile is not available. */
   | "ERR_SENDFILE_NOT_AVAILABLE"
   /** A source, a stream or `onProgress` threw an error without a code; it is the `cause`. */
   | "ERR_SENDFILE_FAILED"
   /** Anything else, by the system's name: ENOENT, EISDIR, EIO, … */
   | (string & {});
 
-/** What is known of a failure besides its code. */
+/** Details of a failure besides its code. */
 export interface SendfileErrorDetails {
   /** Bytes of the file that were handed to the kernel, or to the socket's own queue. */
   sent?: number;
@@ -31,7 +31,7 @@ export interface SendfileErrorDetails {
   syscall?: string | undefined;
   /** The system's error number, negative as everywhere in Node. */
   errno?: number | undefined;
-  /** The file, where it was given by its path. */
+  /** The file, if it was given by its path. */
   path?: string | undefined;
   /** The error behind this one. */
   cause?: unknown;
@@ -45,14 +45,14 @@ export class SendfileError extends Error {
   readonly code: SendfileErrorCode;
   /** Bytes of the file that were handed to the kernel, or to the socket's own queue: resume at offset + sent. */
   readonly sent: number;
-  /** The system call that failed, where one did. */
+  /** The system call that failed, if one did. */
   declare readonly syscall?: string;
-  /** The system's error number, negative as everywhere in Node, where it gave one. */
+  /** The system's error number, negative as everywhere in Node, if it gave one. */
   declare readonly errno?: number;
-  /** The file, where it was given by its path. */
+  /** The file, if it was given by its path. */
   declare readonly path?: string;
 
-  /** Of the details `sent` is 0, and the others are left out, where they are not given. */
+  /** Without `details.sent`, `sent` is 0; other missing details are left out. */
   constructor(code: SendfileErrorCode, message: string, details: SendfileErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
@@ -62,10 +62,10 @@ export class SendfileError extends Error {
     if (details.path !== undefined) this.path = details.path;
   }
 
-  /** The same failure, with the bytes that left before it. Never throws, whatever was thrown. */
+  /** The same failure, with the bytes sent before it. Never throws, whatever was thrown. */
   static after(sent: number, error: unknown): SendfileError {
     if (is(error, SendfileError) && error.sent === sent) return error;
-    // A DOMException's code is a number; an AggregateError of several refused addresses has no words.
+    // A DOMException's code is a number; an AggregateError of several refused addresses has no message.
     const code = codeOf(error);
     const errno = property(error, "errno");
     return new SendfileError(code ?? "ERR_SENDFILE_FAILED", text(error, "message") || (code ?? inWords(error)), {
@@ -78,7 +78,7 @@ export class SendfileError extends Error {
   }
 }
 
-/** A property of what somebody threw: a getter may throw in its turn, and so does each look at a revoked Proxy. */
+/** A property of a thrown value: a getter may throw, and so does any access to a revoked Proxy. */
 function property(thrown: unknown, name: string): unknown {
   try {
     return (thrown as Record<string, unknown> | null | undefined)?.[name];
@@ -100,12 +100,12 @@ function is<T>(thrown: unknown, type: new (...args: never[]) => T): thrown is T 
   }
 }
 
-/** Whether it says that an argument was bad: ours, or Node's of the same kind. */
+/** Whether it is an error for a bad argument: ours, or Node's of the same kind. */
 export function isArgumentError(thrown: unknown): thrown is TypeError | RangeError {
   return (is(thrown, TypeError) || is(thrown, RangeError)) && codeOf(thrown)?.startsWith("ERR_") === true;
 }
 
-/** What was thrown, as String() has it. */
+/** The thrown value by String(). */
 function inWords(thrown: unknown): string {
   try {
     return String(thrown);
@@ -114,24 +114,24 @@ function inWords(thrown: unknown): string {
   }
 }
 
-/** The `code` of what was thrown, where it is text. */
+/** The `code` of a thrown value, if it is text. */
 export function codeOf(thrown: unknown): string | undefined {
   return text(thrown, "code");
 }
 
-/** What was thrown, where no error is told by null or undefined: those can be thrown as well. */
+/** The thrown value, or an Error in place of a falsy one, because callbacks take null for "no error". */
 export function something(thrown: unknown): unknown {
   return thrown || new Error(`${inWords(thrown)} was thrown`);
 }
 
-/** Code and words of a Fault that needs no errno. */
+/** Code and message of a Fault that needs no errno. */
 export const WORDS: { readonly [fault: number]: readonly [SendfileErrorCode, string] } = {
   [Fault.Closed]: ["ERR_SENDFILE_CLOSED", "the connection is closed"],
   [Fault.Truncated]: ["ERR_SENDFILE_TRUNCATED", "the file ended before its count"],
   [Fault.Stalled]: ["ERR_SENDFILE_TIMEOUT", "timed out: no progress"],
   [Fault.Expired]: ["ERR_SENDFILE_DEADLINE", "the deadline has passed"],
   [Fault.Aborted]: ["ERR_SENDFILE_ABORTED", "the transfer was aborted"],
-  [Fault.NotAvailable]: ["ERR_SENDFILE_NOT_AVAILABLE", "the kernel's sendfile can't be had here"],
+  [Fault.NotAvailable]: ["ERR_SENDFILE_NOT_AVAILABLE", "the kernel's sendfile is not available here"],
 };
 
 /** A TypeError or RangeError as Node makes them, with its `code`. */

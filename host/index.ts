@@ -1,4 +1,4 @@
-// A host: the core, and what a runtime lends it. Names no runtime.
+// Makes a host of the core and a runtime's adapter. Names no runtime.
 
 import type { Writable } from "node:stream";
 import { ABI_VERSION, Fault } from "../assembly/abi.js";
@@ -7,12 +7,12 @@ import { SendfileError } from "./errors.js";
 import { nameOf } from "./libc/errno.js";
 import type { Syscalls } from "./libc/syscalls.js";
 import type { FdOf, Queue } from "./queue/queue.js";
-import { Turns } from "./scheduler.js";
+import { Scheduler } from "./scheduler.js";
 import { Scratch } from "./scratch.js";
 import type { Shared } from "./shared.js";
 import { Opener } from "./source/open.js";
 import type { File, Source } from "./source/source.js";
-import { type DrainOptions, Transfers } from "./transfer/active.js";
+import { ActiveTransfers, type DrainOptions } from "./transfer/active.js";
 import type { Mode, SendfileOptions } from "./transfer/options.js";
 import { sendfile } from "./transfer/sendfile.js";
 import { descriptor, integer } from "./validate.js";
@@ -29,48 +29,48 @@ export type { File, Lseek, Read, Source } from "./source/source.js";
 export type { DrainOptions, Listener } from "./transfer/active.js";
 export type { Mode, Progress, SendfileOptions } from "./transfer/options.js";
 
-/** What a runtime lends: docs/internals/porting.md leads through one. */
+/** The functions that a runtime provides: docs/internals/porting.md walks through one. */
 export interface Adapter {
-  /** Milliseconds, from any start, that only grow. */
+  /** Milliseconds of a monotonic clock, from any start. */
   now(): number;
   /** Calls `next` once, after the pending I/O of this turn of the event loop. */
   defer(next: () => void): void;
   /**
-   * The system's calls over the core's memory, or why they can't be had: `linux(libc, memory, frame)`, or
-   * a reason, and everything is copied. Called once.
+   * The system's calls over the core's memory, `linux(libc, memory, frame)`; or a reason why there are none, and then
+   * everything is copied. Called once.
    */
   open(memory: Memory, frame: number): Syscalls | string;
-  /** The C library's name and version. Default: it is not told. */
+  /** The C library's name and version. Default: not reported. */
   libc?(): string;
   /** What mode 'auto' means. Default: 'auto'. */
   readonly auto?: Mode;
-  /** The queue of a socket of the runtime's own kind, the same one each time; null for any other value. */
+  /** The queue of a runtime-specific socket, the same one each time; null for any other value. */
   queue?(socket: unknown): Queue | null;
-  /** A new source for a file of the runtime's own kind; null for any other value. */
+  /** A new source for a runtime-specific file; null for any other value. */
   source?(file: unknown): Source | null;
-  /** The fd of a net.Socket's handle, where it is not as Node's. */
+  /** The fd of a net.Socket's handle, if it is not found as in Node. */
   fdOf?: FdOf;
 }
 
-/** What was found, and why native is off where it is. */
+/** The capabilities of a host, and why native is off if it is. */
 export interface Capabilities {
-  /** Whether `sendfile` can call the kernel's sendfile in this process: by mode 'native' at the least. */
+  /** Whether `sendfile` can call the kernel's sendfile in this process, at least in mode 'native'. */
   native: boolean;
-  /** Why it can't, or why mode 'auto' does not; null where both do. */
+  /** Why it can't, or why mode 'auto' does not; null if both do. */
   reason: string | null;
   /** How libc is called. */
   binding: string | null;
-  /** Which C library that is, and its version where it can be told: "glibc 2.36", "musl". */
+  /** The C library, and its version if known: "glibc 2.36", "musl". */
   libc: string | null;
   /** What `mode: 'auto'` means here: SENDOFF_MODE, and 'copy' on macOS. */
   mode: Mode;
-  /** Which calls of the kernel are there, and not forbidden: all false where libc can't be called. */
+  /** Kernel calls that exist and are allowed: all false if libc can't be called. */
   kernel: {
     /** sendfile(2). */
     sendfile: boolean;
-    /** preadv2(2) with RWF_NOWAIT: whether a cold disk can be kept from the event loop. */
+    /** preadv2(2) with RWF_NOWAIT, which keeps disk reads from blocking the event loop. */
     nowait: boolean;
-    /** openat2(2) with RESOLVE_CACHED: whether a path can be opened without the thread pool. Only by Node on Linux. */
+    /** openat2(2) with RESOLVE_CACHED, which opens cached paths without the thread pool. Only by Node on Linux. */
     openat2: boolean;
   };
   /** The version of the core's interface: docs/internals/abi.md. */
@@ -79,31 +79,31 @@ export interface Capabilities {
 
 /** `S` and `F` are the sockets and files that only this runtime has, beside those of node:net and node:fs. */
 export interface Host<S = never, F = never> {
-  /** What its transfers share. */
+  /** State shared by its transfers. */
   readonly shared: Shared;
   /** Sends a file; order, count and errors as docs/guide/transfer.md promises them. */
   sendfile(socket: Writable | S, file: File | F, options?: SendfileOptions): Promise<number>;
   /** One sendfile(2) of at most `count` bytes; `offset` null is the file's own position. Returns the bytes moved. */
   sendfileSync(out: number, file: number, offset: number | null, count: number): number;
-  /** What was found, and why native is off where it is. */
+  /** The capabilities of this host, and why native is off if it is. */
   capabilities(): Capabilities;
-  /** No transfer starts any more; resolves once none runs. */
+  /** Stops new transfers; resolves once none runs. */
   drain(options: DrainOptions): Promise<void>;
 }
 
-/** Why nothing goes natively where the core can't hear a refusal. */
+/** Why native is off if the core misreads negative results. */
 const MISREADS =
-  "this engine's Wasm misreads a negative number that JavaScript returns (V8's baseline compiler on loong64 does: node --no-liftoff mends it)";
+  "this engine's Wasm misreads negative numbers returned by JavaScript (V8's baseline compiler on loong64 does: node --no-liftoff helps)";
 
 /**
- * A host of one's own: the core, over what a runtime lends.
+ * Makes a host of your own: the core with a runtime's adapter.
  *
  * @param bytes the module `sendoff/core.wasm`.
- * @throws Error where that is of another version.
+ * @throws Error if its version is another one.
  */
 export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Adapter): Host<S, F> {
   const { auto: asked = "auto" } = adapter;
-  // The imports are there before the memory that the calls need. Until these are there each would block, as `hears` has it.
+  // The imports must exist before the memory that the calls need. Until then each returns WouldBlock, as `hears` needs.
   let sys: Syscalls | null = null;
   const blocked = -Fault.WouldBlock;
   const core = boot(bytes, {
@@ -115,11 +115,11 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
   const reason =
     typeof found === "string" ? found : asked === "copy" ? "SENDOFF_MODE=copy" : hears(core) ? null : MISREADS;
   if (typeof found !== "string") sys = found;
-  const wary = asked === "auto" ? (sys?.wary ?? null) : null;
-  const auto = wary === null ? asked : "copy";
+  const autoDisabledReason = asked === "auto" ? (sys?.autoDisabledReason ?? null) : null;
+  const auto = autoDisabledReason === null ? asked : "copy";
   const shared: Shared = {
     core,
-    turns: new Turns(core, adapter.now, adapter.defer),
+    scheduler: new Scheduler(core, adapter.now, adapter.defer),
     scratch: new Scratch(core),
     sys: reason === null ? sys : null,
     seek: sys?.seek ?? null,
@@ -130,7 +130,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
     queue: (socket) => adapter.queue?.(socket) ?? null,
     source: (file) => adapter.source?.(file) ?? null,
     fdOf: adapter.fdOf,
-    transfers: new Transfers(),
+    transfers: new ActiveTransfers(),
   };
 
   return {
@@ -146,7 +146,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
       if (offset !== null) integer("offset", "non-negative", offset, 0);
       integer("count", "non-negative", count, 0);
       if (sys === null) throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `no native sendfile: ${found}`);
-      const n = sys.bare(out, file, offset, count);
+      const n = sys.sendfileOnce(out, file, offset, count);
       if (n >= 0) return n;
       const name = (sys.nameOf ?? nameOf)(sys.errno);
       throw new SendfileError(name, `${name}: sendfile`, { syscall: "sendfile", errno: -sys.errno });
@@ -157,7 +157,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
       const off = reason ?? (errno === 0 ? null : unable((sys?.nameOf ?? nameOf)(errno)));
       return {
         native: off === null,
-        reason: off ?? wary,
+        reason: off ?? autoDisabledReason,
         binding: sys?.libc.name ?? null,
         libc: sys === null ? null : (adapter.libc?.() ?? null),
         mode: auto,
@@ -168,7 +168,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
   };
 }
 
-/** What an error of sendfile(2) means that comes whatever it is asked. */
+/** The meaning of an error that sendfile(2) gives for any arguments. */
 function unable(name: string): string {
   if (name === "ENOSYS") return "this kernel has no sendfile (ENOSYS)";
   if (name === "EPERM" || name === "EACCES")

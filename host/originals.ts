@@ -1,12 +1,11 @@
 // Globals and methods as they were when this was loaded; Node's own code has such a list, and calls it primordials.
-// A program may replace or delete any of them. What runs in every program that loads sendoff/register (require(),
-// fs.stat, a file that is piped) must work on, and what it does behind the program's back must not be seen by tests
-// that put a clock or a file system of their own in place. Neither for-of, spread nor [destructuring] is at hand there:
-// they ask Array.prototype for its iterator.
+// A program may replace or delete any of them. Code that runs in every program that loads sendoff/register (require(),
+// fs.stat, a piped file) must still work then, and must stay invisible to tests that mock clocks or file systems. It
+// can't use for-of, spread or [destructuring], which call Array.prototype's iterator.
 
 import fs from "node:fs";
 
-/** To be given no arguments: Node spreads them, by Array.prototype's iterator. */
+/** Call it without arguments: Node spreads them, by Array.prototype's iterator. */
 export const setImmediate: (callback: () => void) => NodeJS.Immediate = globalThis.setImmediate;
 
 export const { closeSync, fstatSync, statfs } = fs;
@@ -28,13 +27,13 @@ export const call = Function.prototype.call.bind(Function.prototype.call) as <T,
 
 const { exec } = RegExp.prototype;
 
-/** `pattern.test(text)`, which would ask for `exec`. */
+/** `pattern.test(text)`, which would look up `exec`. */
 export const matches = (pattern: RegExp, text: string): boolean => call(exec, pattern, text) !== null;
 
 const { getOwnPropertySymbols } = Object;
 const description = getOwnPropertyDescriptor(Symbol.prototype, "description")?.get as (this: symbol) => string;
 
-/** The symbol of this description by which an object has a property of its own. */
+/** The symbol, with this description, of an object's own property. */
 export function ownSymbol(object: object, name: string): symbol | undefined {
   const symbols = getOwnPropertySymbols(object);
   for (let i = 0; i < symbols.length; i++) {

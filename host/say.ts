@@ -1,11 +1,11 @@
-// A line on stderr, which is lost where nobody reads it or there is no room. Such an 'error' of the stream is not the
-// program's: it is listened for only until it has been emitted, so that those of the program's own writes stay what
-// they are. (Node's Console wants the same, and misses the second one.)
+// Writes a line to stderr; it is lost if nobody reads it or there is no room. The program must not see the stream's
+// 'error' then, so we listen until it was emitted, and no longer: errors of the program's own writes stay unhandled.
+// (Node's Console tries the same, and misses the second one.)
 
 import process from "node:process";
 import { setImmediate } from "./originals.js";
 
-/** Bytes that may wait for a reader; what comes then is lost. */
+/** Bytes that may wait for a reader; further lines are lost. */
 const WAITING = 1 << 20;
 
 export function say(line: string): void {

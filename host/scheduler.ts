@@ -1,27 +1,26 @@
-// Fairness: all transfers together get a share of each turn of the event loop, in rounds. The core
-// says how large the share is; here is what was used of it, and the queue of those that wait for the
-// next one.
+// Fairness: all transfers together get a share of each turn of the event loop, in rounds. The core sets the share; this
+// file counts the time used of it, and queues the transfers that wait for the next one.
 
 import type { Core } from "./core.js";
 import { call, sliceArray } from "./originals.js";
 
-/** What goes on in a later turn. */
-export interface Waiting {
-  /** It is called in anybody's async context, and has to see to its own. */
-  turn(): void;
+/** A task that continues in a later turn. */
+export interface Task {
+  /** Called in any async context; the task must restore its own. */
+  run(): void;
 }
 
-export class Turns {
+export class Scheduler {
   readonly #core: Core;
   readonly #now: () => number;
   readonly #defer: (next: () => void) => void;
   /** Time that transfers took since the last round began, in ms. */
   #used = 0;
-  /** The next round is on its way. It is asked for once half of the share is used: mostly it is there before all is. */
+  /** The next round is scheduled: once half of the share is used, so it mostly begins before all is. */
   #asked = false;
-  /** When the running one was last looked at; NaN where none runs. */
+  /** When the time of the running task was last counted; NaN if none runs. */
   #since = Number.NaN;
-  #waiting: Waiting[] = [];
+  #waiting: Task[] = [];
 
   /** `defer` calls its argument once, after the pending I/O of this turn: setImmediate. */
   constructor(core: Core, now: () => number, defer: (next: () => void) => void) {
@@ -30,8 +29,8 @@ export class Turns {
     this.#defer = defer;
   }
 
-  /** To be called before a run: tells the core what is left of the share. Returns the time. */
-  enter(): number {
+  /** Call it before a run: tells the core how much of the share is left. Returns the time. */
+  startTiming(): number {
     const now = this.#now();
     if (this.#since <= now) this.#used += now - this.#since;
     this.#since = now;
@@ -39,8 +38,8 @@ export class Turns {
     return now;
   }
 
-  /** To be called after the last run. */
-  leave(): void {
+  /** Call it after the last run. */
+  stopTiming(): void {
     const now = this.#now();
     if (this.#since <= now) this.#used += now - this.#since;
     this.#since = Number.NaN;
@@ -59,10 +58,10 @@ export class Turns {
   }
 
   /**
-   * Has `one` go on in the next turn, after those that wait already. Asked for within a run it may be in this turn
-   * yet: so it is for what uses its share, by enter and leave.
+   * Runs `one` in the next turn, after those already waiting. If scheduled during a run it may still run in this turn,
+   * so `one` must use its share, by startTiming and stopTiming.
    */
-  wait(one: Waiting): void {
+  schedule(one: Task): void {
     this.#waiting[this.#waiting.length] = one;
     if (!this.#asked) this.#ask();
   }
@@ -77,15 +76,15 @@ export class Turns {
     this.#asked = false;
     const waiting = this.#waiting;
     let i = 0;
-    // What a run puts back goes to the end of the same queue, so a lone transfer uses the whole share.
+    // A task that schedules itself again joins the end of the same queue, so a lone transfer uses the whole share.
     try {
       for (let one = waiting[0]; one !== undefined && !this.spent(); one = waiting[i]) {
         i++;
-        one.turn();
+        one.run();
       }
     } finally {
       // One that throws, in a process that survives it, must not leave the others waiting for ever.
-      this.#waiting = call(sliceArray, waiting, i) as Waiting[];
+      this.#waiting = call(sliceArray, waiting, i) as Task[];
       if (this.#waiting.length > 0 && !this.#asked) this.#ask();
     }
   };

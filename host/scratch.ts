@@ -1,12 +1,11 @@
-// The core's scratch area, as the host sees it: headers go in, bytes that were read come out. Nothing in it
-// outlives a run.
+// The core's scratch area, as the host sees it: headers go in, bytes read come out. Its content does not outlive a run.
 
 import type { Core } from "./core.js";
 
 export class Scratch {
   /** Where it begins in the core's memory. */
   readonly address: number;
-  /** Bytes that can be read into it, at once. */
+  /** The most bytes of one read. */
   readonly length: number;
   readonly #core: Core;
   readonly #headerMax: number;
@@ -26,7 +25,7 @@ export class Scratch {
     return this.#bytes;
   }
 
-  /** As much as there is room for of a header's rest, from `at` on; one that is text is latin1. */
+  /** Stores a header from `at` on, as much as there is room for; a header that is text is latin1. */
   put(header: Uint8Array | string, at: number): void {
     if (typeof header === "string") {
       this.#view().write(at === 0 ? header : header.slice(at), 0, this.#headerMax, "latin1");

@@ -1,4 +1,4 @@
-// Checks of arguments: each throws a TypeError or RangeError that names the argument, and says what was got.
+// Checks of arguments: each throws a TypeError or RangeError with the argument's name and value.
 
 import { Socket as Datagram } from "node:dgram";
 import type { Writable } from "node:stream";
@@ -8,7 +8,7 @@ import { argumentError } from "./errors.js";
 /** The biggest offset that a number holds exactly. */
 export const MAX = Number.MAX_SAFE_INTEGER;
 
-/** A value as it stands in a message: 'text', 12, [object Foo]. */
+/** A value as shown in a message: 'text', 12, [object Foo]. */
 export function describe(value: unknown): string {
   if (typeof value === "string") return `'${value}'`;
   if (typeof value === "bigint") return `${value}n`;
@@ -17,7 +17,7 @@ export function describe(value: unknown): string {
   return String(value);
 }
 
-/** The name of a value's class; a stranger's may be no text, or throw. */
+/** The name of a value's class, which may be no text, or throw. */
 function kind(value: object): string {
   try {
     const { name } = value.constructor;
@@ -51,8 +51,8 @@ export function bytes(name: string, value: Uint8Array): Uint8Array {
 }
 
 /**
- * The same memory as a Buffer, which is what a stream is written: also of another realm's, or of a class of its own.
- * Its length stays, or becomes 0 where the memory is given away.
+ * The same memory as a Buffer, for writing to a stream; bytes of another realm or a subclass are accepted. Its length
+ * stays, or becomes 0 if the memory is detached.
  */
 export function bytesOf(name: string, bytes: NodeJS.ArrayBufferView | ArrayBuffer): Buffer {
   try {
@@ -64,7 +64,7 @@ export function bytesOf(name: string, bytes: NodeJS.ArrayBufferView | ArrayBuffe
   }
 }
 
-/** Bytes of the caller's that have gone before they were sent. */
+/** The error for bytes that were detached before they were sent. */
 export function detached(name: string): Error {
   const why = "these bytes have been transferred or cut off: their ArrayBuffer is detached, or shorter";
   return argumentError(TypeError, `${name}: ${why}`);

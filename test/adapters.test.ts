@@ -8,9 +8,9 @@ import { type Conn, connQueue } from "../host/queue/promise.js";
 import { type Reader, readerSource } from "../host/source/reader.js";
 import { wasm } from "../host/wasm.js";
 import { pattern, same } from "./lib/bytes.js";
+import { until } from "./lib/connection.js";
 import { failure } from "./lib/failure.js";
-import { until } from "./lib/line.js";
-import { row, test } from "./lib/scene.js";
+import { row, test } from "./lib/suite.js";
 
 class Connection {
   constructor(readonly conn: Conn) {}

@@ -10,7 +10,7 @@ import * as assert from "uvu/assert";
 import { pattern } from "./lib/bytes.js";
 import { type ChildOptions, type Outcome, runNode } from "./lib/child.js";
 import { tempFile, tempFolder } from "./lib/files.js";
-import { row, test } from "./lib/scene.js";
+import { row, test } from "./lib/suite.js";
 
 const conformance = fileURLToPath(new URL("conformance.test.js", import.meta.url));
 const build = fileURLToPath(new URL("..", import.meta.url));
@@ -21,7 +21,7 @@ function ok(outcome: Outcome): string {
   return outcome.stdout;
 }
 
-/** Runs lines that end by printing one line of JSON, with `api` the package's front door. */
+/** Runs lines that end by printing one line of JSON, with `api` the package's entry point. */
 async function run<T>(
   lines: string,
   options: ChildOptions = {},
@@ -96,7 +96,7 @@ row("T23 SENDOFF_MODE=copy is a kill switch: mode 'native' does not get past it"
   const forced = await run<Report>(transfer(path, "native"), { env });
   assert.equal(forced.sent, {
     code: "ERR_SENDFILE_NOT_AVAILABLE",
-    message: "the kernel's sendfile can't be had here: SENDOFF_MODE=copy",
+    message: "the kernel's sendfile is not available here: SENDOFF_MODE=copy",
   });
   assert.is(forced.got, 0);
 });

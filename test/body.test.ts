@@ -14,7 +14,7 @@ import { pattern, same } from "./lib/bytes.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount } from "./lib/files.js";
 import { lacks } from "./lib/runtime.js";
-import { suite } from "./lib/scene.js";
+import { suite } from "./lib/suite.js";
 import { folder, header, parse, site, within } from "./lib/web.js";
 
 const test = suite("body");
@@ -299,7 +299,8 @@ for (const mode of MODES) {
     "two spellings": (res) => res.writeHead(200, { "Content-Length": 4096, "content-length": 4096 }),
   };
   for (const [how, head] of Object.entries(TWICE)) {
-    test(`a Content-Length that is given twice, by ${how}, ${mode}`, async () => {
+    const one = how === "two spellings" ? lacks("two spellings of a header") : null;
+    test.unless(one, `a Content-Length that is given twice, by ${how}, ${mode}`, async () => {
       let refused = "";
       await cutOff(async (req, res) => {
         head(res);

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { Chromium, findChromium, type Page } from "./lib/chromium.js";
 import { until } from "./lib/command.js";
-import { suite } from "./lib/scene.js";
 import { type Serving, serving } from "./lib/serving.js";
+import { suite } from "./lib/suite.js";
 
 const test = suite("browser");
 const found = findChromium();

@@ -8,10 +8,10 @@ import { errnos } from "../host/libc/errno.js";
 import type { Progress, SendfileOptions } from "../host/transfer/options.js";
 import { type Fixture, fixture, type Name, NUMBERS, type Plan } from "./lib/bsd.js";
 import { pattern, same } from "./lib/bytes.js";
+import { type ConnectionOptions, collect, connect } from "./lib/connection.js";
 import { failure } from "./lib/failure.js";
 import { openFd, position, tempFile } from "./lib/files.js";
-import { collect, connect, type LineOptions } from "./lib/line.js";
-import { row, type Scene, test } from "./lib/scene.js";
+import { type Cleanup, row, test } from "./lib/suite.js";
 
 const SIZE = 3_000_001;
 const DATA = pattern(SIZE);
@@ -33,11 +33,15 @@ interface Run {
   plan?: Plan | null;
   send?: Plan | null;
   options?: SendfileOptions;
-  line?: LineOptions;
+  line?: ConnectionOptions;
   data?: Uint8Array;
 }
 
-async function run(t: Scene, system: Fixture, { binding, plan = null, send = null, options, line, data = DATA }: Run) {
+async function run(
+  t: Cleanup,
+  system: Fixture,
+  { binding, plan = null, send = null, options, line, data = DATA }: Run,
+) {
   const { near, far } = await connect(t, line);
   near.setNoDelay(); // one byte at a time, each after the other's acknowledgement, takes its time
   const received = collect(far);
@@ -93,7 +97,7 @@ for (const name of ["darwin", "freebsd"] as const) {
   const { EIO, EAGAIN } = NUMBERS[name] as { EIO: number; EAGAIN: number };
 
   for (const binding of BINDINGS) {
-    const by = (what: string, body: (t: Scene) => Promise<void>) => row(`${name} by ${binding}: ${what}`, body);
+    const by = (what: string, body: (t: Cleanup) => Promise<void>) => row(`${name} by ${binding}: ${what}`, body);
 
     by("header, file and trailer arrive, by TCP and by a Unix socket", async (t) => {
       for (const over of ["tcp", "unix"] as const) {

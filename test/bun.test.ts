@@ -11,11 +11,11 @@ import * as assert from "uvu/assert";
 import type { TCPSocket } from "../host/runtimes/bun/socket.js";
 import { pattern, same } from "./lib/bytes.js";
 import { certificate } from "./lib/certificate.js";
+import { collect, keep, listen, take } from "./lib/connection.js";
 import { failure } from "./lib/failure.js";
 import { fdCount, openFd, position, tempFile, tempFolder } from "./lib/files.js";
-import { collect, keep, listen, take } from "./lib/line.js";
 import { runtime } from "./lib/runtime.js";
-import { row, type Scene, test } from "./lib/scene.js";
+import { type Cleanup, row, test } from "./lib/suite.js";
 
 /** What is used of Bun's own socket, beside what the package needs. */
 interface BunSocket extends TCPSocket {
@@ -49,7 +49,7 @@ interface Handlers {
 }
 
 /** `near` is Bun's, accepted or connected; `far` takes its time, and is paused. */
-async function line(t: Scene, over: Over = "tcp", side = "server", handlers: Handlers = {}) {
+async function line(t: Cleanup, over: Over = "tcp", side = "server", handlers: Handlers = {}) {
   let resolve = (_socket: BunSocket) => {};
   const promise = new Promise<BunSocket>((done) => (resolve = done));
   const opened = over === "tls" ? { handshake: resolve } : { open: resolve };
@@ -103,7 +103,7 @@ function start(near: BunSocket, path: string, options: SendfileOptions = {}) {
 }
 
 row(
-  "the front door is Bun's, by its condition",
+  "the entry point is Bun's, by its condition",
   async () => {
     assert.type(drained, "function");
     const found = capabilities();

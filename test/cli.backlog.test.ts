@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import * as assert from "uvu/assert";
 import { Backlog } from "../cli/loopback/backlog.js";
-import { test } from "./lib/scene.js";
+import { test } from "./lib/suite.js";
 
 /** Numbers from a seed (mulberry32). */
 function random(seed: number): (below: number) => number {

@@ -10,7 +10,7 @@ import type { Files, Order } from "../cli/serve/catalog.js";
 import { FILES, Listings } from "../cli/serve/listing.js";
 import { site } from "../cli/serve/site.js";
 import { inFolder, until } from "./lib/command.js";
-import { suite } from "./lib/scene.js";
+import { suite } from "./lib/suite.js";
 import { exchange, header, parse, request, type Site, site as serve, within } from "./lib/web.js";
 
 const test = suite("listings");

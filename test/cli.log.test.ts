@@ -9,8 +9,8 @@ import net from "node:net";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { childrenOf, inFolder, shell, start, until } from "./lib/command.js";
-import { suite } from "./lib/scene.js";
 import { serving } from "./lib/serving.js";
+import { suite } from "./lib/suite.js";
 import { exchange, parse, request, within } from "./lib/web.js";
 
 const test = suite("sendoff serve's log");
@@ -125,6 +125,22 @@ if (fs.existsSync("/dev/full")) {
       assert.is(more.length, 0);
     }));
 } else test.skip("a full disk to the end (no /dev/full)");
+
+if (process.platform !== "win32" && runsWell("mkfifo", "--version")) {
+  test("a reader that has gone, as in sendoff serve | true: said once, and it serves on", () =>
+    inFolder(async (folder) => {
+      const pipe = join(folder, "pipe");
+      const wrap = shell(`mkfifo '${pipe}' && exec 3<>'${pipe}' 4>'${pipe}' && exec "$@" >&4 3>&- 4>&-`);
+      const server = await serving([folder], {}, wrap);
+      await flood(server.port, 0, 5);
+      const { signal, stderr } = await server.stop();
+      assert.is(signal, "SIGTERM");
+      const [first, last, ...more] = told(stderr);
+      assert.match(first ?? "", /^sendoff: the log can't be written \(.*EPIPE.*\): tried again every second$/);
+      assert.match(last ?? "", /^sendoff: lines of the log that are lost: 5 \(.*EPIPE.*\)$/);
+      assert.is(more.length, 0);
+    }));
+} else test.skip("a reader that has gone (no mkfifo)");
 
 test("a reader that is too slow: 4 MB wait for it, and the log says what is lost", () =>
   inFolder(async (folder) => {

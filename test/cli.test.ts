@@ -3,7 +3,8 @@
 import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type ListenOptions, type Socket } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -11,10 +12,12 @@ import { capabilities } from "sendoff";
 import * as assert from "uvu/assert";
 import { duration, size } from "../cli/arguments.js";
 import { runNode } from "./lib/child.js";
-import { COMMAND, call, childrenOf, FLAGS, inFolder, run, runs, start, until } from "./lib/command.js";
-import { place } from "./lib/line.js";
+
+import { COMMAND, call, childrenOf, FLAGS, inFolder, run, runs, shell, start, until } from "./lib/command.js";
+import { place } from "./lib/connection.js";
+import { without } from "./lib/programs.js";
 import { lacks, runtime } from "./lib/runtime.js";
-import { test } from "./lib/scene.js";
+import { test } from "./lib/suite.js";
 
 const linux = process.platform === "linux";
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
@@ -423,6 +426,38 @@ test("info says in words why native is off", async () => {
   assert.match((await run(["info"], { SENDOFF_FFI: "none" })).stdout, /^native +off: SENDOFF_FFI=none is set/m);
   assert.match((await run(["info"], { SENDOFF_MODE: "copy" })).stdout, /^native +off: /m);
 });
+
+// A stdout that can't be written.
+
+const SAID = [[], ["--help"], ["--version"], ["info"], ["info", "--json"], ["send", "--count", "1M"], ["serve", "-h"]];
+
+test.unless(
+  process.platform === "win32" ? "Windows has no SIGPIPE" : without("mkfifo"),
+  "a reader that has gone, as in sendoff info | true: the end is SIGPIPE, without a word",
+  () =>
+    inFolder(async (folder) => {
+      const gone = shell(
+        `mkfifo '${folder}/pipe' && exec 3<>'${folder}/pipe' 4>'${folder}/pipe' && exec "$@" >&4 3>&- 4>&-`,
+      );
+      for (const args of SAID) {
+        const got = await run(args, {}, gone);
+        await rm(join(folder, "pipe"));
+        assert.equal(got, { status: null, signal: "SIGPIPE", stdout: "", stderr: "" }, args.join(" "));
+      }
+    }),
+);
+
+test.unless(
+  existsSync("/dev/full") ? null : "no /dev/full",
+  "a full disk: status 1, and the reason in one line",
+  async () => {
+    for (const args of SAID) {
+      const { status, stderr } = await run(args, {}, shell('exec "$@" > /dev/full'));
+      assert.is(status, 1, args.join(" "));
+      assert.match(stderr, /^sendoff: stdout can't be written: .*(ENOSPC|no space|os error 28).*\n$/i);
+    }
+  },
+);
 
 // Ends: by a signal, and by the death of the parent.
 

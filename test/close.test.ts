@@ -15,13 +15,13 @@ import { serveStatic as serve } from "../host/http/static.js";
 import { readerSource } from "../host/source/reader.js";
 import { pattern, same } from "./lib/bytes.js";
 import { runNode } from "./lib/child.js";
+import { collect, connect, until } from "./lib/connection.js";
 import { failure } from "./lib/failure.js";
 import { faultyHost } from "./lib/faulty.js";
 import { tempFile, tempFolder } from "./lib/files.js";
-import { collect, connect, until } from "./lib/line.js";
 import { lacks } from "./lib/runtime.js";
-import { row, type Scene, test } from "./lib/scene.js";
 import { serving } from "./lib/serving.js";
+import { type Cleanup, row, test } from "./lib/suite.js";
 import { site } from "./lib/web.js";
 
 const MIB = 1024 * 1024;
@@ -37,7 +37,7 @@ interface Fault {
 }
 
 /** From now on each close of this file fails: the fd is gone, and an error says that it could not be. */
-function failing(t: Scene, path: string): Fault {
+function failing(t: Cleanup, path: string): Fault {
   const { closeSync } = fs;
   const fault: Fault = { closes: 0, warnings: [] };
   const onWarning = (warning: Error) => void fault.warnings.push(warning);

@@ -12,12 +12,12 @@ import * as front from "sendoff";
 import { capabilities, type File, type Mode, type SendfileError, type SendfileOptions, sendfileSync } from "sendoff";
 import * as assert from "uvu/assert";
 import { pattern, same } from "./lib/bytes.js";
-import { outOf } from "./lib/conn.js";
+import { type ConnectionOptions, collect, collectTls, connect as connectBy, still, take } from "./lib/connection.js";
+import { outOf } from "./lib/deno-connection.js";
 import { failure } from "./lib/failure.js";
 import { openFd, openHandle, position, tempFile } from "./lib/files.js";
-import { collect, collectTls, connect as connectBy, type LineOptions, still, take } from "./lib/line.js";
 import { KINDS, lacks } from "./lib/runtime.js";
-import { row, type Scene, test } from "./lib/scene.js";
+import { type Cleanup, row, test } from "./lib/suite.js";
 
 const FILESIZE = 10 * 1024 * 1024;
 const DATA = pattern(FILESIZE);
@@ -54,14 +54,14 @@ const LINES = KINDS.flatMap((kind) => MODES.map((mode) => ({ kind, mode })));
 
 for (const { kind, mode } of LINES) {
   const off = mode === "native" && !found.native ? (found.reason as string) : null;
-  const by = (name: string, body: (t: Scene) => Promise<void>, reason = off) =>
+  const by = (name: string, body: (t: Cleanup) => Promise<void>, reason = off) =>
     row(`${name}, ${kind === "node:net" ? "" : `${kind}, `}${mode}`, body, reason);
-  const connect = (t: Scene, options: LineOptions = {}) => connectBy(t, { kind, ...options });
+  const connect = (t: Cleanup, options: ConnectionOptions = {}) => connectBy(t, { kind, ...options });
   const conn = kind === "Deno.Conn";
   const unix = off ?? (conn && mode === "native" ? lacks("the fd of a Unix Deno.Conn") : null);
 
   /** Sends a file and ends; gives what was said and what came. `tell` is the file's position afterwards. */
-  async function send(t: Scene, data: Uint8Array, options: SendfileOptions = {}, line: LineOptions = {}) {
+  async function send(t: Cleanup, data: Uint8Array, options: SendfileOptions = {}, line: ConnectionOptions = {}) {
     const { near, far } = await connect(t, line);
     const fd = openFd(t, tempFile(t, data));
     const received = collect(far);

@@ -9,15 +9,15 @@ import * as assert from "uvu/assert";
 import { host } from "#process";
 import { pattern, same } from "./lib/bytes.js";
 import { type Outcome, runNode } from "./lib/child.js";
-import { outOf } from "./lib/conn.js";
+import { type ConnectionOptions, collect, connect as connectBy, still, take } from "./lib/connection.js";
+import { outOf } from "./lib/deno-connection.js";
 import { failure } from "./lib/failure.js";
 import { fdCount, tempFile, tempFolder } from "./lib/files.js";
-import { collect, connect as connectBy, type LineOptions, still, take } from "./lib/line.js";
 import { runtime } from "./lib/runtime.js";
-import { row as declare, Scene, test } from "./lib/scene.js";
+import { Cleanup, row as declare, test } from "./lib/suite.js";
 
 const elsewhere = runtime === "deno" ? null : "for Deno";
-const row = (name: string, body: (t: Scene) => Promise<void>) => declare(name, body, elsewhere);
+const row = (name: string, body: (t: Cleanup) => Promise<void>) => declare(name, body, elsewhere);
 
 interface FsFile {
   seekSync(offset: number, whence: number): number;
@@ -28,12 +28,12 @@ const { Deno } = globalThis as unknown as { Deno: { openSync(path: string): FsFi
 const MIB = 1 << 20;
 const DATA = pattern(3 * MIB + 12_345);
 
-async function connect(t: Scene, options: LineOptions = {}) {
+async function connect(t: Cleanup, options: ConnectionOptions = {}) {
   const { near, far } = await connectBy(t, { ...options, kind: "Deno.Conn" });
   return { near, far, conn: outOf(near) };
 }
 
-function openFile(t: Scene, path: string): FsFile & File {
+function openFile(t: Cleanup, path: string): FsFile & File {
   const file = Deno.openSync(path);
   t.after(() => {
     try {
@@ -193,7 +193,7 @@ row("the number of a closed connection is another's: not a byte goes there", asy
 row("no fd stays open: paths, connections of both kinds, aborts", async (t) => {
   const path = tempFile(t, DATA);
   for (let i = 0; i < 30; i++) {
-    const line = new Scene();
+    const line = new Cleanup();
     const { near, far } = await connectBy(line, { kind: i % 2 === 0 ? "Deno.Conn" : "node:net" });
     const controller = new AbortController();
     const sending = sendfile(outOf(near), path, { signal: controller.signal }).catch(() => {});
@@ -211,7 +211,7 @@ row("no fd stays open: paths, connections of both kinds, aborts", async (t) => {
 const program = fileURLToPath(new URL("../../test/fixtures/deno.mjs", import.meta.url));
 const READ = "--allow-read";
 
-function run(t: Scene, flags: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+function run(t: Cleanup, flags: string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   const path = tempFile(t, pattern(1_000_000));
   return runNode([program, path], { flags: ["run", "--no-lock", "--allow-net", ...flags], env });
 }

@@ -25,8 +25,8 @@ import { pathToFileURL } from "node:url";
 import * as assert from "uvu/assert";
 import { pattern } from "./lib/bytes.js";
 import { type Block, links, pages, ROOT } from "./lib/pages.js";
-import { test } from "./lib/scene.js";
 import { complaints } from "./lib/shell.js";
+import { test } from "./lib/suite.js";
 
 const PRELOAD = pathToFileURL(path.join(ROOT, "test/fixtures/docs/any-port.mjs")).href;
 /** A program that hangs is killed after so many ms, and its test fails. */

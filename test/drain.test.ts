@@ -1,11 +1,11 @@
 // drainOnExit(): a server with a download under way gets SIGTERM.
 
 import * as assert from "uvu/assert";
-import { type Running, Transfers } from "../host/transfer/active.js";
+import { ActiveTransfers, type Running } from "../host/transfer/active.js";
 import { onAborted } from "../host/transfer/listeners.js";
-import { kill, run } from "./lib/ending.js";
+import { kill, run } from "./lib/exit-process.js";
 import { lacks } from "./lib/runtime.js";
-import { suite } from "./lib/scene.js";
+import { suite } from "./lib/suite.js";
 
 const test = suite("drainOnExit");
 
@@ -25,14 +25,14 @@ const late = "one that is not over by the timeout fails with the bytes sent";
 });
 
 test("whoever left before is not aborted, in whatever order they left, and all others are", async () => {
-  const transfers = new Transfers();
+  const transfers = new ActiveTransfers();
   const aborted: number[] = [];
   const some = [0, 1, 2, 3, 4].map((i): Running => ({ slot: -1, abort: () => void aborted.push(i) }));
-  for (const one of some) transfers.enter(one);
-  for (const i of [1, 4, 0, 1]) transfers.leave(some[i] as Running);
+  for (const one of some) transfers.add(one);
+  for (const i of [1, 4, 0, 1]) transfers.remove(some[i] as Running);
   await transfers.drain({ timeout: 0 });
   assert.equal(aborted.sort(), [2, 3]);
-  assert.throws(() => transfers.enter({ slot: -1, abort: () => {} }), /the process is ending/);
+  assert.throws(() => transfers.add({ slot: -1, abort: () => {} }), /the process is ending/);
 });
 
 test("of those that one signal aborts, one that throws keeps no other", () => {
@@ -54,13 +54,13 @@ test("of those that one signal aborts, one that throws keeps no other", () => {
 });
 
 test("without a timeout a transfer gets all its time", async () => {
-  const transfers = new Transfers();
+  const transfers = new ActiveTransfers();
   let aborted = false;
   const one: Running = { slot: -1, abort: () => void (aborted = true) };
-  transfers.enter(one);
+  transfers.add(one);
   const drained = transfers.drain({ timeout: Number.POSITIVE_INFINITY });
   await new Promise((resolve) => setTimeout(resolve, 5)); // more than a timer of Infinity ms takes
-  transfers.leave(one);
+  transfers.remove(one);
   await drained;
   assert.is(aborted, false);
 });
@@ -72,7 +72,7 @@ test("idle connections are ended again and again, until the last one has gone", 
     close: (done: () => void) => void (server.gone = done),
     closeIdleConnections: () => void (++looks === 2 && server.gone()),
   };
-  await new Transfers().drain({ servers: [server], timeout: 1000 });
+  await new ActiveTransfers().drain({ servers: [server], timeout: 1000 });
   assert.is(looks, 2);
 });
 

@@ -13,7 +13,7 @@ import * as assert from "uvu/assert";
 import { same } from "./lib/bytes.js";
 import { until } from "./lib/command.js";
 import { type Example, filesOpen, library, missing, start } from "./lib/example.js";
-import { suite } from "./lib/scene.js";
+import { suite } from "./lib/suite.js";
 import { folder, within } from "./lib/web.js";
 
 /** More than the buffers of both ends of a connection take: a reader that stops holds the server up. */

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import * as assert from "uvu/assert";
 import { Begun, Next, Reason, Status } from "../assembly/abi.js";
 import { boot, type Core } from "../host/core.js";
-import { suite } from "./lib/scene.js";
+import { suite } from "./lib/suite.js";
 
 const TERM = 15;
 const INT = 2;

@@ -1,8 +1,8 @@
 // The fourteen tests that the recipe brought along, by their names.
 
 import * as assert from "uvu/assert";
-import { pool, run } from "./lib/ending.js";
-import { suite } from "./lib/scene.js";
+import { pool, run } from "./lib/exit-process.js";
+import { suite } from "./lib/suite.js";
 
 const test = suite("recipe");
 const job = pool(3);

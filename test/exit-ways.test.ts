@@ -3,8 +3,8 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import * as assert from "uvu/assert";
-import { type Child, type Ended, kill, pool, RUNTIME, run } from "./lib/ending.js";
-import { suite } from "./lib/scene.js";
+import { type Child, type Ended, kill, pool, RUNTIME, run } from "./lib/exit-process.js";
+import { suite } from "./lib/suite.js";
 
 const DOC = new URL("../../docs/guide/exit.md", import.meta.url);
 const COLUMNS = ["node", "deno", "bun"];

@@ -7,8 +7,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import * as assert from "uvu/assert";
-import { burst, type Child, COMMAND, type Ended, fixture, kill, pool, RUNTIME, run, type Start } from "./lib/ending.js";
-import { suite } from "./lib/scene.js";
+import {
+  burst,
+  type Child,
+  COMMAND,
+  type Ended,
+  fixture,
+  kill,
+  pool,
+  RUNTIME,
+  run,
+  type Start,
+} from "./lib/exit-process.js";
+import { suite } from "./lib/suite.js";
 
 const DENO = RUNTIME === "deno";
 const BUN = RUNTIME === "bun";
@@ -309,7 +320,7 @@ row("E8 a function never settles: named, the rest run, dies", {
   act: kill("SIGTERM"),
   lines: ["begins", "rest"],
   status: "SIGTERM",
-  check: ({ stderr }) => assert.match(stderr, "exit function slowly was not over in time (50 ms)"),
+  check: ({ stderr }) => assert.match(stderr, "exit function slowly did not finish in time (50 ms)"),
 });
 row("E8 a function that settles after its time: its answer is none any more", {
   program: "slow.mjs",

@@ -25,8 +25,8 @@ import * as assert from "uvu/assert";
 import { host } from "#process";
 import { census } from "./lib/census.js";
 import { fdCount, fdTargets } from "./lib/files.js";
-import { suite } from "./lib/scene.js";
-import { BITE, check, type Lazy, lazy, mostly, options, strange, values } from "./lib/strange.js";
+import { BITE, check, type Lazy, lazy, mostly, options, strange, values } from "./lib/hostile.js";
+import { suite } from "./lib/suite.js";
 import { exchange, request, site, within } from "./lib/web.js";
 
 const test = suite("fuzz, the API");

@@ -10,8 +10,8 @@ import * as send from "../cli/send.js";
 import * as serve from "../cli/serve.js";
 import { call, run } from "./lib/command.js";
 import { fdCount } from "./lib/files.js";
-import { suite } from "./lib/scene.js";
-import { check } from "./lib/strange.js";
+import { check } from "./lib/hostile.js";
+import { suite } from "./lib/suite.js";
 import { within } from "./lib/web.js";
 
 const test = suite("fuzz, the command");

@@ -11,8 +11,8 @@ import * as assert from "uvu/assert";
 import { host } from "#process";
 import { install } from "../host/register/pipe.js";
 import { census } from "./lib/census.js";
-import { suite } from "./lib/scene.js";
-import { check } from "./lib/strange.js";
+import { check } from "./lib/hostile.js";
+import { suite } from "./lib/suite.js";
 import { exchange, folder, site, undated, within } from "./lib/web.js";
 
 const test = suite("fuzz, HTTP");

@@ -15,8 +15,8 @@ import { sendfile } from "../host/transfer/sendfile.js";
 import { until } from "./lib/command.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount } from "./lib/files.js";
-import { suite } from "./lib/scene.js";
-import { BITING, values } from "./lib/strange.js";
+import { BITING, values } from "./lib/hostile.js";
+import { suite } from "./lib/suite.js";
 import { exchange, folder, request, site, within } from "./lib/web.js";
 
 const test = suite("hostile");

@@ -4,7 +4,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import * as assert from "uvu/assert";
-import { test } from "./lib/scene.js";
+import { test } from "./lib/suite.js";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -193,11 +193,11 @@ test("no file of the product is longer than 400 lines", () => {
   assert.equal(long, []);
 });
 
-test("test/: every file has its tests from lib/scene.ts, where they are watched", () => {
+test("test/: every file has its tests from lib/suite.ts, where they are watched", () => {
   const users = tests.filter(({ code }) => /\bfrom "uvu"/.test(code));
   assert.equal(
     users.map(({ path }) => path),
-    ["test/lib/scene.ts"],
+    ["test/lib/suite.ts"],
   );
 });
 

@@ -13,7 +13,7 @@ import { accelerate, respond, type Send, serveStatic } from "sendoff/http";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { install } from "../host/register/pipe.js";
-import { suite } from "./lib/scene.js";
+import { suite } from "./lib/suite.js";
 import { descriptors, folder, request, site, within } from "./lib/web.js";
 
 const test = suite("http, 10,000 requests");

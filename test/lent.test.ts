@@ -5,10 +5,10 @@ import vm from "node:vm";
 import { capabilities, type Mode, sendfile } from "sendoff";
 import * as assert from "uvu/assert";
 import { pattern, same } from "./lib/bytes.js";
+import { collect, connect, still } from "./lib/connection.js";
 import { failure } from "./lib/failure.js";
 import { tempFile } from "./lib/files.js";
-import { collect, connect, still } from "./lib/line.js";
-import { row, test } from "./lib/scene.js";
+import { row, test } from "./lib/suite.js";
 
 const MIB = 1024 * 1024;
 const MODES: Mode[] = capabilities().native ? ["native", "copy"] : ["copy"];

@@ -11,7 +11,7 @@ import { capabilities, type Mode, type SendfileOptions } from "sendoff";
 import * as assert from "uvu/assert";
 import { pattern } from "./lib/bytes.js";
 import { tempFolder } from "./lib/files.js";
-import { row, type Scene, test } from "./lib/scene.js";
+import { type Cleanup, row, test } from "./lib/suite.js";
 import { lacks, noWire, Wire } from "./lib/wire.js";
 
 const MODES: Mode[] = capabilities().native ? ["native", "copy"] : ["copy"];
@@ -24,13 +24,13 @@ class Program {
   readonly child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(scene: Scene, space: string, name: string, args: string[]) {
+  constructor(cleanup: Cleanup, space: string, name: string, args: string[]) {
     const file = fileURLToPath(new URL(`./fixtures/network/${name}.js`, import.meta.url));
     // exec, not fork: its pid is the program's own.
     const command = ["netns", "exec", space, process.execPath, "--no-warnings", file, ...args];
     this.child = spawn("ip", command, { stdio: ["ignore", "pipe", "inherit"] });
     this.#lines = createInterface(this.child.stdout as NodeJS.ReadableStream)[Symbol.asyncIterator]();
-    scene.after(async () => {
+    cleanup.after(async () => {
       if (this.child.exitCode !== null || this.child.signalCode !== null) return;
       this.child.kill("SIGKILL");
       await once(this.child, "exit");
@@ -54,20 +54,20 @@ interface Play {
 
 /** Lays a wire, and lets one side send to the other. */
 async function play(
-  scene: Scene,
+  cleanup: Cleanup,
   size: number,
   options: SendfileOptions,
   shape: string[] = [],
   stall: number | null = null,
 ): Promise<Play> {
   const wire = await Wire.lay(...shape);
-  scene.after(() => wire.remove());
+  cleanup.after(() => wire.remove());
   const data = pattern(size);
-  const file = `${tempFolder(scene)}/file`;
+  const file = `${tempFolder(cleanup)}/file`;
   writeFileSync(file, data);
-  const sender = new Program(scene, wire.near, "sender", [wire.host, file, JSON.stringify(options)]);
+  const sender = new Program(cleanup, wire.near, "sender", [wire.host, file, JSON.stringify(options)]);
   const { port } = await sender.said();
-  const receiver = new Program(scene, wire.far, "receiver", [
+  const receiver = new Program(cleanup, wire.far, "receiver", [
     wire.host,
     String(port),
     ...(stall ? [String(stall)] : []),

@@ -9,7 +9,7 @@ import { host } from "../host/runtimes/node/adapter.js";
 import { Opener } from "../host/source/open.js";
 import { until } from "./lib/command.js";
 import { without } from "./lib/programs.js";
-import { type Body, test } from "./lib/scene.js";
+import { type Body, test } from "./lib/suite.js";
 import { descriptors, exchange, folder, parse, request, site, within } from "./lib/web.js";
 
 const { shared } = host();

@@ -9,8 +9,8 @@ import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { capabilities } from "sendoff";
 import * as assert from "uvu/assert";
-import { test } from "./lib/scene.js";
 import { complaints } from "./lib/shell.js";
+import { test } from "./lib/suite.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** npm has to fetch what the package depends on, from a network that may be slow. */

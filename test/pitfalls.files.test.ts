@@ -9,12 +9,12 @@ import { capabilities, type Mode, type Progress, type SendfileOptions, sendfile 
 import * as assert from "uvu/assert";
 import { sourceOf } from "../host/source/kinds.js";
 import { pattern, random, same } from "./lib/bytes.js";
+import { collect, connect, still, take, until } from "./lib/connection.js";
 import { failure } from "./lib/failure.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount, openFd, openHandle, position, tempFile, tempFolder } from "./lib/files.js";
-import { collect, connect, still, take, until } from "./lib/line.js";
 import { without } from "./lib/programs.js";
-import { row, type Scene, test } from "./lib/scene.js";
+import { type Cleanup, row, test } from "./lib/suite.js";
 
 const MIB = 1024 * 1024;
 const { native, reason, binding } = capabilities();
@@ -22,7 +22,7 @@ const MODES: Mode[] = native ? ["native", "copy"] : ["copy"];
 const noNative = native ? null : (reason as string);
 
 /** Sends, ends, and gives what came. */
-async function received(t: Scene, file: Parameters<typeof sendfile>[1], options?: SendfileOptions): Promise<Buffer> {
+async function received(t: Cleanup, file: Parameters<typeof sendfile>[1], options?: SendfileOptions): Promise<Buffer> {
   const { near, far } = await connect(t);
   const bytes = collect(far);
   const sent = await sendfile(near, file, options);

@@ -7,12 +7,12 @@ import { capabilities, type Progress, type SendfileOptions } from "sendoff";
 import * as assert from "uvu/assert";
 import { nameOf } from "../host/libc/errno.js";
 import { pattern, random, same } from "./lib/bytes.js";
+import { collect, connect, fdOf, still } from "./lib/connection.js";
 import { failure } from "./lib/failure.js";
 import { type Call, type Errno, type FaultyHost, faultyHost, type Verdict } from "./lib/faulty.js";
 import { openFd, position, tempFile } from "./lib/files.js";
-import { collect, connect, fdOf, still } from "./lib/line.js";
 import { lacks } from "./lib/runtime.js";
-import { row, Scene, test } from "./lib/scene.js";
+import { Cleanup, row, test } from "./lib/suite.js";
 
 const MIB = 1024 * 1024;
 const { native, reason } = capabilities();
@@ -30,7 +30,12 @@ interface Trial {
   last: Progress | undefined;
 }
 
-async function trial(t: Scene, path: string, options: SendfileOptions, judge: (call: Call) => Verdict): Promise<Trial> {
+async function trial(
+  t: Cleanup,
+  path: string,
+  options: SendfileOptions,
+  judge: (call: Call) => Verdict,
+): Promise<Trial> {
   let met = false;
   const host = faultyHost({
     judge(call) {
@@ -62,7 +67,7 @@ async function everyCall(
   lasting = [false, true],
 ): Promise<void> {
   const body = pattern(size, 11);
-  const files = new Scene();
+  const files = new Cleanup();
   const path = tempFile(files, body);
   const { offset = 0, count } = options;
   const range = body.subarray(offset, count === undefined ? undefined : offset + count);
@@ -70,8 +75,8 @@ async function everyCall(
   for (const lasts of lasting) {
     for (let n = 1; n <= 12; n++) {
       let nth = 0;
-      const scene = new Scene();
-      const outcome = await trial(scene, path, options, (call) =>
+      const cleanup = new Cleanup();
+      const outcome = await trial(cleanup, path, options, (call) =>
         only(call) && (++nth === n || (lasts && nth > n)) ? errno : null,
       );
       check(outcome, wanted, range);
@@ -196,10 +201,10 @@ for (const [shape, options, size] of SHAPES) {
           },
         );
 
-        const files = new Scene();
+        const files = new Cleanup();
         const body = pattern(size, 12);
         const path = tempFile(files, body);
-        const outcome = await trial(new Scene(), path, options, (call) =>
+        const outcome = await trial(new Cleanup(), path, options, (call) =>
           call.name === "read" ? null : { atMost: 1 + next(most) },
         );
         const range = body.subarray(options.offset ?? 0, options.count && (options.offset ?? 0) + options.count);

@@ -6,12 +6,23 @@ import * as net from "node:net";
 import { capabilities, type Mode, type Progress, sendfile } from "sendoff";
 import * as assert from "uvu/assert";
 import { pattern, same } from "./lib/bytes.js";
+import {
+  type ConnectionOptions,
+  collect,
+  connect,
+  fdOf,
+  keep,
+  listen,
+  type Over,
+  still,
+  take,
+  until,
+} from "./lib/connection.js";
 import { failure } from "./lib/failure.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount, openFd, openHandle, position, tempFile } from "./lib/files.js";
-import { collect, connect, fdOf, keep, type LineOptions, listen, type Over, still, take, until } from "./lib/line.js";
 import { lacks, runtime } from "./lib/runtime.js";
-import { row, test } from "./lib/scene.js";
+import { row, test } from "./lib/suite.js";
 
 const MIB = 1024 * 1024;
 const DATA = pattern(8 * MIB);
@@ -31,7 +42,7 @@ function state(socket: net.Socket) {
   return { listeners, writev: inner._writev, corked: socket.writableCorked, length: socket.writableLength };
 }
 
-const LINES: LineOptions[] = [
+const LINES: ConnectionOptions[] = [
   ...(["server", "client"] as const).flatMap((side) => (["tcp", "unix"] as const).map((over) => ({ side, over }))),
   { side: "server", over: "tls" },
   { side: "client", over: "tls" },

@@ -13,17 +13,17 @@ import { createGzip, gunzipSync } from "node:zlib";
 import { type File, sendfile } from "sendoff";
 import * as assert from "uvu/assert";
 import { pattern, same } from "./lib/bytes.js";
+import { collect, connect, listen, still, take, until } from "./lib/connection.js";
 import { failure } from "./lib/failure.js";
 import { openFd, tempFile } from "./lib/files.js";
-import { collect, connect, listen, still, take, until } from "./lib/line.js";
 import { lacks, RUN } from "./lib/runtime.js";
-import { row, type Scene, test } from "./lib/scene.js";
+import { type Cleanup, row, test } from "./lib/suite.js";
 
 const DATA = pattern(1_500_007);
 const TEXT = "grüße, 世界";
 
 /** Each source of the same bytes. */
-const SOURCES: [string, (t: Scene) => File | Promise<File>][] = [
+const SOURCES: [string, (t: Cleanup) => File | Promise<File>][] = [
   ["Uint8Array", () => new Uint8Array(DATA)],
   ["Buffer that is a part of another", () => Buffer.concat([Buffer.from("x"), DATA, Buffer.from("y")]).subarray(1, -1)],
   ["ArrayBuffer", () => new Uint8Array(DATA).buffer],
@@ -321,7 +321,7 @@ row(
 );
 
 /** One request to a server of its own; gives the response whole. */
-async function request(t: Scene, listener: http.RequestListener, allowed = 1): Promise<string> {
+async function request(t: Cleanup, listener: http.RequestListener, allowed = 1): Promise<string> {
   const server = http.createServer(listener);
   const address = (await listen(t, server)) as { host: string; port: number };
   t.after(() => server.closeAllConnections());

@@ -11,11 +11,11 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { type Adapter, createHost, type Host, type Progress, type SendfileOptions } from "sendoff/host";
 import * as assert from "uvu/assert";
 import { pattern, same } from "./lib/bytes.js";
+import { type ConnectionOptions, collect, connect, take } from "./lib/connection.js";
 import { failure } from "./lib/failure.js";
 import { openFd, tempFile } from "./lib/files.js";
-import { collect, connect, type LineOptions, take } from "./lib/line.js";
 import { runtime } from "./lib/runtime.js";
-import { row, type Scene, test } from "./lib/scene.js";
+import { type Cleanup, row, test } from "./lib/suite.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MOST_LINES = 60;
@@ -192,7 +192,7 @@ async function hostOf(lent: object): Promise<Host<unknown, unknown>> {
 for (const mode of ["native", "copy"] as const) {
   const skip = off ?? (ffi === null ? "no koffi to play the foreign function interface" : null);
 
-  async function scene(t: Scene, options: LineOptions = {}) {
+  async function scene(t: Cleanup, options: ConnectionOptions = {}) {
     const { near, far } = await connect(t, options);
     const host = await hostOf(ffi as object);
     const fd = openFd(t, tempFile(t, DATA));

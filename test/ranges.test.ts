@@ -19,10 +19,10 @@ import type { Shared } from "../host/shared.js";
 import { wasm } from "../host/wasm.js";
 import { pattern, same } from "./lib/bytes.js";
 import { certificate } from "./lib/certificate.js";
+import { collect, keep, listen, take } from "./lib/connection.js";
 import { counting } from "./lib/counting.js";
-import { collect, keep, listen, take } from "./lib/line.js";
 import { lacks } from "./lib/runtime.js";
-import { row, type Scene, test } from "./lib/scene.js";
+import { type Cleanup, row, test } from "./lib/suite.js";
 import { folder, parse } from "./lib/web.js";
 
 const require = createRequire(import.meta.url);
@@ -96,7 +96,7 @@ const by =
     send(req, req.url as string, { root }).pipe(res);
 
 /** What answers; what it changes is undone after the test. */
-type Way = (scene: Scene) => RequestListener;
+type Way = (cleanup: Cleanup) => RequestListener;
 
 const serves =
   (shared: Shared, options: StaticOptions = {}): Way =>
@@ -104,12 +104,12 @@ const serves =
     serveStatic(shared, root, options) as RequestListener;
 const accelerates =
   (shared: Shared): Way =>
-  (scene) => {
-    scene.after(accelerate(shared, send));
+  (cleanup) => {
+    cleanup.after(accelerate(shared, send));
     return by(send);
   };
-const pipes: Way = (scene) => {
-  scene.after(install(kernel, () => {}));
+const pipes: Way = (cleanup) => {
+  cleanup.after(install(kernel, () => {}));
   return by(send);
 };
 
@@ -124,11 +124,11 @@ const WAYS: { readonly [name: string]: Way } = {
 };
 const NATIVE = host().capabilities().native && lacks("fd of a response") === null;
 
-async function client(scene: Scene, server: net.Server): Promise<net.Socket> {
-  const address = (await listen(scene, server)) as net.TcpNetConnectOpts;
+async function client(cleanup: Cleanup, server: net.Server): Promise<net.Socket> {
+  const address = (await listen(cleanup, server)) as net.TcpNetConnectOpts;
   const secure = server instanceof https.Server;
   const socket = secure ? tls.connect({ ...address, rejectUnauthorized: false }) : net.connect(address);
-  keep(scene, socket);
+  keep(cleanup, socket);
   return socket;
 }
 
@@ -142,10 +142,10 @@ function dated(bytes: Buffer): Buffer {
 }
 
 /** What `send` alone says, which is what the rows say. */
-async function said(scene: Scene): Promise<Buffer[]> {
+async function said(cleanup: Cleanup): Promise<Buffer[]> {
   const answers: Buffer[] = [];
   for (const one of ALL) {
-    const socket = await client(scene, http.createServer(by(send)));
+    const socket = await client(cleanup, http.createServer(by(send)));
     socket.write(textOf({ ...one, headers: { ...one.headers, connection: "close" } }));
     const answer = await collect(socket);
     const { status, body } = parse(answer);
@@ -179,9 +179,9 @@ for (const [name, way] of Object.entries(WAYS)) {
     servers.push([`${name}, HTTPS`, noTls, (listener) => https.createServer(certificate(), listener)]);
   }
   for (const [title, reason, server] of servers) {
-    const inSteps = async (scene: Scene) => {
-      const wants = await (wanted ??= said(scene));
-      const socket = await client(scene, server(way(scene)));
+    const inSteps = async (cleanup: Cleanup) => {
+      const wants = await (wanted ??= said(cleanup));
+      const socket = await client(cleanup, server(way(cleanup)));
       for (const [i, want] of wants.entries()) {
         const one = ALL[i] as Row;
         const [got, moved] = await counting(() => {
@@ -198,9 +198,9 @@ for (const [name, way] of Object.entries(WAYS)) {
     };
     row(`${title}: one after the other`, inSteps, reason);
 
-    const atOnce = async (scene: Scene) => {
-      const wants = await (wanted ??= said(scene));
-      const socket = await client(scene, server(way(scene)));
+    const atOnce = async (cleanup: Cleanup) => {
+      const wants = await (wanted ??= said(cleanup));
+      const socket = await client(cleanup, server(way(cleanup)));
       socket.write(ALL.map(textOf).join(""));
       same(dated(await collect(socket)), Buffer.concat(wants));
     };
@@ -211,11 +211,11 @@ for (const [name, way] of Object.entries(WAYS)) {
 for (const shared of [kernel, copies]) {
   row(
     `serveStatic, HTTP/2, by ${shared === kernel ? "the kernel" : "copies"}: one after the other, and all at once`,
-    async (scene) => {
+    async (cleanup) => {
       const server = http2.createServer(serveStatic(shared, root) as never);
-      const { port } = (await listen(scene, server)) as net.TcpNetConnectOpts;
+      const { port } = (await listen(cleanup, server)) as net.TcpNetConnectOpts;
       const session = http2.connect(`http://127.0.0.1:${port}`);
-      scene.after(() => session.destroy());
+      cleanup.after(() => session.destroy());
       const ask = async (one: Row) => {
         const { name, headers, method = "GET", status, body } = one;
         const stream = session.request({ ":path": `/${name}`, ":method": method, ...headers });

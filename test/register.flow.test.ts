@@ -16,7 +16,7 @@ import { census } from "./lib/census.js";
 import { until } from "./lib/command.js";
 import { counting } from "./lib/counting.js";
 import { IMPORT, lacks, RUN } from "./lib/runtime.js";
-import { type Body, suite } from "./lib/scene.js";
+import { type Body, suite } from "./lib/suite.js";
 import { exchange, folder, parse, request, site, within } from "./lib/web.js";
 
 const test = suite("register.flow");

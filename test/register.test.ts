@@ -22,7 +22,7 @@ import { copies } from "../host/register/require-hook.js";
 import { counting } from "./lib/counting.js";
 import { type Call, type FaultyHost, faultyHost, type Verdict } from "./lib/faulty.js";
 import { type Difference, IMPORT, lacks, RUN } from "./lib/runtime.js";
-import { type Body, suite } from "./lib/scene.js";
+import { type Body, suite } from "./lib/suite.js";
 import { descriptors, exchange, folder, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("register");
@@ -1099,15 +1099,15 @@ natively(
       const own = faultyHost({
         judge: (call) => judge(call, own.calls.filter(({ name }) => name === call.name).length),
       });
-      const { push } = own.sys;
-      let pushed = 0;
-      own.sys.push = (fd) => {
-        pushed++;
-        push(fd);
+      const { uncork } = own.sys;
+      let uncorked = 0;
+      own.sys.uncork = (fd) => {
+        uncorked++;
+        uncork(fd);
       };
       const got = await pipedBy(own);
       assert.ok(got.body.equals(fs.readFileSync(file("odd"))));
-      assert.is(pushed, 1, `${i}`);
+      assert.is(uncorked, 1, `${i}`);
     }
   },
 );

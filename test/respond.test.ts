@@ -24,7 +24,7 @@ import { until } from "./lib/command.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount } from "./lib/files.js";
 import { lacks, runtime } from "./lib/runtime.js";
-import { suite } from "./lib/scene.js";
+import { suite } from "./lib/suite.js";
 import { exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("respond");

@@ -3,8 +3,8 @@
 
 import * as assert from "uvu/assert";
 import { BUILDS, type Build } from "./lib/core.js";
-import { test } from "./lib/scene.js";
 import { play as playRow } from "./lib/script.js";
+import { test } from "./lib/suite.js";
 import { exhaustive, LETTERS } from "./simulation/exhaustive.js";
 import { type Schedule, schedule } from "./simulation/schedule.js";
 import { compile, play, report, shrink } from "./simulation/simulate.js";

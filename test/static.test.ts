@@ -17,7 +17,7 @@ import { until } from "./lib/command.js";
 import { counting } from "./lib/counting.js";
 import { fdCount } from "./lib/files.js";
 import { lacks } from "./lib/runtime.js";
-import { suite } from "./lib/scene.js";
+import { suite } from "./lib/suite.js";
 import { descriptors, exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
 
 const test = suite("static");

@@ -52,7 +52,7 @@ const PORTABLE = [
   ...["abi", "core.faults", "core.records", "core.transitions", "simulation", "exit-core"],
   ...["exit-recipe", "exit-ways"],
   ...["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"],
-  ...["respond", "static", "register"],
+  ...["respond", "body", "static", "hostile", "lent", "close", "register"],
   ...["cli", "cli.backlog", "cli.serve"],
 ];
 
@@ -72,13 +72,7 @@ const RUNTIMES = {
     files: () => [...PORTABLE, "deno"],
     watched: WATCHED,
   },
-  // cli.serve is not over in time there: a server that stops in a download.
-  bun: {
-    path: installed(".bin/bun"),
-    args: [],
-    files: () => [...PORTABLE, "bun"].filter((name) => name !== "cli.serve"),
-    watched: WATCHED,
-  },
+  bun: { path: installed(".bin/bun"), args: [], files: () => [...PORTABLE, "bun"], watched: WATCHED },
 };
 
 /** @returns {Entry[]} */
@@ -157,4 +151,8 @@ export const SUITES = {
 };
 
 /** Names for several suites. @type {Record<string, string[]>} */
-export const GROUPS = { runtimes: Object.keys(RUNTIMES), all: Object.keys(SUITES) };
+export const GROUPS = {
+  runtimes: Object.keys(RUNTIMES),
+  all: Object.keys(SUITES),
+  others: Object.keys(SUITES).filter((name) => name !== "fast"),
+};

@@ -10,7 +10,7 @@ import { load } from "../host/libc/libc.js";
 import { type System, systemOf } from "../host/libc/system.js";
 import { runNode } from "./lib/child.js";
 import { tempFolder } from "./lib/files.js";
-import { row, test } from "./lib/scene.js";
+import { row, test } from "./lib/suite.js";
 
 const ROOT = new URL("../../", import.meta.url);
 

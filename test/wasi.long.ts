@@ -7,7 +7,7 @@ import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { tempFolder } from "./lib/files.js";
 import { HOSTS, type Host, NODE, type Outcome, send, type Way, type Wish } from "./lib/hosts.js";
-import { row, type Scene, test } from "./lib/scene.js";
+import { type Cleanup, row, test } from "./lib/suite.js";
 
 const MiB = 1 << 20;
 const BYTES = randomBytes(8 * MiB + 7);
@@ -31,47 +31,47 @@ interface Cell {
   title: string;
   /** What every host does, but for its flaws. */
   wanted: (host: Host) => string;
-  see: (scene: Scene, host: Host) => Promise<string>;
+  see: (cleanup: Cleanup, host: Host) => Promise<string>;
 }
 
 /** Sends BYTES from a file of the folder. */
-function whole(scene: Scene, host: Host, way: Way, wish: Partial<Wish> = {}): Promise<Outcome> {
-  const folder = tempFolder(scene);
+function whole(cleanup: Cleanup, host: Host, way: Way, wish: Partial<Wish> = {}): Promise<Outcome> {
+  const folder = tempFolder(cleanup);
   const path = join(folder, "file");
   writeFileSync(path, BYTES);
-  return send(scene, host, folder, { path, ...wish }, way);
+  return send(cleanup, host, folder, { path, ...wish }, way);
 }
 
 const CELLS: Cell[] = [
   {
     title: "pipe",
     wanted: () => "exact",
-    see: async (scene, host) => sent(await whole(scene, host, { out: "pipe" })),
+    see: async (cleanup, host) => sent(await whole(cleanup, host, { out: "pipe" })),
   },
   {
     title: "TCP socket",
     wanted: () => "exact",
-    see: async (scene, host) => sent(await whole(scene, host, { out: "tcp" })),
+    see: async (cleanup, host) => sent(await whole(cleanup, host, { out: "tcp" })),
   },
   {
     title: "across 4 GiB",
     wanted: () => "exact",
-    see: async (scene, host) => {
-      const folder = tempFolder(scene);
+    see: async (cleanup, host) => {
+      const folder = tempFolder(cleanup);
       const path = join(folder, "sparse");
       const offset = 2 ** 32 - 1000;
       const fd = openSync(path, "w");
       ftruncateSync(fd, 2 ** 32 + 2 * MiB);
       writeSync(fd, BYTES, 0, MiB, offset);
       closeSync(fd);
-      return sent(await send(scene, host, folder, { path, offset, count: MiB }), BYTES.subarray(0, MiB));
+      return sent(await send(cleanup, host, folder, { path, offset, count: MiB }), BYTES.subarray(0, MiB));
     },
   },
   {
     title: "non-blocking pipe, slow reader",
     wanted: ({ flaws }) => flaws?.nonBlocking ?? "exact",
-    see: async (scene, host) => {
-      const outcome = await whole(scene, host, { out: "non-blocking pipe" });
+    see: async (cleanup, host) => {
+      const outcome = await whole(cleanup, host, { out: "non-blocking pipe" });
       if (outcome.code !== 0)
         assert.match(outcome.stderr, new RegExp(`^sendoff: fd 1: .*, ${outcome.bytes} bytes sent$`, "m"));
       return sent(outcome);
@@ -80,9 +80,9 @@ const CELLS: Cell[] = [
   {
     title: "missing file",
     wanted: () => "status 1",
-    see: async (scene, host) => {
-      const folder = tempFolder(scene);
-      const outcome = await send(scene, host, folder, { path: join(folder, "nope") });
+    see: async (cleanup, host) => {
+      const folder = tempFolder(cleanup);
+      const outcome = await send(cleanup, host, folder, { path: join(folder, "nope") });
       assert.is(outcome.bytes, 0);
       return refused(outcome, /^sendoff: .*nope: No such file or directory$/m);
     },
@@ -90,8 +90,8 @@ const CELLS: Cell[] = [
   {
     title: "wrong argument",
     wanted: ({ flaws }) => flaws?.wrong ?? "status 2",
-    see: async (scene, host) => {
-      const outcome = await whole(scene, host, {}, { count: "x" });
+    see: async (cleanup, host) => {
+      const outcome = await whole(cleanup, host, {}, { count: "x" });
       assert.is(outcome.bytes, 0);
       return refused(outcome, /^sendoff: (--count|SENDOFF_COUNT) must be an integer, 1 to \d+, not x$/m);
     },
@@ -99,8 +99,8 @@ const CELLS: Cell[] = [
   {
     title: "reader gone",
     wanted: ({ flaws }) => flaws?.gone ?? "status 1",
-    see: async (scene, host) =>
-      refused(await whole(scene, host, { vanish: 1 }), /^sendoff: fd 1: Broken pipe, \d+ bytes sent$/m),
+    see: async (cleanup, host) =>
+      refused(await whole(cleanup, host, { vanish: 1 }), /^sendoff: fd 1: Broken pipe, \d+ bytes sent$/m),
   },
 ];
 
@@ -124,8 +124,8 @@ for (const host of HOSTS) {
   for (const cell of CELLS) {
     row(
       `${host.name}: ${cell.title}`,
-      async (scene) => {
-        const saw = await cell.see(scene, host);
+      async (cleanup) => {
+        const saw = await cell.see(cleanup, host);
         seen.push(saw);
         assert.is(saw, cell.wanted(host));
       },

@@ -10,7 +10,7 @@ import * as assert from "uvu/assert";
 import { tempFolder } from "./lib/files.js";
 import { NODE, type Out, type Outcome, send, type Way, type Wish } from "./lib/hosts.js";
 import { without } from "./lib/programs.js";
-import { row as declare, type Scene, test } from "./lib/scene.js";
+import { type Cleanup, row as declare, test } from "./lib/suite.js";
 
 const MiB = 1 << 20;
 const BYTES = randomBytes(4 * MiB + 7);
@@ -18,18 +18,19 @@ const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest(
 
 const fifos = without("mkfifo");
 const linux = process.platform === "linux" ? fifos : "needs Linux's /proc";
-const row = (name: string, body: (scene: Scene) => Promise<void>, reason = fifos) =>
+const row = (name: string, body: (cleanup: Cleanup) => Promise<void>, reason = fifos) =>
   declare(`wasi: ${name}`, body, reason);
 
 /** A folder with a file of BYTES, or others. */
-function made(scene: Scene, bytes: Uint8Array = BYTES) {
-  const folder = tempFolder(scene);
+function made(cleanup: Cleanup, bytes: Uint8Array = BYTES) {
+  const folder = tempFolder(cleanup);
   const path = join(folder, "file");
   writeFileSync(path, bytes);
   return { folder, path };
 }
 
-const run = (scene: Scene, folder: string, wish: Partial<Wish>, way?: Way) => send(scene, NODE, folder, wish, way);
+const run = (cleanup: Cleanup, folder: string, wish: Partial<Wish>, way?: Way) =>
+  send(cleanup, NODE, folder, wish, way);
 
 function exact({ code, bytes, digest, stderr }: Outcome, wanted: Uint8Array): void {
   assert.equal({ code, bytes, stderr }, { code: 0, bytes: wanted.length, stderr: "" });
@@ -37,21 +38,21 @@ function exact({ code, bytes, digest, stderr }: Outcome, wanted: Uint8Array): vo
 }
 
 for (const out of ["pipe", "non-blocking pipe", "tcp"] satisfies Out[]) {
-  row(`4 MiB over a ${out}`, async (scene) => {
-    const { folder, path } = made(scene);
-    exact(await run(scene, folder, { path }, { out }), BYTES);
+  row(`4 MiB over a ${out}`, async (cleanup) => {
+    const { folder, path } = made(cleanup);
+    exact(await run(cleanup, folder, { path }, { out }), BYTES);
   });
 }
 
-row("the debug build sends the same", async (scene) => {
-  const { folder, path } = made(scene);
+row("the debug build sends the same", async (cleanup) => {
+  const { folder, path } = made(cleanup);
   const module = fileURLToPath(new URL("../core.wasi.debug.wasm", import.meta.url));
-  exact(await run(scene, folder, { path }, { module, out: "non-blocking pipe" }), BYTES);
+  exact(await run(cleanup, folder, { path }, { module, out: "non-blocking pipe" }), BYTES);
 });
 
-row("an empty file", async (scene) => {
-  const { folder, path } = made(scene, new Uint8Array());
-  exact(await run(scene, folder, { path }), new Uint8Array());
+row("an empty file", async (cleanup) => {
+  const { folder, path } = made(cleanup, new Uint8Array());
+  exact(await run(cleanup, folder, { path }), new Uint8Array());
 });
 
 const SIZE = BYTES.length;
@@ -67,62 +68,62 @@ const RANGES: [offset: number, count: number | undefined][] = [
   [3 * MiB + 1, undefined],
 ];
 for (const [offset, count] of RANGES) {
-  row(`offset ${offset}, count ${count ?? "to the end"}`, async (scene) => {
-    const { folder, path } = made(scene);
+  row(`offset ${offset}, count ${count ?? "to the end"}`, async (cleanup) => {
+    const { folder, path } = made(cleanup);
     const wish = count === undefined ? { path, offset } : { path, offset, count };
-    exact(await run(scene, folder, wish), BYTES.subarray(offset, count === undefined ? undefined : offset + count));
+    exact(await run(cleanup, folder, wish), BYTES.subarray(offset, count === undefined ? undefined : offset + count));
   });
 }
 
-row("a range across 4 GiB of a sparse file", async (scene) => {
-  const folder = tempFolder(scene);
+row("a range across 4 GiB of a sparse file", async (cleanup) => {
+  const folder = tempFolder(cleanup);
   const path = join(folder, "sparse");
   const fd = openSync(path, "w");
   const offset = 2 ** 32 - 1000;
   ftruncateSync(fd, 2 ** 32 + 2 * MiB);
   writeSync(fd, BYTES, 0, MiB, offset);
   closeSync(fd);
-  exact(await run(scene, folder, { path, offset, count: MiB }), BYTES.subarray(0, MiB));
+  exact(await run(cleanup, folder, { path, offset, count: MiB }), BYTES.subarray(0, MiB));
 });
 
-row("a relative path is in the folder that is open", async (scene) => {
-  const { folder } = made(scene);
-  exact(await run(scene, folder, { path: "file" }), BYTES);
+row("a relative path is in the folder that is open", async (cleanup) => {
+  const { folder } = made(cleanup);
+  exact(await run(cleanup, folder, { path: "file" }), BYTES);
 });
 
-row("asked by the environment", async (scene) => {
-  const { folder, path } = made(scene);
+row("asked by the environment", async (cleanup) => {
+  const { folder, path } = made(cleanup);
   const silent = { ...NODE, args: false };
-  exact(await send(scene, silent, folder, { path, offset: 7, count: 100, fd: 1 }), BYTES.subarray(7, 107));
+  exact(await send(cleanup, silent, folder, { path, offset: 7, count: 100, fd: 1 }), BYTES.subarray(7, 107));
 });
 
-row("a FIFO, to its end", async (scene) => {
-  const folder = tempFolder(scene);
+row("a FIFO, to its end", async (cleanup) => {
+  const folder = tempFolder(cleanup);
   const path = join(folder, "fifo");
   assert.is(spawnSync("mkfifo", [path]).status, 0);
   const fd = openSync(path, "r+"); // does not wait for another side
   writeSync(fd, BYTES, 0, 5000);
   // The command has it open once it has sent something; then ours is the only other side.
-  exact(await run(scene, folder, { path }, { first: () => closeSync(fd) }), BYTES.subarray(0, 5000));
+  exact(await run(cleanup, folder, { path }, { first: () => closeSync(fd) }), BYTES.subarray(0, 5000));
 });
 
-async function proc(scene: Scene): Promise<void> {
-  exact(await run(scene, "/proc", { path: "/proc/version" }), readFileSync("/proc/version"));
+async function proc(cleanup: Cleanup): Promise<void> {
+  exact(await run(cleanup, "/proc", { path: "/proc/version" }), readFileSync("/proc/version"));
 }
 row("a file of /proc, which says that it is empty", proc, linux);
 
-row("a file that is truncated meanwhile", async (scene) => {
-  const { folder, path } = made(scene);
-  const { code, bytes, stderr } = await run(scene, folder, { path }, { first: () => truncateSync(path, 2 * MiB) });
+row("a file that is truncated meanwhile", async (cleanup) => {
+  const { folder, path } = made(cleanup);
+  const { code, bytes, stderr } = await run(cleanup, folder, { path }, { first: () => truncateSync(path, 2 * MiB) });
   const line = `sendoff: ${path}: the file ended before its count, ${2 * MiB} bytes sent\n`;
   assert.equal({ code, bytes, stderr }, { code: 1, bytes: 2 * MiB, stderr: line });
 });
 
 for (const limit of ["timeout", "deadline"] as const) {
-  row(`${limit}, with a reader that stalls`, async (scene) => {
-    const { folder, path } = made(scene);
+  row(`${limit}, with a reader that stalls`, async (cleanup) => {
+    const { folder, path } = made(cleanup);
     const way: Way = { out: "non-blocking pipe", stall: true };
-    const { code, bytes, stderr } = await run(scene, folder, { path, [limit]: 1000 }, way);
+    const { code, bytes, stderr } = await run(cleanup, folder, { path, [limit]: 1000 }, way);
     const words = limit === "timeout" ? "timed out: no progress" : "the deadline has passed";
     assert.is(stderr, `sendoff: fd 1: ${words}, ${bytes} bytes sent\n`);
     assert.is(code, 1);
@@ -134,17 +135,17 @@ for (const [out, words] of [
   ["pipe", /^sendoff: fd 1: Broken pipe, \d+ bytes sent\n$/],
   ["tcp", /^sendoff: fd 1: (Broken pipe|Connection reset by peer), \d+ bytes sent\n$/],
 ] as const) {
-  row(`a reader that goes away, over a ${out}`, async (scene) => {
+  row(`a reader that goes away, over a ${out}`, async (cleanup) => {
     // More than the buffers of a connection hold.
-    const { folder, path } = made(scene, Buffer.alloc(64 * MiB));
-    const { code, stderr } = await run(scene, folder, { path }, { out, vanish: 1 });
+    const { folder, path } = made(cleanup, Buffer.alloc(64 * MiB));
+    const { code, stderr } = await run(cleanup, folder, { path }, { out, vanish: 1 });
     assert.is(code, 1);
     assert.match(stderr, words);
   });
 }
 
-row("what can't be opened or written to: status 1", async (scene) => {
-  const { folder, path } = made(scene);
+row("what can't be opened or written to: status 1", async (cleanup) => {
+  const { folder, path } = made(cleanup);
   const rows: [Wish, string][] = [
     [{ path: join(folder, "nope") }, `${join(folder, "nope")}: No such file or directory`],
     [{ path: folder }, `${folder}: Is a directory`],
@@ -152,13 +153,13 @@ row("what can't be opened or written to: status 1", async (scene) => {
     [{ path, fd: 99 }, "fd 99: Bad file descriptor, 0 bytes sent"],
   ];
   for (const [wish, line] of rows) {
-    const { code, bytes, stderr } = await run(scene, folder, wish);
+    const { code, bytes, stderr } = await run(cleanup, folder, wish);
     assert.equal({ code, bytes, stderr }, { code: 1, bytes: 0, stderr: `sendoff: ${line}\n` });
   }
 });
 
-row("wrong arguments: status 2, and the line names them", async (scene) => {
-  const { folder, path } = made(scene);
+row("wrong arguments: status 2, and the line names them", async (cleanup) => {
+  const { folder, path } = made(cleanup);
   const rows: [Partial<Wish>, RegExp][] = [
     [{}, /PATH is missing/],
     [{ path, offset: -1 }, /--offset must be an integer, 0 to /],
@@ -166,7 +167,7 @@ row("wrong arguments: status 2, and the line names them", async (scene) => {
     [{ path, fd: 1.5 }, /--fd must be an integer, 0 to 2147483647, not 1.5/],
   ];
   for (const [wish, line] of rows) {
-    const { code, bytes, stderr } = await run(scene, folder, wish);
+    const { code, bytes, stderr } = await run(cleanup, folder, wish);
     assert.equal({ code, bytes }, { code: 2, bytes: 0 });
     assert.match(stderr, line);
     assert.match(stderr, /^sendoff: [^\n]+\n$/);

@@ -1,4 +1,4 @@
-// A test file in a process of its own, watched from outside: what it told of its tests (test/lib/scene.ts), and which
+// A test file in a process of its own, watched from outside: what it told of its tests (test/lib/suite.ts), and which
 // one ran when it hung or died.
 
 import { spawn } from "node:child_process";
@@ -8,7 +8,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { ROOT } from "./suites.js";
 
-/** Nothing was told for so long: it hangs where no timer of its own helps. More than test/lib/scene.ts allows a test. */
+/** Nothing was told for so long: it hangs where no timer of its own helps. More than test/lib/suite.ts allows a test. */
 const SILENT_MS = 180_000;
 /** All of a file, and of a program. */
 const FILE_MS = 600_000;

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
-import { test } from "./lib/scene.js";
+import { test } from "./lib/suite.js";
 
 interface Told {
   passed: number;

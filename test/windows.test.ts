@@ -9,11 +9,11 @@ import { pattern } from "./lib/bytes.js";
 import { runNode } from "./lib/child.js";
 import { COMMAND } from "./lib/command.js";
 import { tempFile, tempFolder } from "./lib/files.js";
-import { row, test } from "./lib/scene.js";
+import { row, test } from "./lib/suite.js";
 
 const ROOT = new URL("../../", import.meta.url);
 const PRELOAD = fileURLToPath(new URL("test/fixtures/windows.cjs", ROOT));
-const door = (path: string) => JSON.stringify(new URL(`build/host/${path}`, ROOT).href);
+const entry = (path: string) => JSON.stringify(new URL(`build/host/${path}`, ROOT).href);
 
 /** Runs lines of a module there. */
 const there = (lines: string, flags: string[] = []) =>
@@ -26,12 +26,12 @@ async function told<T>(lines: string): Promise<T> {
   return JSON.parse(stdout) as T;
 }
 
-row("every front door can be imported, and says why native is off", async () => {
+row("every entry point can be imported, and says why native is off", async () => {
   const found = await told<{ platform: string; capabilities: object }>(`
-    const { capabilities } = await import(${door("runtimes/node/index.js")});
-    await import(${door("http/index.js")});
-    await import(${door("runtimes/node/exit.js")});
-    await import(${door("register/index.js")});
+    const { capabilities } = await import(${entry("runtimes/node/index.js")});
+    await import(${entry("http/index.js")});
+    await import(${entry("runtimes/node/exit.js")});
+    await import(${entry("register/index.js")});
     console.log(JSON.stringify({ platform: process.platform, capabilities: capabilities() }));`);
   assert.is(found.platform, "win32");
   const { native, reason, binding, libc, mode, kernel } = found.capabilities as Record<string, unknown>;
@@ -55,7 +55,7 @@ row("a file is copied, by TCP and by a named socket; mode 'native' says why not"
     import { createHash } from "node:crypto";
     import net from "node:net";
     import { pathToFileURL } from "node:url";
-    const { sendfile } = await import(${door("runtimes/node/index.js")});
+    const { sendfile } = await import(${entry("runtimes/node/index.js")});
     const results = [];
     for (const at of [{ host: "127.0.0.1", port: 0 }, { path: ${JSON.stringify(name)} }]) {
       for (const file of [${JSON.stringify(path)}, pathToFileURL(${JSON.stringify(path)})]) {
@@ -85,7 +85,7 @@ row("a file is copied, by TCP and by a named socket; mode 'native' says why not"
     assert.is(sent, 1_000_000);
     assert.is(copied, 1_000_000);
     assert.is(got, wanted);
-    assert.is(refused, "the kernel's sendfile can't be had here: no native sendfile on win32");
+    assert.is(refused, "the kernel's sendfile is not available here: no native sendfile on win32");
   }
 });
 
@@ -94,7 +94,7 @@ row("static files are served", async (t) => {
   const path = tempFile(t, pattern(300_000));
   const results = await told<{ status: number; bytes: number }[]>(`
     import http from "node:http";
-    const { serveStatic, respond } = await import(${door("http/index.js")});
+    const { serveStatic, respond } = await import(${entry("http/index.js")});
     const handler = serveStatic(${JSON.stringify(join(path, ".."))});
     const server = http.createServer((req, res) => {
       if (req.url === "/respond") respond(req, res, ${JSON.stringify(path)}).catch(() => {});
@@ -126,7 +126,7 @@ for (const [signal, code] of [
 ] as const) {
   row(`${signal} runs the exit functions once, and ends with ${code}: nobody dies by a signal there`, async () => {
     const { code: status, ...outcome } = await there(`
-      const { onExit, configureExit } = await import(${door("runtimes/node/exit.js")});
+      const { onExit, configureExit } = await import(${entry("runtimes/node/exit.js")});
       configureExit({ log: null });
       process.kill = () => console.log("a signal was sent");
       onExit(async ({ signal }) => { await null; console.log("ran for " + signal); });
@@ -140,7 +140,7 @@ for (const [signal, code] of [
 
 row("signals that are not known there are refused by name", async () => {
   const outcome = await there(`
-    const { onExit } = await import(${door("runtimes/node/exit.js")});
+    const { onExit } = await import(${entry("runtimes/node/exit.js")});
     try { onExit(() => {}, { signals: ["SIGUSR2"] }); } catch (error) { console.log(error.message); }`);
   assert.is(outcome.stdout, "signals: 'SIGUSR2' is no signal that a process can listen for\n");
 });

@@ -3,7 +3,7 @@
 
 import type { Dirent, Stats } from "node:fs";
 import { join } from "node:path";
-import { inside } from "../../host/http/within.js";
+import { isWithin } from "../../host/http/within.js";
 import { Flights } from "./flights.js";
 import { due, each, turn } from "./pace.js";
 import { sorted } from "./sort.js";
@@ -253,7 +253,7 @@ async function look({ root, folder, files }: Place, name: string, link: boolean)
     let path = join(folder, name);
     if (link) {
       path = await files.realpath(path);
-      if (!inside(root, path)) return null;
+      if (!isWithin(root, path)) return null;
     }
     const stat = await files.lstat(path);
     return stat.isFile() || stat.isDirectory() ? stat : null;

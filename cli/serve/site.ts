@@ -4,7 +4,7 @@ import fs from "node:fs/promises";
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { join, relative, sep } from "node:path";
 import { serveStatic } from "sendoff/http";
-import { inside } from "../../host/http/within.js";
+import { isWithin } from "../../host/http/within.js";
 import { say } from "../../host/say.js";
 import { FILES, Listings, versionOf } from "./listing.js";
 import { escaped } from "./log.js";
@@ -82,7 +82,7 @@ async function folder(
     .filter((name) => name !== "");
   if (!dotfiles && names.some((name) => name.startsWith("."))) throw notFound();
   const real = await fs.realpath(asked);
-  if (!inside(root, real)) throw notFound();
+  if (!isWithin(root, real)) throw notFound();
   const stat = await fs.stat(real, { bigint: true });
   if (!stat.isDirectory()) throw notFound();
 

@@ -1,4 +1,4 @@
-// The public half: onExit() as a function, a wrapper and a decorator, over the one registry of the process.
+// The public API: onExit() as a function, a wrapper and a decorator, over the one registry of the process.
 
 import { argumentError } from "../errors.js";
 import { describe } from "../validate.js";
@@ -6,7 +6,7 @@ import type { ExitFunction, ExitSettings, Off, OnExitOptions } from "./options.j
 import { Exit, type Registry } from "./registry.js";
 import type { Runtime } from "./runtime.js";
 
-/** The wrapper, or decorator with its options given. */
+/** A wrapper, or a decorator with options. */
 export type Registrar = <F extends ExitFunction>(fn: F, context?: ClassMethodDecoratorContext) => F;
 
 /** The functions of `sendoff/exit`, by their types. */
@@ -23,7 +23,7 @@ export interface ExitApi {
   configureExit(settings: ExitSettings): void;
 }
 
-/** One for all copies of the library in a process, or thread. Raised with any change of `Registry`'s meaning. */
+/** The key of the registry that all copies of the library in a thread share. Change it with `Registry`'s meaning. */
 const KEY = Symbol.for("sendoff.exit.1");
 
 export function openExit(runtime: Runtime): ExitApi {

@@ -1,38 +1,38 @@
-// The listeners of others, for one signal. As long as ours is there each of them is replaced by a
-// stand-in that does nothing; so no emission calls it, and we can, after our functions and once.
+// The foreign listeners of one signal. While ours is registered each of them is replaced by a stand-in that does
+// nothing: no emission calls it, and we can call it, once, after our functions.
 //
-// A stand-in carries the function it stands for as its `listener`, as the wrappers of once() do:
-// removeListener() and listeners() see through it. Ours is there before the first of theirs is taken,
-// and goes after the last is back: the signal is never without a listener.
+// A stand-in has its original as `listener`, as the wrappers of once() do, so removeListener() and listeners() see
+// through it. Ours is added before the first original is replaced, and removed after the last is back: the signal is
+// never without a listener.
 
 export type Listener = ((...args: unknown[]) => unknown) & { listener?: Listener };
 
-/** What is used of `process`. */
+/** The part of `process` that we use. */
 export interface Emitter {
   on(name: string, listener: Listener): unknown;
   removeListener(name: string, listener: Listener): unknown;
   rawListeners(name: string): Listener[];
 }
 
-/** By their signals: one listener of `newListener` serves them all. */
-const all = new Map<string, Others>();
+/** By signal: one listener of `newListener` serves them all. */
+const all = new Map<string, ForeignListeners>();
 
-/** They are told before the listener is there: it is replaced in the microtask after. */
+/** 'newListener' is emitted before the listener is added: it is replaced in the microtask after. */
 function added(name: unknown): void {
   const others = all.get(name as string);
   if (others !== undefined) queueMicrotask(() => others.hold());
 }
 
-/** The stand-in for a listener of theirs, where there is one. */
+/** The stand-in for a foreign listener, if there is one. */
 export function standIn(signal: string, listener: Listener): Listener | undefined {
   return all.get(signal)?.standIn(listener);
 }
 
-export class Others {
+export class ForeignListeners {
   readonly #process: Emitter;
   readonly #signal: string;
   readonly #ours: Listener;
-  /** What each stand-in stands for, as rawListeners() had it. */
+  /** Stand-ins and their originals, as rawListeners() had them. */
   readonly #held = new Map<Listener, Listener>();
   #stopped = false;
 
@@ -50,12 +50,12 @@ export class Others {
     return this.#process.rawListeners(this.#signal).filter((listener) => listener !== this.#ours);
   }
 
-  /** Replaces those that are new. */
+  /** Replaces new listeners. */
   hold(): void {
     if (this.#stopped) return;
     const raw = this.#theirs();
     if (raw.every((listener) => this.#held.has(listener))) return;
-    // All of them, so that they keep their order.
+    // Removes and adds all of them, to keep their order.
     this.#replace(raw, (listener) => {
       const known = this.#held.get(listener) ?? listener;
       this.#held.delete(listener);

@@ -1,51 +1,51 @@
-// What an exit function is, what may be said of one, and of all of them.
+// Exit functions: their type, the options of each, and the settings of all.
 
 /** Why the process ends. */
 export interface ExitReason {
-  /** The signal's name, where one came. */
+  /** The signal's name, if it was a signal. */
   signal?: string;
-  /** The exit code, where it is known. */
+  /** The exit code, if known. */
   code?: number;
-  /** What was thrown, where nobody caught it. */
+  /** The uncaught error, if there was one. */
   error?: unknown;
 }
 
-/** What is run at the end. A promise that it returns is waited for, where the way out allows it. */
+/** A function to run at exit. A promise that it returns is awaited, if the way out allows it. */
 export type ExitFunction = (reason: ExitReason) => unknown;
 
-/** Receives a line, and an error where there is one. */
+/** Receives a line, and an error if there is one. */
 export type Log = (line: string, error?: unknown) => void;
 
-/** What may be said of one exit function. */
+/** Options of one exit function. */
 export interface OnExitOptions {
   /** Signals to run for. Default: SIGTERM, SIGINT, SIGHUP and, on Windows, SIGBREAK. None: `[]`. */
   signals?: readonly string[] | undefined;
-  /** Milliseconds that a promise of the function is waited for. Default: 5000. */
+  /** Milliseconds to wait for a promise of the function. Default: 5000. */
   timeout?: number | undefined;
-  /** What hears about this function. Default: as in `configureExit`. `null` silences. */
+  /** Receives messages about this function. Default: as in `configureExit`. `null` silences. */
   log?: Log | null | undefined;
-  /** How the log calls it. Default: the function's name. */
+  /** Its name in the log. Default: the function's name. */
   name?: string | undefined;
 }
 
-/** What holds for all exit functions of the process. */
+/** Settings for all exit functions of the process. */
 export interface ExitSettings {
-  /** How the process ends after a signal: by the signal, with 128 + its number, or with this code. Default: 'signal'. */
+  /** How to end after a signal: by the signal, with 128 + its number, or with this code. Default: 'signal'. */
   status?: "signal" | "code" | number | undefined;
-  /** Milliseconds within which further signals are the same one; a later one ends the process at once. Default: 500. */
+  /** Milliseconds in which further signals are ignored; a later one ends the process at once. Default: 500. */
   forceAfter?: number | undefined;
   /** Milliseconds for all functions and other listeners together. Default: 8000. */
   deadline?: number | undefined;
   /**
-   * What other listeners of the signal get: 'wait': their promises are waited for. 'now': they are
-   * called, and not waited for. 'leave': the end is left to them, until the deadline. Default: 'wait'.
+   * Other listeners of the signal: 'wait': their promises are awaited. 'now': they are called, and not
+   * awaited. 'leave': they end the process, until the deadline. Default: 'wait'.
    */
   others?: "wait" | "now" | "leave" | undefined;
   /** Default: a line on stderr. `null` silences. */
   log?: Log | null | undefined;
 }
 
-/** Takes the function back; nothing where it runs or has run. Also by `using`. */
+/** Unregisters the function; does nothing if it runs or has run. Also by `using`. */
 export interface Off extends Disposable {
   (): void;
 }

@@ -1,4 +1,4 @@
-// What Node, Deno and Bun have in common on the way out: `process`, as Node defines it.
+// The common part of exiting in Node, Deno and Bun: `process`, as Node defines it.
 
 import * as fs from "node:fs";
 import { constants } from "node:os";
@@ -10,14 +10,14 @@ import { Fault } from "../../assembly/abi.js";
 import { boot } from "../core.js";
 import { say } from "../say.js";
 import { wasm } from "../wasm.js";
-import { type Emitter, type Listener, Others } from "./foreign.js";
+import { type Emitter, ForeignListeners, type Listener } from "./foreign.js";
 import type { Runtime, Watcher } from "./runtime.js";
 
-/** A self-kill that has done nothing by then never will. */
+/** A self-kill that has had no effect by then never will. */
 const KILL_MS = 100;
 const KILLS = 5;
 
-/** What an empty event loop needs at most to come to its end. */
+/** The most time an empty event loop needs to end. */
 const LINGER_MS = 100;
 
 const emitter = process as unknown as Emitter;
@@ -25,7 +25,7 @@ const emitter = process as unknown as Emitter;
 export const common: Runtime = {
   pid: process.pid,
   main: isMainThread,
-  // The first process of a PID namespace is not killed by a signal of its own; on Windows none is.
+  // The first process of a PID namespace can't kill itself by a signal; on Windows no process can.
   mortal: isMainThread && process.pid !== 1 && process.platform !== "win32",
   signals: constants.signals,
 
@@ -39,7 +39,7 @@ export const common: Runtime = {
 
   write: say,
 
-  // Node itself has reset what it inherited; the others leave it.
+  // Node itself has reset inherited dispositions; the others keep them.
   ignored(signal) {
     if (process.platform !== "linux") return false;
     try {
@@ -51,7 +51,7 @@ export const common: Runtime = {
   },
 
   listen(signal, heard) {
-    const others = new Others(emitter, signal, (...args) => heard(args));
+    const others = new ForeignListeners(emitter, signal, (...args) => heard(args));
     return { others: () => others.list(), stop: () => others.stop() };
   },
 
@@ -69,20 +69,20 @@ export const common: Runtime = {
   kill(names) {
     for (const name of names) for (const listener of emitter.rawListeners(name)) emitter.removeListener(name, listener);
     try {
-      // Again and again: Deno's handler goes in a thread of its own, and may still take one in.
+      // Repeatedly: Deno removes its handler in a thread of its own, and may still catch a signal.
       for (let i = 0; i < KILLS; i++) {
         process.kill(process.pid, names[0]);
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, KILL_MS / KILLS);
       }
     } catch {
-      // Forbidden, or unknown to this system: it ends with a code.
+      // Forbidden, or unknown to this system: the process ends with a code.
     }
   },
 
   exit(code) {
     if (code !== undefined) process.exit(code);
-    // The runtime ends by itself, with what it makes of it: 13 for an unsettled top-level await, say. Only
-    // where a function has left something behind that keeps it, it has to be told.
+    // The runtime ends by itself, with its own code: 13 for an unsettled top-level await, say. It is made to end
+    // only if an exit function has left something behind that keeps the event loop alive.
     setTimeout(() => process.exit(), LINGER_MS).unref();
   },
 };
@@ -91,7 +91,7 @@ export function codeOf(code: unknown): number {
   return Number(code ?? 0) | 0;
 }
 
-/** Calls back once both streams are through; a stream that fails is through. */
+/** Calls back once both streams are flushed; a stream that fails counts as flushed. */
 export function flushBy(done: () => void, flush: (stream: Writable, flushed: () => void) => void): void {
   let left = 2;
   for (const stream of [process.stdout, process.stderr]) {
@@ -106,7 +106,7 @@ export function flushBy(done: () => void, flush: (stream: Writable, flushed: () 
   }
 }
 
-/** `died` is told of an error that nobody handles, once the process is sure to die of it. */
+/** Calls `died` with an uncaught error, once the process is sure to die of it. */
 export function watchProcess(watcher: Watcher, died: (error: unknown, origin: string) => void): () => void {
   let uncaught: unknown;
 
@@ -117,7 +117,7 @@ export function watchProcess(watcher: Watcher, died: (error: unknown, origin: st
     died(error, origin);
   };
 
-  // Where others listen too, they may bring the loop back to life: then only 'exit' is the end.
+  // Other listeners may revive the event loop: then only 'exit' is the end.
   const onBeforeExit = () => {
     if (process.listenerCount("beforeExit") === 1) watcher.ended(codeOf(process.exitCode));
   };
@@ -128,7 +128,7 @@ export function watchProcess(watcher: Watcher, died: (error: unknown, origin: st
     return leave;
   };
 
-  // First, because one of theirs may call process.exit().
+  // First, because a foreign listener may call process.exit().
   const prepend = process.prependListener.bind(process) as (name: string, listener: Listener) => void;
   const remove = process.removeListener.bind(process) as (name: string, listener: Listener) => void;
   const listeners: [string, Listener][] = [
@@ -142,7 +142,7 @@ export function watchProcess(watcher: Watcher, died: (error: unknown, origin: st
   };
 }
 
-/** A function that calls process.exit() while the process is leaving must not cost those that are left. */
+/** A function that calls process.exit() while the process is leaving must not cost the remaining ones. */
 function guarded(onExit: (code: number) => number): (code: number) => void {
   return (code) => {
     const { exit } = process;

@@ -1,5 +1,5 @@
-// The exit functions of a process: keeps them by their id, calls what the core says, and waits. What a signal, an exit
-// or a kill is, the runtime knows; this file names none.
+// The exit functions of a process: keeps them by their id, calls those the core names, and waits. Signals, exits and
+// kills are the runtime's; this file names none.
 
 import { Begun, Next, Reason, Status } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
@@ -13,9 +13,9 @@ const TIMEOUT = 5000;
 const FORCE_AFTER = 500;
 const DEADLINE = 8000;
 
-/** No listener can be had for these, or it would be called for ever. */
+/** Signals that can't have a listener, or would call it for ever. */
 const REFUSED = new Set(["SIGKILL", "SIGSTOP", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL"]);
-/** The runtime does something of its own with these; once a listener was there and is gone, they kill. */
+/** Signals that the runtime uses itself; they kill once a listener was added and removed. */
 const SPECIAL = new Set(["SIGPIPE", "SIGXFSZ", "SIGUSR1", "SIGPROF"]);
 
 /** Timers take a 32-bit number of milliseconds. */
@@ -25,7 +25,7 @@ interface Registered {
   readonly fn: ExitFunction;
   readonly self: unknown;
   readonly name: string;
-  /** The signals, by the names they were asked for, and as the core has them. */
+  /** The signals, by the names given by the caller, and as the core has them. */
   readonly names: readonly string[];
   readonly signals: number;
   readonly timeout: number;
@@ -44,9 +44,9 @@ export class Exit implements Registry {
   readonly #entries = new Map<number, Registered>();
   /** A function that was registered twice still runs once. */
   readonly #called = new Set<ExitFunction>();
-  /** By the number of the signal: one for each of its names. */
+  /** By signal number: one for each name of the signal. */
   readonly #listening = new Map<number, { readonly name: string; readonly listening: Listening }[]>();
-  /** The signals that are listened for, as the core has them. */
+  /** The signals that have a listener, as the core has them. */
   #signals = 0;
   #unwatch: (() => void) | null = null;
   #log: Log | null | undefined;
@@ -61,7 +61,7 @@ export class Exit implements Registry {
   #ended = false;
   /** The last function that was called. */
   #current: Registered | null = null;
-  /** Answers that come later are for the turn they were asked in. */
+  /** Numbers the turns: an answer counts only in its own. */
   #turn = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -87,7 +87,7 @@ export class Exit implements Registry {
     this.#entries.set(id, entry);
     this.#attend();
     const off = () => {
-      // An id is used again: it is ours as long as it stands for our entry.
+      // Ids are reused: it is ours only while it maps to our entry.
       if (this.#entries.get(id) !== entry) return;
       this.#entries.delete(id);
       this.#core.exit_remove(id);
@@ -161,7 +161,7 @@ export class Exit implements Registry {
     throw argumentError(TypeError, `${argument}: ${describe(signal)} is no signal that a process can listen for`);
   }
 
-  // Listening: as long as a function waits for it, and not a moment longer.
+  // Listening: exactly as long as a function needs it.
 
   #attend(): void {
     if (this.#reason !== null) return;
@@ -189,7 +189,7 @@ export class Exit implements Registry {
     return Object.keys(signals).filter((name) => signals[name] === number);
   }
 
-  /** SIGABRT is SIGIOT, too: a runtime may emit each name, so one of them is heard, and the others are held back. */
+  /** SIGABRT is also SIGIOT, and a runtime may emit each name: we listen for one, and hold back the others. */
   #hook(number: number): void {
     if (this.#listening.has(number) || !this.#runtime.main) return;
     const names = this.#names(number);
@@ -228,7 +228,7 @@ export class Exit implements Registry {
     for (;;) {
       const next = this.#core.exit_next(now());
       if (next === Next.Wait) {
-        // Also what keeps the event loop going meanwhile.
+        // The timer also keeps the event loop alive.
         const wait = Math.min(Math.max(this.#core.exit_due() - now(), 1), LONGEST);
         this.#timer = setTimeout(this.#pump, wait);
         return;
@@ -255,14 +255,14 @@ export class Exit implements Registry {
     }
   };
 
-  /** An answer to this turn, for later: void once something else has ended it. */
+  /** A callback for this turn: ignored once the turn has ended. */
   #answer<T>(answer: (value: T) => void): (value: T) => void {
     const turn = this.#turn;
     return (value) => {
       if (turn !== this.#turn || this.#leaving) return;
       this.#turn++;
       answer(value);
-      // In a tick of its own: an answer may come before the question's call has returned.
+      // In a tick of its own: the callback may be called before the asking call has returned.
       queueMicrotask(this.#pump);
     };
   }
@@ -291,7 +291,7 @@ export class Exit implements Registry {
     );
   }
 
-  /** The reason, with the signal by the name that the function has asked for. */
+  /** The reason, with the signal's name as the function gave it. */
   #told({ names }: Registered): ExitReason {
     const reason = this.#reason as ExitReason;
     if (reason.signal === undefined) return { ...reason };
@@ -301,7 +301,7 @@ export class Exit implements Registry {
   }
 
   #late({ name, timeout, log }: Registered): void {
-    this.#tell(log, `exit function ${name} was not over in time (${Math.min(timeout, this.#deadline)} ms)`);
+    this.#tell(log, `exit function ${name} did not finish in time (${Math.min(timeout, this.#deadline)} ms)`);
   }
 
   #callOthers(): void {
@@ -333,7 +333,7 @@ export class Exit implements Registry {
     this.#runtime.exit(this.#ended && code === this.#reason?.code ? undefined : code);
   }
 
-  /** The runtime is leaving: what is left is called now, and not waited for. */
+  /** The runtime is leaving: calls the remaining functions now, without waiting. */
   #leave(code: number, error: unknown): number {
     const core = this.#core;
     const { now } = this.#runtime;
@@ -346,7 +346,7 @@ export class Exit implements Registry {
 
   // The log.
 
-  /** Each log among those concerned hears of the signal once. */
+  /** Tells each log concerned of the signal, once. */
   #announce(number: number): void {
     const logs = new Map<Log | null | undefined, string | undefined>();
     for (const entry of this.#entries.values()) {
@@ -368,7 +368,7 @@ export class Exit implements Registry {
       if (to !== undefined) error === undefined ? to(line) : to(line, error);
       else this.#runtime.write(error === undefined ? line : `${line}: ${stackOf(error)}`);
     } catch {
-      // A log that fails must not cost the functions that are left.
+      // A log that fails must not cost the remaining functions.
     }
   }
 }

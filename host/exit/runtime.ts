@@ -1,37 +1,37 @@
-// What the exit registry asks of a runtime: signals, the other ways out, and how to end.
+// The interface between exit registry and runtime: signals, the other ways out, and ending.
 
 import type { Core } from "../core.js";
 
-/** What a runtime lends. */
+/** The functions that a runtime provides. */
 export interface Runtime {
   readonly pid: number;
   /** False in a worker thread: it gets no signals, and its exit is its own. */
   readonly main: boolean;
-  /** Whether the process can die by a signal of its own. */
+  /** Whether the process can kill itself by a signal. */
   readonly mortal: boolean;
-  /** Names and numbers of this system. A number may have several names; its first one is sure to be emitted. */
+  /** Names and numbers of this system. A number may have several names; only its first one is sure to be emitted. */
   readonly signals: Readonly<Record<string, number>>;
   boot(): Core;
-  /** Milliseconds, from any start, that only grow. */
+  /** Milliseconds of a monotonic clock, from any start. */
   now(): number;
-  /** A line on stderr, or nowhere: never an error. */
+  /** Writes a line to stderr if it can; never throws. */
   write(line: string): void;
-  /** Whether the process was started to ignore this signal, and the runtime has left it so. */
+  /** Whether the process was started with this signal ignored, and the runtime has kept that. */
   ignored(signal: number): boolean;
-  /** Listens for a signal, and holds the listeners of others back. */
+  /** Listens for a signal, and holds foreign listeners back. */
   listen(signal: string, heard: (args: unknown[]) => void): Listening;
-  /** Tells of the other ways out. Returns how to stop. */
+  /** Listens for the other ways out. Returns an undo. */
   watch(watcher: Watcher): () => void;
-  /** Calls back once pending output has left, or can't. */
+  /** Calls back once pending output is written, or can't be. */
   flush(done: () => void): void;
-  /** Sends the signal of these names to the process, with its default disposition; returns where that did nothing for 100 ms. */
+  /** Resets the signal of these names to its default, and sends it to the process; returns after 100 ms without effect. */
   kill(names: readonly string[]): void;
-  /** Without a code, as if nobody had asked for it. */
+  /** Ends the process; without a code, as if nobody had called exit. */
   exit(code: number | undefined): void;
 }
 
 export interface Listening {
-  /** The listeners of others, in their order. */
+  /** The foreign listeners, in their order. */
   others(): ((...args: unknown[]) => unknown)[];
   /** Puts them back. */
   stop(): void;

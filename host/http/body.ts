@@ -1,4 +1,4 @@
-// Whose the body of a response is: two senders would put more on the wire than its header has announced, and the client
+// The owner of a response's body: two senders would put more on the wire than its header announces, and the client
 // would take the rest for its next response.
 //
 // Once its header has gone, nothing in a response of Node tells a write() from a flushHeaders(): Node counts the bytes
@@ -15,7 +15,7 @@ interface Marked {
 
 type Write = (this: object, chunk: unknown, encoding?: unknown, callback?: unknown) => boolean;
 
-/** Where write() is: at OutgoingMessage, in Node. */
+/** The prototype that has write(): OutgoingMessage's, in Node. */
 let proto = ServerResponse.prototype as object;
 while (!Object.hasOwn(proto, "write")) proto = Object.getPrototypeOf(proto);
 const { write } = proto as { write: Write & Marked };
@@ -28,10 +28,10 @@ if (write[BODY] === undefined) {
   };
   marks[BODY] = true;
   Object.defineProperty(marks, "name", { value: "write" });
-  Reflect.set(proto, "write", marks); // not where somebody has frozen it
+  Reflect.set(proto, "write", marks); // does nothing if it is frozen
 }
 
-/** Takes the body for `sender`; false where it is somebody's already, or has begun. */
+/** Claims the body for `sender`; false if it is claimed already, or has begun. */
 export function claim(response: object, sender: object): boolean {
   const res: Marked = response;
   if (res[BODY] !== undefined) return false;
@@ -39,12 +39,12 @@ export function claim(response: object, sender: object): boolean {
   return true;
 }
 
-/** Whether nobody else has begun it since it was claimed. */
+/** Whether `sender`'s claim still holds: nobody else has begun the body. */
 export function isClaimed(response: object, sender: object): boolean {
   return (response as Marked)[BODY] === sender;
 }
 
-/** The body is anybody's again; false where it was not `sender`'s. */
+/** Releases the claim; false if it was not `sender`'s. */
 export function disclaim(response: object, sender: object): boolean {
   const res: Marked = response;
   if (res[BODY] !== sender) return false;
@@ -52,7 +52,7 @@ export function disclaim(response: object, sender: object): boolean {
   return true;
 }
 
-/** It begins, past write(): where nobody has claimed it, by one who needs no claim. */
+/** Marks an unclaimed body as begun, for a sender that bypasses write() and needs no claim. */
 export function begin(response: object): void {
   (response as Marked)[BODY] ??= true;
 }

@@ -1,18 +1,19 @@
-// Whether a body can go past the stream that it is written to, straight to the socket: asked here by whoever sends one.
+// Whether a body can bypass the stream that it is written to, and go straight to the socket.
 
 import { OutgoingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { isArray } from "../originals.js";
-import { type Queue, queueOf } from "../queue/queue.js";
+import { queueOf } from "../queue/kinds.js";
+import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import { announces, type Inner, type Response, renderHeader } from "./message.js";
 
-// As they were when this was loaded: whoever replaced them since wants to see the bytes.
+// As they were when this was loaded: later replacements must see the bytes.
 const { write, _send, _writeRaw } = OutgoingMessage.prototype as unknown as Inner & OutgoingMessage;
 const socketWrite = Socket.prototype.write;
 const REPLACED = "socket.write was replaced";
 
-/** Why the body can't go past the response to its socket; null where it can. Renders no header. */
+/** Why the body can't bypass the response to its socket; null if it can. Renders no header. */
 export function bypassBlocker(res: Response): string | null {
   const inner = res as Response & Inner;
   if (!(res instanceof ServerResponse)) return "not a node:http response";
@@ -20,7 +21,7 @@ export function bypassBlocker(res: Response): string | null {
   if (inner._header !== null && typeof inner._header !== "string") return "res._header is not there";
   if (typeof inner._headerSent !== "boolean" || typeof inner._implicitHeader !== "function") return "no _headerSent";
   if (inner.chunkedEncoding !== false) return "chunked";
-  // It counts what write() was given, and says so when end() comes.
+  // Node compares the bytes given to write() with Content-Length at end(), and throws.
   if (inner.strictContentLength !== false) return "strictContentLength";
   const { socket } = res;
   if (!(socket instanceof Socket)) return "the response has no socket yet: others in its pipeline come first";
@@ -31,16 +32,16 @@ export function bypassBlocker(res: Response): string | null {
   return null;
 }
 
-/** The queue of a socket to which bytes can go natively; else why they can't. */
+/** The queue of a socket that native calls can write to; else why they can't. */
 export function claimSocket(shared: Shared, socket: Socket): Queue | string {
   if (shared.reason !== null) return shared.reason;
   if (socket.write !== socketWrite) return REPLACED;
   const queue = queueOf(socket, shared.fdOf);
-  if (queue.keeps) return "what a socket writes by was replaced";
+  if (queue.retainsChunks) return "a write method of the socket or its handle was replaced";
   return socket.connecting || queue.fd() >= 0 ? queue : "not a plain socket";
 }
 
-/** The same for the body of a response, of `count` bytes. Renders the header, where it comes to that. */
+/** The same for a response's body of `count` bytes. Renders the header, if nothing before rules it out. */
 export function claimResponse(shared: Shared, res: Response, count: number): Queue | string {
   const blocker = bypassBlocker(res);
   if (blocker !== null) return blocker;

@@ -1,12 +1,12 @@
-// What is used of a response's inside. None of it is documented, so each piece is looked for, and a
-// response that lacks one takes the stream way.
+// The internals of a response that we use. They are undocumented, so each is checked for; a response that lacks one
+// is written to as a stream.
 
 import { type IncomingMessage, ServerResponse } from "node:http";
 import { begin } from "./body.js";
 
 /** A request and a response as node:http has them, or as node:http2's compatibility layer does. */
 export type Request = Pick<IncomingMessage, "method" | "url" | "headers">;
-/** One of node:http2 is taken as well, and written to. */
+/** A response of node:http2 is accepted, and written to as a stream. */
 export type Response = ServerResponse;
 
 export interface Inner {
@@ -24,13 +24,13 @@ export interface Inner {
 
 const USED = ["write", "end", "destroy", "once", "hasHeader", "getHeader", "setHeader"] as const;
 
-/** Whether this has what is used of a response. */
+/** Whether `res` has every method we use. */
 export function isResponse(res: unknown): res is Response {
   if (res instanceof ServerResponse) return true;
   return typeof res === "object" && res !== null && USED.every((name) => typeof (res as Response)[name] === "function");
 }
 
-/** The header has been rendered: a body of `count` bytes, as it is, is what it announces. */
+/** Whether the rendered header announces a body of exactly `count` bytes, with no encoding. */
 export function announces(res: Response, count: number): boolean {
   const inner = res as Response & Inner;
   return (
@@ -43,31 +43,41 @@ export function announces(res: Response, count: number): boolean {
 }
 
 /**
- * What the header says, or will say, of the length; null where nothing, NaN where clients may read it in several ways:
- * not by decimal digits alone (RFC 9110 section 8.6), or more than once.
+ * The Content-Length that the header has, or will have; null if none, NaN if ambiguous: not decimal digits alone
+ * (RFC 9110 section 8.6), or more than one.
  */
 export function lengthOf(res: Response): number | null {
   const { _header: header, _contentLength, chunkedEncoding } = res as Response & Inner;
   const rendered = typeof header === "string";
   if (rendered && (chunkedEncoding === true || (_contentLength ?? null) === null)) return null;
-  // Node's own _contentLength is what Number() makes of the text, and writeHead() need not set what getHeader() tells.
+  // Node's _contentLength is Number() of the text; getHeader() may miss a length that was given to writeHead().
   const value = res.getHeader("content-length") ?? (rendered ? lengthsIn(header) : undefined);
   if (value === undefined) return null;
-  if (Number.isSafeInteger(value)) return value as number; // as nearly always
+  if (Number.isSafeInteger(value)) return value as number;
   return /^\d+$/.test(String(value)) ? Number(value) : Number.NaN;
 }
 
-function lengthsIn(header: string): string[] {
-  return [...header.matchAll(/^content-length: ([^\r\n]*)/gim)].map(([, value = ""]) => value);
+const LENGTH = /\r\ncontent-length: ([^\r\n]*)/gi;
+/** What was last looked at: a response is asked several times, and the next one mostly has the same header. */
+let lastHeader = "";
+let lastLength: string | undefined;
+
+/** The lengths in a rendered header, with commas between them. */
+function lengthsIn(header: string): string | undefined {
+  if (header === lastHeader) return lastLength;
+  const found = header.match(LENGTH)?.map((line) => line.slice("\r\ncontent-length: ".length));
+  lastHeader = header;
+  lastLength = found?.join();
+  return lastLength;
 }
 
-/** Renders the header, as the first write() does: through writeHead, also where that was replaced. */
+/** Renders the header, as the first write() does: through writeHead, even if that was replaced. */
 export function renderHeader(res: Response): void {
   const inner = res as Response & Inner;
   if (inner._header === null) inner._implicitHeader?.();
 }
 
-/** The header, latin1, for us to send, and the body behind it: the response takes it for sent. Empty where it has gone. */
+/** The header, latin1, for us to send before the body; the response considers it sent. Empty if it was sent already. */
 export function takeHeader(res: Response): string {
   const inner = res as Response & Inner;
   begin(res);
@@ -76,7 +86,7 @@ export function takeHeader(res: Response): string {
   return inner._header;
 }
 
-/** Nothing of the header that was taken has gone: it is the response's own again. */
+/** Returns a header of which no byte was sent: the response sends it itself. */
 export function giveBack(res: Response): void {
   (res as Response & Inner)._headerSent = false;
 }

@@ -1,8 +1,8 @@
-// Accept-Encoding (RFC 9110, section 12.5.3): which content codings a client takes, the best one first.
+// Accept-Encoding (RFC 9110, section 12.5.3): the content codings that a client accepts, best first.
 
 /**
- * The codings of `offered` that the header allows, and "identity", by falling q; of equal ones the first
- * offered comes first, and identity last. Without a header, or where it allows nothing, identity alone.
+ * The codings of `offered` that the header allows, and "identity", by falling q; equal ones in the order
+ * offered, identity last. Without a header, or if it allows nothing, identity alone.
  */
 export function negotiate(header: string | string[] | undefined, offered: readonly string[]): string[] {
   if (header === undefined) return ["identity"];
@@ -11,12 +11,12 @@ export function negotiate(header: string | string[] | undefined, offered: readon
     const [name = "", ...parameters] = item.split(";").map((part) => part.trim().toLowerCase());
     const weight = parameters.find((parameter) => /^q\s*=/.test(parameter))?.replace(/^q\s*=\s*/, "");
     if (name === "") continue;
-    // A weight that is none says nothing that could be relied on.
+    // An invalid weight counts as 0.
     const value = weight === undefined ? 1 : /^(0(\.\d{0,3})?|1(\.0{0,3})?)$/.test(weight) ? Number(weight) : 0;
     q.set(name === "x-gzip" ? "gzip" : name, value);
   }
   const rest = q.get("*");
-  // Unsaid, identity is welcome after everything that was said.
+  // Unless it is listed, identity comes after everything that is.
   const known = [...offered.map((name) => [name, q.get(name) ?? rest ?? 0] as const)];
   const all = [...known, ["identity", q.get("identity") ?? (rest === 0 ? 0 : 0.0001)] as const];
   const allowed = all.filter(([, value]) => value > 0).sort(([, a], [, b]) => b - a);

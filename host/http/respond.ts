@@ -1,8 +1,8 @@
-// respond(): the body of a response by a transfer. The header is the caller's; that its length is
-// kept, or the connection ended, is ours.
+// respond(): sends the body of a response by a transfer. The caller sets the header; we keep to its length, or end the
+// connection.
 
 import { argumentError, isArgumentError, SendfileError } from "../errors.js";
-import { queueOf } from "../queue/queue.js";
+import { queueOf } from "../queue/kinds.js";
 import type { Shared } from "../shared.js";
 import { sourceOf } from "../source/kinds.js";
 import { closeAlone, type File, type Source } from "../source/source.js";
@@ -18,15 +18,15 @@ import { lost, watch } from "./pipelining.js";
 /** As for `sendfile`; header and trailer are the response's own. */
 export type RespondOptions = Omit<SendfileOptions, "header" | "trailer">;
 
-/** What is to be sent, checked. */
+/** The arguments of respond(), checked. */
 export interface Range extends Checked {
-  /** What the file's size was when the headers were made; a shorter file is refused. */
+  /** The file's size when the headers were made; a shorter file is refused. */
   readonly size?: number | undefined;
 }
 
 const EMPTY = new Uint8Array(0);
 
-/** The options of a body that somebody else has worked out; `size` is what it took the file's to be. */
+/** The options of a body whose range the caller has computed; `size` is the file's size it assumed. */
 export function rangeOf(offset: number, count: number, mode: Mode, size: number | undefined): Range {
   return {
     offset,
@@ -69,9 +69,9 @@ export class Body extends Transfer {
   readonly #req: Request;
   readonly #res: Response;
   readonly #size: number | undefined;
-  /** The response is no longer the caller's, to say 404 with: a failure ends the connection. */
+  /** The caller can no longer answer with 404 or the like: a failure ends the connection. */
   #claimed = false;
-  /** Bytes that the header has announced, where the end of the file might come before. */
+  /** Bytes that the header has announced, if the file may end before. */
   #owed = 0;
   #unwatch: (() => void) | null = null;
 
@@ -97,17 +97,17 @@ export class Body extends Transfer {
       const claimed = claim(this.#res, this);
       this.#check();
       if (!claimed) throw started();
-      this.shared.transfers.enter(this);
+      this.shared.transfers.add(this);
     } catch (error) {
       return this.abort(error);
     }
     // If `count` equals Content-Length, both are trusted, and fstat is skipped.
-    if (source.believe !== undefined && options.count === lengthOf(this.#res)) {
-      source.believe(options.offset + options.count);
+    if (source.assumeSize !== undefined && options.count === lengthOf(this.#res)) {
+      source.assumeSize(options.offset + options.count);
       return this.opened(null);
     }
     source.open((error) => {
-      if (error || !source.early || !source.positioned) return this.opened(error);
+      if (error || !source.openEnded || !source.seekable) return this.opened(error);
       whole(source, (error, bytes) => {
         if (bytes !== null) {
           closeAlone(source);
@@ -118,7 +118,7 @@ export class Body extends Transfer {
     });
   }
 
-  /** Whether there is still somebody to answer. */
+  /** Whether the response can still be answered. */
   #check(): void {
     const { signal } = this.options;
     if (over(this.#req, this.#res)) throw gone();
@@ -126,7 +126,7 @@ export class Body extends Transfer {
   }
 
   protected override ready(): void {
-    this.shared.turns.wait(this);
+    this.shared.scheduler.schedule(this);
   }
 
   protected override send(): void {
@@ -139,7 +139,7 @@ export class Body extends Transfer {
     super.send();
   }
 
-  /** Says how long the body is. False where there is none. */
+  /** Sets the body's length. False if there is no body. */
   #announce(): boolean {
     const res = this.#res;
     const { source } = this;
@@ -147,8 +147,8 @@ export class Body extends Transfer {
       throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file has got shorter since its headers were made");
     }
     if (res.statusCode === 204 || res.statusCode === 304) return false;
-    // Where only the end will tell the length, `count` is no more than a bound, and so is what the header says.
-    if (source.early) this.bound(lengthOf(res) ?? Number.POSITIVE_INFINITY);
+    // If the length is unknown until the end, `count` is only an upper bound, and so is Content-Length.
+    if (source.openEnded) this.bound(lengthOf(res) ?? Number.POSITIVE_INFINITY);
     else if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
       res.setHeader("Content-Length", this.count);
     }
@@ -156,7 +156,7 @@ export class Body extends Transfer {
     return this.#req.method !== "HEAD" && this.count > 0;
   }
 
-  /** Finds the queue that the body goes by: the socket's, or else the response's own writer. */
+  /** Selects the queue for the body: the socket's, or else the response's own writer. */
   #claim(): void {
     const res = this.#res;
     const { source, options, shared } = this;
@@ -166,21 +166,21 @@ export class Body extends Transfer {
         : source.native
           ? claimResponse(shared, res, this.count)
           : "no regular file";
-    if (typeof queue === "string") agree(res, this.count); // whoever replaced writeHead() may have set another length
-    if (source.early) this.#owed = lengthOf(res) ?? 0;
+    if (typeof queue === "string") agree(res, this.count); // a replaced writeHead() may have set another length
+    if (source.openEnded) this.#owed = lengthOf(res) ?? 0;
     if (typeof queue !== "string") this.attach(queue, takeHeader(res));
     else if (options.mode !== "native") this.attach(queueOf(res), EMPTY);
-    else throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile can't be had here: ${queue}`);
+    else throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile is not available here: ${queue}`);
     this.#claimed = true;
   }
 
-  /** It has to wait: for the socket, or to be copied. */
+  /** Called when the body has to wait: for the socket, or to be copied. */
   protected override enter(): void {
     this.#unwatch = watch(this.#req, this.#res, () => this.abort(gone()));
     super.enter();
   }
 
-  /** Whoever replaced end() may throw. */
+  /** A replaced end() may throw. */
   protected override done(sent: number): void {
     this.#unwatch?.();
     if (sent < this.#owed) return this.failed(short(), sent, false);
@@ -192,7 +192,7 @@ export class Body extends Transfer {
     super.done(sent);
   }
 
-  /** Where the connection can't be kept it is ended. Whoever replaced end() or destroy() may throw. */
+  /** Ends the connection if it can't be kept. A replaced end() or destroy() may throw. */
   protected override failed(failure: unknown, sent: number, complete: boolean): void {
     this.#unwatch?.();
     const res = this.#res;
@@ -206,10 +206,10 @@ export class Body extends Transfer {
   }
 }
 
-/** How much of a file without a true size is read to learn it. */
+/** Bytes read of a file without a true size, to learn its size. */
 const SOME = 64 << 10;
 
-/** An empty file looks like one of /proc: what a read gives tells them apart. Null where there is more than SOME. */
+/** An empty file looks like one of /proc: a read tells them apart. Null if there are more than SOME bytes. */
 function whole(source: Source, done: (error: unknown, bytes: Uint8Array | null) => void): void {
   const buffer = Buffer.alloc(SOME);
   let length = 0;
@@ -225,7 +225,7 @@ function whole(source: Source, done: (error: unknown, bytes: Uint8Array | null) 
   next();
 }
 
-/** @throws RangeError where the header has announced, or will, something else. */
+/** @throws RangeError if the header announces, or will announce, another length. */
 function agree(res: Response, count: number): void {
   const length = lengthOf(res);
   if (length === null || length === count) return;
@@ -233,7 +233,7 @@ function agree(res: Response, count: number): void {
   throw argumentError(RangeError, `Content-Length is ${length}, but ${count} bytes of the file would be sent`);
 }
 
-/** Of a file whose end alone could tell its length. */
+/** For a file whose length was unknown until its end. */
 function short(): SendfileError {
   return new SendfileError("ERR_SENDFILE_TRUNCATED", "the file ended before its Content-Length");
 }

@@ -1,4 +1,4 @@
-// serveStatic(): a handler for a folder of files, on top of `send`. Its words are those of serve-static.
+// serveStatic(): a handler for a folder of files, on top of `send`, with serve-static's options.
 
 import type { Stats } from "node:fs";
 import fs from "node:fs";
@@ -8,10 +8,10 @@ import type { Shared } from "../shared.js";
 import { callable, describe, object } from "../validate.js";
 import type { Request, Response } from "./message.js";
 import { negotiate } from "./negotiate.js";
-import { bodies } from "./send/send.js";
+import { sendMethods } from "./send/send.js";
 import type { Send, SendStream } from "./send/stream.js";
 import { wholeSuffix } from "./suffix.js";
-import { inside, whereabouts } from "./within.js";
+import { isWithin, realPathOf } from "./within.js";
 
 /** Those of `send` (in its documentation), and these. */
 export interface StaticOptions {
@@ -23,27 +23,27 @@ export interface StaticOptions {
   dotfiles?: "allow" | "deny" | "ignore";
   /** Sets a weak `ETag`. Default: true. */
   etag?: boolean;
-  /** Tried in turn behind a name that is not there: `['html']`. Default: false. */
+  /** Extensions tried in turn if a file is missing: `['html']`. Default: false. */
   extensions?: string[] | false;
   /** Adds `immutable` to `Cache-Control`. Default: false. */
   immutable?: boolean;
-  /** What a folder is answered with. Default: 'index.html'. */
+  /** The file sent for a folder. Default: 'index.html'. */
   index?: string | string[] | false;
   /** Sets `Last-Modified`. Default: true. */
   lastModified?: boolean;
-  /** For `Cache-Control`: milliseconds, or words as of the package `ms`, `'1d'`. Default: 0. */
+  /** For `Cache-Control`: milliseconds, or text for the package `ms`: `'1d'`. Default: 0. */
   maxAge?: number | string;
-  /** Calls `next()` for what is not there or not allowed; without it such errors are answered. Default: true. */
+  /** Calls `next()` for files that are missing or not allowed; if false, answers with the error. Default: true. */
   fallthrough?: boolean;
-  /** Sends `/dir` to `/dir/`. Default: true. */
+  /** Redirects `/dir` to `/dir/`. Default: true. */
   redirect?: boolean;
-  /** Sets headers of its own; called as `send`'s event 'headers'. */
+  /** Sets further headers; called on `send`'s event 'headers'. */
   setHeaders?: (res: Response, path: string, stat: Stats) => void;
-  /** Sends `file.br` or `file.gz` in place of `file` where they are there and the client takes them. Default: false. */
+  /** Sends `file.br` or `file.gz` in place of `file` if it exists and the client accepts it. Default: false. */
   precompressed?: boolean;
   /**
-   * 'follow': as `send` does. 'inside': a file that really lies outside of `root`, behind a symbolic link, is
-   * not there. What was looked at is what is sent: it stays open in between. Default: 'follow'.
+   * 'follow': as `send` does. 'inside': a file whose real path is outside of `root`, behind a symbolic link, is
+   * treated as missing. The checked file is the one sent: it stays open in between. Default: 'follow'.
    */
   symlinks?: "follow" | "inside";
 }
@@ -82,7 +82,7 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
   const send = createRequire(import.meta.url)("send") as Send;
   const sendOptions = { ...rest, root };
   const proto = Object.getPrototypeOf(sample(send, sendOptions)) as SendStream;
-  const ours = bodies(shared, { ...proto, send: wholeSuffix(proto.send) });
+  const ours = sendMethods(shared, { ...proto, send: wholeSuffix(proto.send) });
   const sendFile = symlinks === "inside" ? sendInside(root, ours) : ours.send;
   const onStatError = orMissing(proto.onStatError);
   const sendOne = regular(precompressed ? sendSibling(sendFile) : sendFile);
@@ -113,7 +113,7 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
       redirectTo(res, `${asked.replace(/^\/+/, "/")}/${query}`);
     });
     if (next) {
-      // Once there is a file the answer is ours, whatever happens to it.
+      // Once a file was found, we answer even if it fails.
       let forward = !fallthrough;
       stream.on("file", (_path: string, stat: Stats) => {
         forward ||= stat.isFile();
@@ -128,7 +128,7 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
   };
 }
 
-/** A stream of `send`'s, which looks at its options in its own words. */
+/** A stream of `send`; its constructor checks the options and throws its own messages. */
 function sample(send: Send, options: object): SendStream {
   try {
     return send({ method: "GET", url: "/", headers: {} }, "/", options);
@@ -150,7 +150,7 @@ function redirectTo(res: Response, location: string): void {
   res.end(page);
 }
 
-/** `send` for regular files alone: to open a FIFO waits for its writer, or lets him in; to open a device can do anything. */
+/** `send` for regular files only: opening a FIFO waits for a writer, or admits one; a device can do anything. */
 function regular(send: SendStream["send"]): SendStream["send"] {
   return function (this: SendStream, path, stat) {
     if (stat.isFile()) send.call(this, path, stat);
@@ -158,7 +158,7 @@ function regular(send: SendStream["send"]): SendStream["send"] {
   };
 }
 
-/** `onStatError` with 404 for a link that leads to itself, too, and for what became a socket after it was looked at. */
+/** `onStatError` with 404 also for a link loop, and for a file replaced by a socket after its stat. */
 function orMissing(onStatError: SendStream["onStatError"]): SendStream["onStatError"] {
   return function (this: SendStream, error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -167,22 +167,22 @@ function orMissing(onStatError: SendStream["onStatError"]): SendStream["onStatEr
   };
 }
 
-/** `send` for files that really are in the root. */
-function sendInside(root: string, { send, from }: ReturnType<typeof bodies>): SendStream["send"] {
+/** `send` for files whose real path is in the root. */
+function sendInside(root: string, { send, from }: ReturnType<typeof sendMethods>): SendStream["send"] {
   let real = "";
-  /** The root is asked again where a file is not in it: it can be a link that points elsewhere by now. */
+  /** If a file is not in the root, resolves the root again: it may be a link that has changed. */
   const known = (file: string): boolean => {
-    if (real !== "" && inside(real, file)) return true;
+    if (real !== "" && isWithin(real, file)) return true;
     real = fs.realpathSync.native(root);
-    return inside(real, file);
+    return isWithin(real, file);
   };
-  // A FIFO that has taken the file's name since would hold a plain open() up.
+  // A plain open() would block if a FIFO has replaced the file since.
   const flags = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
   return function (this: SendStream, path) {
     fs.open(path, flags, (error, fd) => {
       if (error) return this.onStatError(error);
       const close = from(this, path, fd);
-      whereabouts(fd, path, (error, file) => {
+      realPathOf(fd, path, (error, file) => {
         try {
           if (error) return this.onStatError(error);
           const stat = fs.fstatSync(fd);
@@ -196,7 +196,7 @@ function sendInside(root: string, { send, from }: ReturnType<typeof bodies>): Se
   };
 }
 
-/** `send` for the sibling that the client likes best; type and name stay those of the file that was asked for. */
+/** `send` for the sibling that the client prefers; type and name stay those of the requested file. */
 function sendSibling(send: SendStream["send"]): SendStream["send"] {
   return function (this: SendStream, path, stat) {
     const { req, res } = this;

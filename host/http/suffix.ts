@@ -1,5 +1,5 @@
-// A suffix range that is longer than the file is all of it (RFC 9110, section 14.1.2). `send` takes it for one that
-// can't be satisfied, so it is told of the same range in other words.
+// A suffix range longer than the file means the whole file (RFC 9110, section 14.1.2). `send` considers it
+// unsatisfiable, so it gets an equivalent range.
 
 import type { SendStream } from "./send/stream.js";
 

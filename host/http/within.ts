@@ -1,16 +1,16 @@
-// Where a file really is, behind all symbolic links, and whether that is inside a folder.
+// The real path of a file, behind all symbolic links, and whether it is inside a folder.
 
 import fs from "node:fs";
 import path from "node:path";
 
 /** Whether `file` is `root` or below it. Both are real paths: absolute, without a symbolic link. */
-export function inside(root: string, file: string): boolean {
+export function isWithin(root: string, file: string): boolean {
   const way = path.relative(root, file);
   return way !== ".." && !way.startsWith(`..${path.sep}`) && !path.isAbsolute(way);
 }
 
 /** The real path of a file that was opened by `name`. */
-export function whereabouts(
+export function realPathOf(
   fd: number,
   name: string,
   done: (error: NodeJS.ErrnoException | null, real: string) => void,
@@ -28,7 +28,7 @@ export function whereabouts(
   });
 }
 
-/** Asked of the fd itself: whatever happens to the name meanwhile. procfs answers from memory. */
+/** The path of the fd itself, however its name changes meanwhile. procfs answers from memory. */
 function byDescriptor(fd: number): string | null {
   if (process.platform !== "linux") return null;
   try {

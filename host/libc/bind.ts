@@ -1,5 +1,5 @@
-// Makes the methods of `Libc` of their prototypes, by what a binding knows: how a function is declared, and how a
-// number of 64 bits and an address are handed over.
+// Makes the methods of `Libc` from their prototypes. A binding supplies the ways to declare a function, and to pass a
+// 64-bit number and an address.
 
 import { type Functions, type Lent, PROTOTYPES, type Prototype, type Result, type Type } from "./prototypes.js";
 import type { System } from "./system.js";
@@ -10,17 +10,17 @@ export type Native = (...args: unknown[]) => unknown;
 export interface Binding {
   /** As in `Libc`. */
   readonly name: string;
-  /** Declares a function; throws, or returns null, where the library has none of that name. */
+  /** Declares a function; throws, or returns null, if the library has none of that name. */
   find(symbol: string, takes: readonly Type[], gives: Result): Native | null | undefined;
   /** The address of an offset into the core's memory, as a native function takes it; NULL for null. */
   at(offset: number | null): number | bigint;
   /** A number for a parameter of 64 bits. */
   wide(value: number): number | bigint;
-  /** Stands for a function that the library has not: errno is ENOSYS. */
+  /** Replaces a function that the library lacks: errno is ENOSYS. */
   missing(): -1;
 }
 
-/** What a binding looks for on a system: the method, the symbol, the prototype. */
+/** The functions that a binding needs on a system: method, symbol, prototype. */
 export function wanted(binding: string, system: System["name"]) {
   const rows = Object.entries(PROTOTYPES) as [keyof Functions, Prototype<unknown>][];
   return rows
@@ -28,7 +28,7 @@ export function wanted(binding: string, system: System["name"]) {
     .map(([name, prototype]) => ({ name, symbol: prototype.symbol ?? name, ...prototype }));
 }
 
-/** Those that are wanted, each made or `missing`. What only another system has, the code for this one doesn't call. */
+/** The wanted functions, each bound or `missing`. Functions of other systems are left out: they are never called. */
 export function bind(binding: Binding, system: System["name"]): Functions {
   const lent = binding as unknown as Lent; // whose types tell the rows apart, and are no other values
   const functions: { [name: string]: unknown } = {};

@@ -1,5 +1,5 @@
-// The core's imports over the libc of macOS and of FreeBSD: sendfile(2) takes the file first, and tells its
-// progress by a pointer, beside an error. There is no MSG_MORE, and no way to ask the page cache.
+// The core's imports over the libc of macOS and of FreeBSD: sendfile(2) takes the file first, and reports
+// its progress through a pointer, even with an error. There is no MSG_MORE, and no way to query the page cache.
 
 import * as fs from "node:fs";
 import { Fault } from "../../assembly/abi.js";
@@ -17,13 +17,13 @@ const SOCK_STREAM = 1;
 const SEEK_SET = 0;
 const SEEK_CUR = 1;
 
-/** FreeBSD: fails with EBUSY rather than wait for a page that somebody else is working with. */
+/** FreeBSD: fails with EBUSY rather than wait for a busy page. */
 const SF_NODISKIO = 1;
-/** FreeBSD's. macOS has none before version 15; the runtimes ignore SIGPIPE, or libuv says SO_NOSIGPIPE. */
+/** FreeBSD's. macOS has none before version 15; the runtimes ignore SIGPIPE, or libuv sets SO_NOSIGPIPE. */
 const MSG_NOSIGNAL = 0x20000;
 
-/** T21: what nginx, libuv and CPython met there. */
-const WARY =
+/** T21: bugs that nginx, libuv and CPython found there. */
+const AUTO_DISABLED =
   "macOS's sendfile can leave data behind and wait for a disk, so mode 'auto' copies there; mode 'native' and SENDOFF_MODE=native call it";
 
 /*
@@ -43,7 +43,7 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
     throw new Error(`${libc.name} has no sendfile of ${system.name}`);
   }
 
-  // Memory may grow when a transfer is opened: its old views are dead then.
+  // Memory may grow when a transfer is opened: old views are dead then.
   let view = new DataView(memory.buffer);
   const frameView = () => (view.buffer === memory.buffer ? view : (view = new DataView(memory.buffer)));
 
@@ -53,7 +53,7 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
     return -1;
   };
 
-  /** One sendfile(2): bytes moved, or -1 where none were; `sys` says why. 0 bytes would mean "to the end". */
+  /** One sendfile(2): bytes moved, or -1 if none; then `sys` has the error. A count of 0 would mean "to the end". */
   const move = (out: number, file: number, offset: number, count: number, flags: number): number => {
     if (count === 0) return 0;
     const asked = darwin ? count : 0;
@@ -63,8 +63,8 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
     const errno = r < 0 ? libc.errno() : 0;
     const sent = view.getUint32(frame, true) + view.getUint32(frame + 4, true) * 2 ** 32;
     if (r >= 0) return sent;
-    // FreeBSD tells the bytes with every error. macOS promises it for EAGAIN and EINTR; with any other, a
-    // length that is still what was asked for says nothing.
+    // FreeBSD reports the bytes with every error. macOS promises it for EAGAIN and EINTR; with any other error, an
+    // unchanged length means nothing.
     const told = !darwin || errno === EAGAIN || errno === EINTR || sent < count;
     return told && sent > 0 ? sent : failed("sendfile", errno);
   };
@@ -74,12 +74,12 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
     errno: 0,
     syscall: "",
     nameOf,
-    wary: darwin ? WARY : undefined,
+    autoDisabledReason: darwin ? AUTO_DISABLED : undefined,
 
     sendfile(out, file, offset, count) {
       const n = move(out, file, offset, count, SF_NODISKIO);
       if (n >= 0) return n;
-      // A doorbell's read waits for the page, in the pool.
+      // A doorbell's read waits for the page, in the thread pool.
       return sys.errno === EBUSY && !darwin ? -Fault.WouldBlock : -sort(sys.errno);
     },
 
@@ -103,12 +103,12 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
     },
 
     // Nothing is held back without MSG_MORE.
-    push() {},
+    uncork() {},
 
     probe() {
       const fd = fs.openSync(process.execPath, "r");
       try {
-        // To no fd at all: a kernel that knows the call answers EBADF.
+        // With an invalid fd: a kernel that has the call returns EBADF.
         const errno = move(-1, fd, 0, 1, 0) < 0 ? sys.errno : 0;
         return { sendfile: errno === EBADF ? 0 : errno, nowait: false, openat2: false };
       } finally {
@@ -118,9 +118,9 @@ export function bsd(libc: Libc, memory: Memory, frame: number, system: System): 
 
     open: () => -1, // openat2 is Linux's
 
-    bare(out, file, offset, count) {
+    sendfileOnce(out, file, offset, count) {
       if (offset !== null) return move(out, file, offset, count, 0);
-      // The file's own position is nothing to these systems.
+      // These systems' sendfile does not use the file's own position.
       const position = libc.lseek(file, 0, SEEK_CUR);
       if (position < 0) return failed("lseek", libc.errno());
       const n = move(out, file, position, count, 0);

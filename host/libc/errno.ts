@@ -1,4 +1,4 @@
-// errno values differ by system (EAGAIN is 11, 35 or 6): here they are sorted into the core's Faults.
+// Maps errno values, which differ by system (EAGAIN is 11, 35 or 6), to the core's Faults.
 
 import { constants } from "node:os";
 import { Fault } from "../../assembly/abi.js";
@@ -9,14 +9,14 @@ const SORTED: readonly (readonly [Fault, readonly string[]])[] = [
   [Fault.Interrupted, ["EINTR"]],
   [Fault.Unsupported, ["EINVAL", "EOPNOTSUPP", "ENOTSUP", "ENOTSOCK", "EXDEV", "ESPIPE", "EPERM", "EOVERFLOW"]],
   [Fault.Missing, ["ENOSYS"]],
-  // macOS says EPROTOTYPE of a socket that is being torn down.
+  // macOS gives EPROTOTYPE for a socket that is being torn down.
   [Fault.Closed, ["EPIPE", "ECONNRESET", "ENOTCONN", "EBADF", "EPROTOTYPE"]],
 ];
 
 export interface Errnos {
   /** The class of an errno; everything that is not in the list is System. */
   sort(errno: number): Fault;
-  /** EAGAIN for 11 on Linux; "errno 9999" for what the system has no name for. */
+  /** EAGAIN for 11 on Linux; "errno 9999" for a number without a name. */
   nameOf(errno: number): string;
 }
 
@@ -33,5 +33,5 @@ export function errnos(numbers: Readonly<Record<string, number>>): Errnos {
   };
 }
 
-/** Those of the system this process runs on. */
+/** The errors of the system this process runs on. */
 export const { sort, nameOf } = errnos(constants.errno);

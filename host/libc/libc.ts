@@ -1,7 +1,7 @@
-// What a binding of libc has to offer. Every pointer is an offset into the core's linear memory: a
-// binding adds the memory's base, and never hands the address of a JS buffer to native code.
+// The interface of a libc binding. Every pointer is an offset into the core's linear memory: a binding adds the
+// memory's base, and never passes the address of a JS buffer to native code.
 
-/** The functions of a C library, as a host lends them. */
+/** The functions of a C library, as a host provides them. */
 export interface Libc {
   /** How it is called: "koffi". */
   readonly name: string;
@@ -21,7 +21,7 @@ export interface Libc {
   getsockopt(fd: number, level: number, name: number, ptr: number, lengthPtr: number): number;
   /** setsockopt(2). */
   setsockopt(fd: number, level: number, name: number, ptr: number, length: number): number;
-  /** openat2(2), by its number: no libc has a name for it. Missing where it can't be called. */
+  /** openat2(2), by its number: no libc has a wrapper for it. Missing if it can't be called. */
   openat2?(dir: number, pathPtr: number, howPtr: number, size: number): number;
   /** getsockname(2): Deno's binding only, and so are the next two. */
   getsockname?(fd: number, ptr: number, lengthPtr: number): number;
@@ -31,13 +31,13 @@ export interface Libc {
   close?(fd: number): number;
   /** errno of this thread's last call that failed. */
   errno(): number;
-  /** The address of offset 0, for an iovec. It stays: a memory with a maximum is reserved whole. */
+  /** The address of offset 0, for an iovec. It never changes: a memory with a maximum is reserved whole. */
   readonly base: number;
 }
 
 /**
- * Tries the libraries in turn, null being what the process itself is linked with: the first that can be
- * loaded and has what is looked for. Throws where none has, with what each of them said.
+ * Tries the libraries in turn, null being the process itself: returns the first that can be loaded and has the
+ * functions. Throws if none has, with the error of each.
  */
 export function load<T>(libraries: readonly (string | null)[], open: (library: string | null) => T): T {
   const reasons: string[] = [];

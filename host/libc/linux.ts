@@ -25,7 +25,7 @@ const O_CLOEXEC = 0x80000;
 const O_PATH = 0x200000;
 const RESOLVE_CACHED = 0x20;
 const PATH_MAX = 4096;
-/** As io_uring opens a file before it gives the work to a thread. */
+/** As io_uring does before it hands an open to a thread. */
 const READ = O_NONBLOCK | O_CLOEXEC;
 const LOOK = O_PATH | O_CLOEXEC;
 
@@ -34,7 +34,7 @@ const LOOK = O_PATH | O_CLOEXEC;
  * ┌────────────┬───────────────────────┬────────────┬─────────────┐
  * │ 0: off_t   │ 8: iovec (base, len)  │ 24: optval │ 28: optlen  │ 32: open_how (flags, mode, resolve), 24 bytes
  * └────────────┴───────────────────────┴────────────┴─────────────┘
- * A path lies before it, in what is scratch between two runs. Below are the places in words of 32 bits.
+ * A path lies before it, in the scratch area, which is free between two runs. Offsets below count 32-bit words.
  */
 const OFFSET = 0;
 const IOVEC = 2;
@@ -43,26 +43,26 @@ const OPTLEN = 7;
 const HOW = 8;
 const FRAME_WORDS = 14;
 
-/** Whether the administrator has set TCP_NOTSENT_LOWAT for all sockets, which none of them tells. */
+/** Whether the administrator has set TCP_NOTSENT_LOWAT for all sockets, which getsockopt(2) does not show. */
 function limited(): boolean {
   try {
     return fs.readFileSync("/proc/sys/net/ipv4/tcp_notsent_lowat", "latin1") !== "4294967295\n";
   } catch {
-    return true; // there is no such option, or nobody is to know
+    return true; // no such option, or no permission to read it
   }
 }
 
 /**
- * The system's calls by a Linux libc; `frame` is where the core's memory has 64 bytes for their arguments. Where
- * `isLimited` says so no socket's TCP_NOTSENT_LOWAT is touched.
+ * The system's calls by a Linux libc; `frame` is the address of 64 bytes for their arguments in the core's memory. If
+ * `isLimited` returns true no socket's TCP_NOTSENT_LOWAT is touched.
  */
 export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () => boolean = limited): Syscalls {
-  // Memory may grow when a transfer is opened: its old views are empty then.
+  // Memory may grow when a transfer is opened: old views are empty then.
   let words = new Uint32Array();
   const frameWords = () => (words.length > 0 ? words : (words = new Uint32Array(memory.buffer, frame, FRAME_WORDS)));
-  /** The address of a place in the frame. */
+  /** The address of a word in the frame. */
   const at = (word: number) => frame + 4 * word;
-  /** A 64-bit number in two words, the lower one first, as on every system that the bindings know. */
+  /** Stores a 64-bit number in two words, the lower one first: all supported systems are little-endian. */
   const put = (word: number, value: number) => {
     words[word] = value; // modulo 2^32
     words[word + 1] = value / 2 ** 32;
@@ -81,7 +81,7 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
     return words[OPTVAL] as number;
   };
 
-  /** What `isLimited` said; null where nobody had to ask. */
+  /** The result of `isLimited`; null until it is called. */
   let everywhere: boolean | null = null;
 
   const sys: Syscalls = {
@@ -114,7 +114,7 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
       libc.lseek(fd, position, 0);
     },
 
-    push(fd) {
+    uncork(fd) {
       const before = option(fd, IPPROTO_TCP, TCP_NODELAY);
       if (before < 0) return; // a Unix socket holds nothing back
       words[OPTVAL] = 1;
@@ -131,10 +131,10 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
     },
 
     probe() {
-      // Any regular file does, and this one is there.
+      // Any regular file will do, and this one exists.
       const fd = fs.openSync(new URL(import.meta.url), "r");
       try {
-        // To no fd at all: a kernel that knows the call answers EBADF.
+        // With an invalid fd: a kernel that has the call returns EBADF.
         const errno = libc.sendfile(-1, fd, null, 1) < 0 ? libc.errno() : 0;
         const nowait = sys.read(fd, at(OPTVAL), 0, 1);
         const root = sys.open("/", true);
@@ -162,7 +162,7 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
       return libc.openat2(AT_FDCWD, frame - PATH_MAX, at(HOW), 24);
     },
 
-    bare(out, file, offset, count) {
+    sendfileOnce(out, file, offset, count) {
       if (offset !== null) {
         frameWords();
         put(OFFSET, offset);

@@ -1,5 +1,5 @@
-// The functions of libc that are called: a row each, of which every binding makes a method of `Libc`. So another
-// function is a row here, and its method there.
+// The libc functions that we call, a row each; every binding makes methods of `Libc` from them. To add a function, add
+// a row here, and its method there.
 
 import type { Libc } from "./libc.js";
 import type { System } from "./system.js";
@@ -10,7 +10,7 @@ export type Type = "i32" | "u32" | "i64" | "u64" | "ptr";
 /** Of a result. A `count` is a ssize_t that fits into 32 bits, because no call moves 2 GiB. */
 export type Result = "i32" | "i64" | "count";
 
-/** A number of 64 bits, and an address, as a binding takes them: the compiler takes no plain number for one. */
+/** A 64-bit number, and an address, as a binding takes them: to the compiler, a plain number is neither. */
 interface Wide {
   readonly wide: unique symbol;
 }
@@ -18,13 +18,13 @@ interface Address {
   readonly address: unique symbol;
 }
 
-/** How a binding hands them over: see `Binding`. */
+/** How a binding passes them: see `Binding`. */
 export interface Lent {
   at(offset: number | null): Address;
   wide(value: number): Wide;
 }
 
-/** So that each argument is handed over as its type asks: no offset goes for an address. */
+/** Makes the compiler check each argument's type: an offset is no address. */
 type Argument<T extends Type> = T extends "ptr" ? Address : T extends "i64" | "u64" ? Wide : number;
 type Native<T extends readonly Type[], R extends Result> = (
   ...args: { [I in keyof T]: Argument<T[I]> }
@@ -43,7 +43,7 @@ interface Where {
 export interface Prototype<F> extends Where {
   readonly takes: readonly Type[];
   readonly gives: Result;
-  /** The method, over the function that the binding has found. A literal of its own each: so it is as fast as by hand. */
+  /** The method that calls the bound function: a function literal of its own, as fast as one written by hand. */
   // biome-ignore lint/suspicious/noExplicitAny: each row has been held to its own types
   readonly method: (native: any, lent: Lent) => F;
 }
@@ -64,10 +64,10 @@ export type Functions = Required<Omit<Libc, "name" | "base" | "errno">>;
 const SYS_OPENAT2 = 437;
 
 /*
- * All systems are of 64 bits, so off_t is as well, by its plain name.
+ * All systems are 64-bit, so the plain names have a 64-bit off_t.
  *
- * syscall(2) is variadic, as fcntl(2) is. The ABIs that system.ts knows of Linux pass an integer then as if its
- * parameter were named, and so it is declared. Apple's on arm64 puts it on the stack: a row for darwin needs koffi's "...".
+ * syscall(2) is variadic, as fcntl(2) is. The Linux ABIs in system.ts pass a variadic integer like a named parameter,
+ * so it is declared as one. Apple's on arm64 passes it on the stack: a row for darwin would need koffi's "...".
  */
 export const PROTOTYPES: { readonly [Name in keyof Functions]: Prototype<Functions[Name]> } = {
   sendfile: row(

@@ -1,35 +1,35 @@
-// What a system's calls are, whichever system it is: the core's imports, and what else a host asks of a kernel.
+// The interface to the calls of any system: the core's imports, and the other calls that a host makes.
 
 import type { Imports } from "../core.js";
 import type { Libc } from "./libc.js";
 
 /** The system's calls over the core's memory: linux.ts and bsd.ts make them of a {@link Libc}. */
 export interface Syscalls extends Imports {
-  /** What they are made of. */
+  /** The library they call. */
   readonly libc: Libc;
   /** errno of the last call that failed. */
   errno: number;
   /** Its name in the man pages. */
   syscall: string;
-  /** The name of an errno, where the numbers are not those of the process: a test lends them. */
+  /** The name of an errno, if its numbers are not those of the process, as in tests. */
   nameOf?(errno: number): string;
-  /** Why mode 'auto' copies on this system although it can be called; not there where it doesn't. */
-  readonly wary?: string | undefined;
+  /** Why mode 'auto' copies on this system although sendfile can be called; undefined if it doesn't. */
+  readonly autoDisabledReason?: string | undefined;
   /** Whether `fd` is a socket of type SOCK_STREAM. */
   isStream(fd: number): boolean;
   /** lseek(2) from the start; a file that can't seek stays where it is. */
   seek(fd: number, position: number): void;
   /** Sends what MSG_MORE held back: setting TCP_NODELAY does so; the option is left as it was. */
-  push(fd: number): void;
+  uncork(fd: number): void;
   /**
-   * Has a TCP socket take no more than `bytes` that it can't send yet (TCP_NOTSENT_LOWAT): so does write(2), and poll(2)
-   * says it is writable once half of that has gone. Not where it, or the system, has a limit already. 0 takes it back.
-   * Whether it was done; on some systems it can't be.
+   * Limits the unsent bytes of a TCP socket to `bytes` (TCP_NOTSENT_LOWAT): write(2) takes no more, and poll(2) reports
+   * it writable once half of them are sent. Does nothing if the socket or the system has a limit already. 0 removes
+   * the limit. Returns whether it was done; some systems can't.
    */
   limit?(fd: number, bytes: number): boolean;
-  /** Which calls this kernel has, and lets this process make. */
+  /** The calls that this kernel has, and allows this process to make. */
   probe(): {
-    /** errno of sendfile(2) where it can't be called: ENOSYS, or EPERM by seccomp. 0 where it can. */
+    /** errno of sendfile(2) if it can't be called: ENOSYS, or EPERM by seccomp. 0 if it can. */
     sendfile: number;
     /** preadv2(2) with RWF_NOWAIT. */
     nowait: boolean;
@@ -37,12 +37,11 @@ export interface Syscalls extends Imports {
     openat2: boolean;
   };
   /**
-   * Opens a file for reading where the kernel has all of its path at hand: to get there it waits for no disk and
-   * no network (what the file system itself does then is another matter). With `look` not even that is done
-   * (O_PATH): the fd can be asked what is there, and nothing else. Returns -1 where it would have to wait, and
-   * for any other failure.
+   * Opens a file for reading if its whole path is in the kernel's cache: path lookup waits for no disk or network
+   * (the file system's own open may still wait). With `look` the file itself is not opened (O_PATH): the fd is good
+   * for fstat only. Returns -1 if it would have to wait, and for any other failure.
    */
   open(path: string, look: boolean): number;
   /** One sendfile(2) as it is; `null` reads at the file's own position. Returns the count, or -1 and `errno`. */
-  bare(out: number, file: number, offset: number | null, count: number): number;
+  sendfileOnce(out: number, file: number, offset: number | null, count: number): number;
 }

@@ -5,18 +5,18 @@ import { constants, endianness } from "node:os";
 
 export interface System {
   readonly name: "linux" | "darwin" | "freebsd";
-  /** Where the C library is looked for, in this order; null is what the process itself is linked with. */
+  /** C libraries to try, in this order; null is the process itself. */
   readonly libraries: readonly (string | null)[];
-  /** The function that tells where errno is. */
+  /** The function that returns errno's address. */
   readonly errnoLocation: string;
   /** Names and numbers of its errors. */
   readonly errno: Readonly<Record<string, number>>;
 }
 
 /**
- * By the architectures that have been thought through. All are 64-bit and little-endian, as calls cross in
- * 64-bit numbers and linear memory is little-endian; those of Linux take its generic numbers of socket
- * options, flags and errors, which mips, alpha, sparc and parisc don't.
+ * The supported architectures. All are 64-bit and little-endian, because calls pass 64-bit numbers and linear
+ * memory is little-endian; on Linux they use its generic numbers of socket options, flags and errors, which mips,
+ * alpha, sparc and parisc don't.
  */
 const ARCHS: { readonly [platform: string]: { readonly [arch: string]: string } } = {
   linux: { x64: "x86_64", arm64: "aarch64", riscv64: "riscv64", loong64: "loongarch64" },
@@ -34,7 +34,7 @@ export function systemOf(platform: string, arch: string): System | string {
     const library = platform === "darwin" ? "/usr/lib/libSystem.B.dylib" : "libc.so.7";
     return { name: platform, libraries: [null, library], errnoLocation: "__error", errno };
   }
-  // A library that is loaded already is found by its name; musl's is told apart from glibc's by its name only.
+  // A loaded library is found by its name; only the name tells musl's from glibc's.
   const libraries = [null, "libc.so.6", `libc.musl-${machine}.so.1`];
   return { name: "linux", libraries, errnoLocation: "__errno_location", errno };
 }

@@ -1,18 +1,18 @@
-// Bytes that go natively are invisible to the handle of their socket, which is what counts them.
+// Adds natively sent bytes to `bytesWritten`: a socket's handle counts only the bytes it writes itself.
 
 import { Socket } from "node:net";
 import { call, defineProperty, getOwnPropertyDescriptor, getPrototypeOf } from "../originals.js";
 
-/** Bytes that went to the kernel behind a counter's back. */
+/** Bytes that were sent without the counter's knowledge. */
 export const NATIVE = Symbol("sendoff.native");
 
-/** A socket's handle, where the socket asks it as Node's do; else the socket. */
+/** A socket's handle if the socket takes `bytesWritten` from it, as in Node; else the socket. */
 export interface Counter {
   readonly bytesWritten?: number;
   [NATIVE]?: number;
 }
 
-/** A `bytesWritten` that adds native bytes to what the one that `counter` inherits says. */
+/** A `bytesWritten` that adds native bytes to the inherited one of `counter`. */
 function counting(counter: object): PropertyDescriptor & ThisType<Counter> {
   let get: ((this: Counter) => number | undefined) | undefined;
   for (let one = counter; one !== null && get === undefined; one = getPrototypeOf(one)) {
@@ -27,11 +27,11 @@ function counting(counter: object): PropertyDescriptor & ThisType<Counter> {
   };
 }
 
-// One getter for all sockets and one for all handles: with one for each a socket becomes a slow object, 2 KB larger.
+// One getter for all sockets and one for all handles: one for each would make a socket a slow object, 2 KB larger.
 const ofSocket = counting(Socket.prototype);
 let ofHandle: PropertyDescriptor | undefined;
 
-/** Has a counter's `bytesWritten` include what is added to its {@link NATIVE}. */
+/** Makes a counter's `bytesWritten` include its {@link NATIVE} bytes. */
 export function count(counter: Counter): Counter {
   if (counter[NATIVE] !== undefined) return counter;
   defineProperty(counter, NATIVE, { value: 0, writable: true, configurable: true });

@@ -1,24 +1,24 @@
-// A queue for connections that a runtime writes to by promises: Deno.Conn and the like. Transfers wait
-// for one another, and for the caller's own writes before them where the runtime can tell; a write of the
-// caller's while a transfer runs goes out somewhere in between.
+// A queue for connections with promise-based writes: Deno.Conn and the like. Transfers wait for one another, and for
+// the caller's earlier writes if the runtime can tell; a write by the caller during a transfer goes out somewhere in
+// between.
 
 import { something } from "../errors.js";
 import type { Done, Job, Queue } from "./queue.js";
 
-/** What an adapter lends of a connection. */
+/** A connection, as an adapter implements it. */
 export interface Conn {
-  /** Resolves once what the caller has written before is out, where the runtime can tell. */
+  /** Resolves once the caller's earlier writes are out, if the runtime can tell. */
   flush?(): Promise<unknown>;
   /**
-   * Writes some of the bytes, at least one, and resolves with how many once the kernel has them: the
-   * doorbell. Rejects when the peer has gone. The bytes are not touched before it settles.
+   * The doorbell: writes some of the bytes, at least one, and resolves with their count once the kernel has them.
+   * Rejects if the connection is closed. The bytes stay unchanged until it settles.
    */
   write(bytes: Uint8Array): Promise<number>;
-  /** The fd for native calls, -1 where there is none; asked immediately before each call. */
+  /** The fd for native calls, -1 if there is none; called immediately before each of them. */
   fd(): number;
-  /** True once nothing can be written any more. */
+  /** True once nothing more can be written. */
   closed(): boolean;
-  /** Calls `listener` once when the connection has been closed, where the runtime tells. */
+  /** Calls `listener` once when the connection has closed, if the runtime tells. */
   onClose?(listener: () => void): void;
 }
 
@@ -34,7 +34,7 @@ export function connQueue(conn: object, lend: () => Conn): Queue {
 class ConnQueue implements Queue {
   readonly ended = false;
   readonly connecting = false;
-  readonly keeps = false;
+  readonly retainsChunks = false;
   errored: Error | null = null;
   readonly #conn: Conn;
   readonly #jobs: Job[] = [];
@@ -43,7 +43,7 @@ class ConnQueue implements Queue {
   #pending = 0;
   #moved = 0;
   #listening = false;
-  /** A write has failed: none will succeed any more. */
+  /** A write has failed: none will succeed from now on. */
   #gone = false;
 
   constructor(conn: Conn) {
@@ -55,7 +55,7 @@ class ConnQueue implements Queue {
   }
 
   get idle(): boolean {
-    // What the caller has written before may still be on its way.
+    // The caller's earlier writes may still be on their way.
     return !this.closed && this.#jobs.length === 0 && this.#conn.flush === undefined;
   }
 

@@ -1,5 +1,5 @@
-// node --import sendoff/register server.js: an import with one effect. See host/register/pipe.ts; and where a server is built
-// on `send`, its bodies need no pipe.
+// node --import sendoff/register server.js: an import with one effect. See host/register/pipe.ts.
+// Servers built on `send` bypass the pipe.
 
 import { host } from "#process";
 import { accelerate } from "../http/send/send.js";

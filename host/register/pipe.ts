@@ -1,9 +1,9 @@
-// Existing pipes by the kernel: fs.ReadStream's _read, which pipe() and pipeline() both end in, first
-// moves natively what it can, and then does what it always did. All events are Node's own: pipe(),
-// 'end', 'close' and the rest run as they are, they only find that less is left to read.
+// Existing pipes by sendfile: patches fs.ReadStream's _read, which pipe() and pipeline() both call, to move bytes
+// natively first, and to read the rest as before. All events are Node's own: pipe(), 'end', 'close' and the rest run
+// unchanged; there is only less left to read.
 //
-// A file that went natively as a whole is an end of file to the stream. Where the disk is cold it reads one
-// chunk in its old way; where the socket is full, a few bytes, and once they have left the kernel goes on.
+// If the whole file went natively, the stream sees end of file. If a page is not cached, the stream reads one chunk the
+// old way; if the socket is full, a few bytes, and sendfile continues once they have left.
 
 import { AsyncResource } from "node:async_hooks";
 import fs from "node:fs";
@@ -27,13 +27,13 @@ import {
   sliceString,
 } from "../originals.js";
 import type { Queue } from "../queue/queue.js";
-import type { Waiting } from "../scheduler.js";
+import type { Task } from "../scheduler.js";
 import type { Shared } from "../shared.js";
 import { fstat, hasTrueSize } from "../source/stat.js";
 import { known } from "../source/unchanged.js";
 import { Driver } from "../transfer/driver.js";
 
-/** What is used of a ReadStream; what is not documented is looked for. */
+/** The part of a ReadStream that we use; undocumented members are checked for. */
 interface Stream extends Omit<fs.ReadStream, "pending"> {
   fd?: number | null;
   flags?: unknown;
@@ -46,20 +46,20 @@ interface Stream extends Omit<fs.ReadStream, "pending"> {
   _read(size: number): void;
 }
 
-type Leave = (reason: string) => void;
+type OnFallback = (reason: string) => void;
 
-/** The most that a doorbell reads: what a ReadStream reads at once, unless it is told otherwise. */
+/** The most bytes a doorbell reads: a ReadStream's default highWaterMark. */
 const CHUNK = 64 << 10;
 
 const NOTHING = new Uint8Array(0);
 
-// As they are when this is loaded: who replaces them wants to see the bytes.
+// As they are when this is loaded: later replacements must see the bytes.
 const { push, read, emit } = Readable.prototype;
 const { open } = fs.ReadStream.prototype as unknown as Stream;
 const { open: fsOpen, read: fsRead, close: fsClose, stat: fsStat } = fs;
 
-/** Patches fs.ReadStream and fs.stat for the whole process; `leave` hears why a pipe was left alone. Returns an undo. */
-export function install(shared: Shared, leave: Leave): () => void {
+/** Patches fs.ReadStream and fs.stat of the process; `onFallback` gets the reason for a skipped pipe. Returns an undo. */
+export function install(shared: Shared, onFallback: OnFallback): () => void {
   const proto = fs.ReadStream.prototype as unknown as Stream;
   const { _construct, _read: original, _destroy, unpipe } = proto;
   const runs = new SafeWeakMap<Stream, Pipe | null>();
@@ -68,15 +68,15 @@ export function install(shared: Shared, leave: Leave): () => void {
     let run = runs.get(this);
     if (run === undefined) {
       const refusal = shared.sys === null ? "no native calls here" : refuse(this, _read);
-      if (refusal !== null && destinations(this).length > 0) leave(refusal);
-      run = refusal === null ? new Pipe(shared, this, original, leave) : null;
+      if (refusal !== null && destinations(this).length > 0) onFallback(refusal);
+      run = refusal === null ? new Pipe(shared, this, original, onFallback) : null;
       runs.set(this, run);
     }
     if (run === null) call(original, this, size);
     else run.read(size);
   };
 
-  // Opened and closed at once where that takes no thread. Who listens is told in a later turn, as ever.
+  // Opens and closes at once if that needs no thread. Events are emitted in a later turn, as always.
   proto._construct = function (this: Stream, callback): void {
     const own = this.flags === "r" && typeof this.fd !== "number" && this.open === open && usesFs(this);
     const opened = own && typeof this.path === "string" && fs.open === fsOpen ? shared.opener.open(this.path) : null;
@@ -102,16 +102,16 @@ export function install(shared: Shared, leave: Leave): () => void {
     } catch (thrown) {
       failure = thrown as Error;
     }
-    setImmediate(() => callback(failure ?? error)); // as Node has it: the close's own comes first
+    setImmediate(() => callback(failure ?? error)); // as in Node: the error of close comes first
   };
 
-  // The one sign that a destination has gone: many a program leaves its stream open then.
+  // The only sign that the destination has gone: many programs leave the stream open then.
   proto.unpipe = function (this: Stream, destination) {
     runs.get(this)?.release();
     return call(unpipe, this, destination);
   };
 
-  // A server asks what a file is before it streams it: of one that was streamed before, without a thread as well.
+  // Servers stat a file before streaming it: for a file streamed before, this needs no thread either.
   const stat = function stat(...args: unknown[]): void {
     const path = args[0];
     const callback: unknown = args[1];
@@ -139,7 +139,7 @@ function refuse(stream: Stream, ours: Stream["_read"]): string | null {
   if (stream._read !== ours || stream.push !== push || stream.read !== read || stream.emit !== emit) {
     return "a method of the stream was replaced";
   }
-  // Opened by the stream itself: a number of the caller's has another owner, and a position.
+  // Only files the stream opened itself: an fd from the caller has another owner, and a position.
   if (stream.path === undefined || stream.flags !== "r") return "the stream did not open its file itself, for reading";
   if (hasOwn(stream, "open")) return "stream.open was replaced";
   if (!usesFs(stream)) return "the stream has an fs of its own";
@@ -156,8 +156,8 @@ function usesFs(stream: Stream): boolean {
 }
 
 /**
- * Whether it is asked for more while its bytes are still being passed on: some that were read are yet to go, or its
- * destination is full and has stopped it. Once they are through it is asked again.
+ * Whether _read is called while bytes are still being passed on: some already read are still to be written, or the
+ * destination is full and has stopped the pipe. It is called again once they are written.
  */
 function passing(stream: Stream): boolean {
   const pipes = destinations(stream) as Socket[];
@@ -167,7 +167,7 @@ function passing(stream: Stream): boolean {
   return stream.readableFlowing === true ? stream.readableLength > 0 : target.writableNeedDrain === true;
 }
 
-/** Who would notice that bytes do not come by, now; null for nobody. */
+/** Why bypassing the stream would be noticed now; null if it would not. */
 function watched(stream: Stream): string | null {
   if (fs.read !== fsRead) return "fs.read was replaced";
   const pipes = destinations(stream);
@@ -182,53 +182,53 @@ function watched(stream: Stream): string | null {
   return null;
 }
 
-/** One stream on its way to one destination. What lets it go on may belong to another request: it has its own context. */
-class Pipe extends AsyncResource implements Waiting {
+/** One stream piped to one destination. Runs in its own async context: another request's event may resume it. */
+class Pipe extends AsyncResource implements Task {
   readonly #shared: Shared;
   readonly #stream: Stream;
   readonly #original: Stream["_read"];
-  readonly #leave: Leave;
-  /** The destination and its socket's queue, once they were found fit. */
+  readonly #onFallback: OnFallback;
+  /** The destination and its socket's queue, once they were found suitable. */
   #target: Response | Socket | null = null;
   #queue: Queue | null = null;
-  /** Bytes of the file that are to be sent in all. */
+  /** Bytes of the file to send in all. */
   #count = 0;
-  /** One for all of them, as long as each goes as it says. */
+  /** One driver for all bytes, unless some went without it. */
   #driver: Driver | null = null;
-  /** What the stream has asked for. */
+  /** Bytes that the stream has asked for. */
   #size = 0;
-  /** A full destination has stopped the pipe, which listens to its 'drain' from then on. */
+  /** A full destination has stopped the pipe, which listens for its 'drain' from then on. */
   #stopped = false;
-  /** The kernel's way is not to be had, now and later. */
+  /** Native sending is ruled out for good. */
   #left = false;
-  /** No byte was read in the old way, and the file still has its name: closing it frees no blocks, and takes no time. */
+  /** Sent natively in full and still linked, so closeSync frees no blocks. */
   whole = false;
   /** The kernel moved bytes since the last seek. */
   #moved = false;
 
-  constructor(shared: Shared, stream: Stream, original: Stream["_read"], leave: Leave) {
+  constructor(shared: Shared, stream: Stream, original: Stream["_read"], onFallback: OnFallback) {
     super("sendoff.Pipe");
     this.#shared = shared;
     this.#stream = stream;
     this.#original = original;
-    this.#leave = leave;
+    this.#onFallback = onFallback;
   }
 
-  /** The socket is as it was. */
+  /** Restores the socket. */
   release(): void {
     this.#driver?.close();
     this.#driver = null;
   }
 
-  /** The stream wants its next bytes, or the end: pushes later, as a read does. */
+  /** The stream wants its next bytes, or the end; it gets them in a later turn, as from a read. */
   read(size: number): void {
     this.#size = size;
-    // A read of the file would have come back in a later turn, too: what is said until then still counts.
-    if (!this.#left && this.#queue === null && !passing(this.#stream)) this.#shared.turns.wait(this);
-    else this.turn();
+    // A read of the file would call back in a later turn, too, so changes made until then still count.
+    if (!this.#left && this.#queue === null && !passing(this.#stream)) this.#shared.scheduler.schedule(this);
+    else this.run();
   }
 
-  turn(): void {
+  run(): void {
     this.runInAsyncScope(this.#goOn, this);
   }
 
@@ -243,7 +243,7 @@ class Pipe extends AsyncResource implements Waiting {
     if (this.#queue === null) {
       const refusal = watched(stream) ?? this.#fit();
       if (refusal !== null) {
-        this.#leave(refusal);
+        this.#onFallback(refusal);
         this.#left = true;
         return this.#old();
       }
@@ -254,7 +254,7 @@ class Pipe extends AsyncResource implements Waiting {
     else this.#move(out);
   }
 
-  /** Looks at file and destination; null where the kernel can serve them. Renders the header last. */
+  /** Checks file and destination; null if sendfile can be used. Renders the header last. */
   #fit(): string | null {
     const stream = this.#stream;
     if (typeof stream.fd !== "number") return "the stream has no fd";
@@ -288,7 +288,7 @@ class Pipe extends AsyncResource implements Waiting {
     return claimResponse(this.#shared, target as Response, this.#count);
   }
 
-  /** The socket's fd where nobody has come in between, and it has nothing else to send; else -1. */
+  /** The socket's fd if the pipe is still undisturbed, and the socket has nothing else to send; else -1. */
   #clear(): number {
     const stream = this.#stream;
     const target = this.#target as Response | Socket;
@@ -299,12 +299,12 @@ class Pipe extends AsyncResource implements Waiting {
     return queue.native((this.#shared.sys as Syscalls).isStream);
   }
 
-  /** Moves what can be moved now, then ends, waits for the next turn, or passes one chunk on in the old way. */
+  /** Moves as many bytes as it can now, then ends, waits for the next turn, or has one chunk read the old way. */
   #move(out: number): void {
     const stream = this.#stream;
     const target = this.#target as Response | Socket;
     const file = stream.fd as number;
-    const { turns } = this.#shared;
+    const { scheduler } = this.#shared;
     const header = target instanceof Socket ? "" : takeHeader(target);
     const driver = this.#drive(header.length);
     if (driver === null) {
@@ -312,13 +312,13 @@ class Pipe extends AsyncResource implements Waiting {
       return this.#old();
     }
     const action = driver.step(out, file, header);
-    turns.leave();
+    scheduler.stopTiming();
     this.#advance(driver.position - this.#position());
     if (driver.headerLeft > 0) {
       if (driver.headerLeft === header.length) giveBack(target as Response);
       else return this.#split(call(sliceString, header, -driver.headerLeft));
     }
-    if (action === Action.Yield) return turns.wait(this);
+    if (action === Action.Yield) return scheduler.schedule(this);
     if (action === Action.Done) return this.#end();
     if (action === Action.Copy) {
       const warm = driver.doorbell(file, min(this.#size, CHUNK, this.#count - stream.bytesRead));
@@ -332,7 +332,7 @@ class Pipe extends AsyncResource implements Waiting {
     this.#old();
   }
 
-  /** The driver, where the stream is: a new one where bytes went without its being asked; null where there is none. */
+  /** The driver at the stream's position: a new one if bytes went without it; null if there is no room for one. */
   #drive(header: number): Driver | null {
     const position = this.#position();
     if (this.#driver?.action === Action.Copy) this.#driver.copiedTo(position, this.#shared.now());
@@ -347,7 +347,7 @@ class Pipe extends AsyncResource implements Waiting {
     return this.#driver;
   }
 
-  /** A part of the header has gone: the rest goes as the response would have sent it. */
+  /** Part of the header has been sent: sends the rest as the response would have. */
   #split(rest: string): void {
     this.release();
     ((this.#target as Response).socket as Socket).write(rest, "latin1");
@@ -368,7 +368,7 @@ class Pipe extends AsyncResource implements Waiting {
     this.#moved = true;
   }
 
-  /** All bytes that were announced have gone: the end, unless the file has grown and has more to read. */
+  /** All announced bytes have been sent: the end, unless the file has grown and has more to read. */
   #end(): void {
     const { scratch, sys } = this.#shared;
     const stream = this.#stream;
@@ -380,7 +380,7 @@ class Pipe extends AsyncResource implements Waiting {
     stream.push(null);
   }
 
-  /** What _read always did, from where the kernel has come to. */
+  /** The original _read, from the position that sendfile has reached. */
   #old(): void {
     this.whole = false;
     this.#driver?.uncork();

@@ -1,21 +1,21 @@
-// The copies of `send` that a program loads, however deep below its framework: `require` is asked for each.
+// Finds the copies of `send` that a program loads, however deep below its framework, by a hook on `require`.
 
 import Module from "node:module";
 import type { Send } from "../http/send/stream.js";
 import { apply, call, matches, SafeWeakSet, textOf } from "../originals.js";
 
 interface Loader {
-  /** What require() ends in, and import of a CommonJS module too. Not documented, so it is looked for. */
+  /** Called by require(), and by import of a CommonJS module. Undocumented, so it is checked for. */
   _load?(request: string, parent?: unknown, isMain?: boolean): unknown;
 }
 
-/** By its name, or by its file where an ES module imports it. */
+/** By its name, or by its file if an ES module imports it. */
 const NAME = /^send$|[\\/]node_modules[\\/]send[\\/]index\.js$/;
 
-/** Other packages have had the name, and may do anything when they are called: `send` does no more than make a SendStream. */
+/** Other packages have used this name, and calling them may have any effect; `send` only makes a SendStream. */
 const makes = (exports: unknown): boolean => matches(/\breturn new SendStream\(/, call(textOf, exports));
 
-/** Has `found` called with each copy as it is loaded. Returns an undo. */
+/** Calls `found` with each copy as it is loaded. Returns an undo. */
 export function copies(found: (send: Send) => void): () => void {
   const loader = Module as unknown as Loader;
   const { _load } = loader;

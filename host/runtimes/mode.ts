@@ -2,7 +2,7 @@
 
 import type { Mode } from "../transfer/options.js";
 
-/** Throws a TypeError for a value that is none. */
+/** @throws TypeError for an unknown mode. */
 export function modeOf(value: string | undefined): Mode {
   if (value === undefined || value === "" || value === "auto") return "auto";
   if (value === "copy" || value === "native") return value;

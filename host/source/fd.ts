@@ -9,7 +9,7 @@ import { fstat, hasTrueSize, type Stat } from "./stat.js";
 
 const NOTHING = new Uint8Array(0);
 
-/** A read on its way, or done and not yet asked for. */
+/** A prefetch: a read on its way, or done and not used yet. */
 interface Ahead {
   position: number;
   buffer: Uint8Array;
@@ -22,19 +22,19 @@ interface Ahead {
 /** A file by its fd. */
 export abstract class FdSource implements Source {
   size = 0;
-  early = false;
+  openEnded = false;
   native = false;
   /** False for FIFOs, sockets, character devices. */
-  positioned = true;
+  seekable = true;
   readonly start: number;
   readonly #most: number;
   #ahead: Ahead | null = null;
-  /** The buffer that is not being filled, of the pair that takes turns. */
+  /** The idle one of two buffers that are filled in turn. */
   #spare: Uint8Array | null = null;
   #pending = 0;
   #closing = false;
 
-  /** Of the file, at most `most` bytes from `start` on. */
+  /** A part of the file: at most `most` bytes from `start` on. */
   constructor(start = 0, most = Number.POSITIVE_INFINITY) {
     this.start = start;
     this.#most = most;
@@ -42,7 +42,7 @@ export abstract class FdSource implements Source {
 
   abstract open(done: (error: unknown) => void): void;
   abstract fd(): number;
-  /** fs.read on the fd, in a way that can't meet a stranger's file. */
+  /** fs.read on the fd, safe against a reused fd number. */
   protected abstract fetch(
     buffer: Uint8Array,
     length: number,
@@ -51,24 +51,24 @@ export abstract class FdSource implements Source {
   ): void;
   protected abstract release(): void;
 
-  /** Asks the fd, not the path, what it is. On an open file this waits for nothing. */
-  protected look(fd: number): fs.Stats {
+  /** fstat(2) of the fd, not of the path, so it never blocks. */
+  protected fstat(fd: number): fs.Stats {
     if (fd < 0) throw new SendfileError("EBADF", "EBADF: the file is closed", { syscall: "fstat" });
     const stat = fs.fstatSync(fd);
-    this.judge(stat);
+    this.applyStat(stat);
     return stat;
   }
 
-  /** What the kernel says of the file: how much there is, and who may read it. */
-  protected judge(stat: Stat): void {
+  /** Takes size and kind of the file from its stat. */
+  protected applyStat(stat: Stat): void {
     if (stat.isDirectory()) {
       throw new SendfileError("EISDIR", "EISDIR: illegal operation on a directory, sendfile", { syscall: "read" });
     }
-    this.positioned = stat.isFile() || stat.isBlockDevice();
+    this.seekable = stat.isFile() || stat.isBlockDevice();
     this.native = hasTrueSize(stat);
-    this.early = !this.native; // only the end tells
+    this.openEnded = !this.native; // unknown until the end
     const believable = stat.isFile() && stat.size > 0;
-    // A part of what claims size 0 was cut by that claim.
+    // If the size claimed is 0, the range was cut to it.
     const most = believable || this.#most > 0 ? this.#most : Number.POSITIVE_INFINITY;
     this.size = Math.max(0, Math.min(believable ? stat.size - this.start : Number.POSITIVE_INFINITY, most));
   }
@@ -77,7 +77,7 @@ export abstract class FdSource implements Source {
     if (this.#closing) return done(closedFile(), NOTHING);
     const known = this.#ahead;
     this.#ahead = null;
-    if (known !== null && known.position === position && this.positioned) {
+    if (known !== null && known.position === position && this.seekable) {
       const deliver = () => {
         if (known.error) return done(known.error, NOTHING);
         const bytes = known.buffer.subarray(0, Math.min(known.bytes, length));
@@ -98,7 +98,7 @@ export abstract class FdSource implements Source {
     });
   }
 
-  forget(): void {
+  dropBuffers(): void {
     this.#spare = null;
   }
 
@@ -110,7 +110,7 @@ export abstract class FdSource implements Source {
 
   /** Starts the next read while the bytes of this one are being written. */
   #prefetch(position: number, length: number): void {
-    if (length === 0 || !this.positioned || this.#closing) return;
+    if (length === 0 || !this.seekable || this.#closing) return;
     const ahead: Ahead = { position, buffer: this.#take(length), bytes: 0, error: null, over: false, waiter: null };
     this.#ahead = ahead;
     this.#read(ahead.buffer, length, position, (error, bytes) => {
@@ -123,14 +123,14 @@ export abstract class FdSource implements Source {
 
   #read(buffer: Uint8Array, length: number, position: number, done: (error: unknown, bytes: number) => void): void {
     this.#pending++;
-    this.fetch(buffer, length, this.positioned ? this.start + position : null, (error, bytes) => {
+    this.fetch(buffer, length, this.seekable ? this.start + position : null, (error, bytes) => {
       this.#pending--;
       if (this.#closing && this.#pending === 0) this.releaseLate();
       done(error, bytes);
     });
   }
 
-  /** Nobody waits for it any more. */
+  /** Nobody waits for it from now on. */
   protected releaseLate(): void {
     try {
       this.release();
@@ -140,7 +140,7 @@ export abstract class FdSource implements Source {
   }
 
   seek(position: number, lseek: Lseek | null): void {
-    if (lseek === null || !this.positioned) return;
+    if (lseek === null || !this.seekable) return;
     const fd = this.fd();
     if (fd >= 0) lseek(fd, this.start + position);
   }
@@ -151,7 +151,7 @@ export abstract class FdSource implements Source {
   }
 }
 
-/** What is known of a path: an fd that is open already, and what fstat has just said of it; a part of the file. */
+/** Known facts of a path: an fd that is open already, and its fresh stat; a part of the file. */
 interface Known {
   fd?: number;
   stat?: Stat | undefined;
@@ -159,7 +159,7 @@ interface Known {
   most?: number;
 }
 
-/** Ours: opened once, and stat by fd, so that nobody can put another file in between. */
+/** A path that we open: once, with fstat on the fd, so that no other file can slip in between. */
 export class PathSource extends FdSource {
   readonly #path: string | URL;
   #fd: number;
@@ -189,8 +189,8 @@ export class PathSource extends FdSource {
 
   #met(done: (error: unknown) => void): void {
     try {
-      if (this.#stat !== null) this.judge(this.#stat);
-      else if (this.#fd >= 0) this.look(this.#fd);
+      if (this.#stat !== null) this.applyStat(this.#stat);
+      else if (this.#fd >= 0) this.fstat(this.#fd);
     } catch (failure) {
       return done(failure);
     }
@@ -220,7 +220,7 @@ export class PathSource extends FdSource {
   }
 }
 
-/** The caller's FileHandle: its own read() keeps it open as long as the read lasts. */
+/** The caller's FileHandle: its own read() keeps it open during the read. */
 export class HandleSource extends FdSource {
   readonly #handle: FileHandle;
 
@@ -232,7 +232,7 @@ export class HandleSource extends FdSource {
   open(done: (error: unknown) => void): void {
     try {
       if (this.#handle.fd < 0) throw closedFile();
-      this.look(this.#handle.fd);
+      this.fstat(this.#handle.fd);
     } catch (error) {
       return done(something(error));
     }
@@ -243,7 +243,7 @@ export class HandleSource extends FdSource {
     return this.#handle.fd;
   }
 
-  believe(size: number): void {
+  assumeSize(size: number): void {
     this.size = size;
     this.native = true;
   }
@@ -265,8 +265,8 @@ export class HandleSource extends FdSource {
 }
 
 /**
- * The caller's fd number. A number has no owner to ask, so the file behind it is compared with the
- * first one whenever time has passed: bytes of a file that took its place are never sent.
+ * The caller's fd number. A number can be closed and reused, so the file behind it is compared with the first one
+ * whenever time has passed: bytes of another file are never sent.
  */
 export class NumberSource extends FdSource {
   readonly #fd: number;
@@ -282,7 +282,7 @@ export class NumberSource extends FdSource {
 
   open(done: (error: unknown) => void): void {
     try {
-      ({ dev: this.#dev, ino: this.#ino } = this.look(this.#fd));
+      ({ dev: this.#dev, ino: this.#ino } = this.fstat(this.#fd));
     } catch (error) {
       return done(error);
     }

@@ -1,4 +1,4 @@
-// Which source reads a file of which kind.
+// Chooses the source for a file by its kind.
 
 import type { FileHandle } from "node:fs/promises";
 import { isArrayBuffer } from "node:util/types";
@@ -27,7 +27,7 @@ export function partOf(file: string | number, start: number, most: number): Sour
   return typeof file === "string" ? new PathSource(file, { start, most }) : new NumberSource(file, start, most);
 }
 
-/** FileHandle's class is not exported by Node: it is known by what it has. */
+/** Node does not export FileHandle's class, so it is recognised by its members. */
 function isFileHandle(file: object): file is FileHandle {
   const { fd, read, stat } = file as Partial<FileHandle>;
   return typeof fd === "number" && typeof read === "function" && typeof stat === "function";

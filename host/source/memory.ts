@@ -1,4 +1,4 @@
-// What has no fd: bytes, a Blob, a stream or another async iterable. All of it is copied.
+// Sources without an fd: bytes, a Blob, a stream or another async iterable. All are copied.
 
 import type { Readable } from "node:stream";
 import { isUint8Array } from "node:util/types";
@@ -8,7 +8,7 @@ import type { Read, Source } from "./source.js";
 
 const NOTHING = new Uint8Array(0);
 
-/** What the kernel can't read: it has no fd, and no position of its own. */
+/** A source that native calls can't read: it has no fd, and no position of its own. */
 abstract class FdlessSource {
   readonly native = false;
 
@@ -19,46 +19,46 @@ abstract class FdlessSource {
   seek(): void {}
 }
 
-/** Bytes that are in memory. */
-export class BytesSource extends FdlessSource implements Source {
-  readonly #bytes: Uint8Array;
+/** What can be read at any position, and needs no opening. */
+abstract class SizedSource extends FdlessSource {
   readonly size: number;
-  readonly early = false;
-  readonly positioned = true;
+  readonly openEnded = false;
+  readonly seekable = true;
 
-  constructor(bytes: Uint8Array) {
+  constructor(size: number) {
     super();
-    this.#bytes = bytes;
-    this.size = bytes.byteLength;
+    this.size = size;
   }
 
   open(done: (error: unknown) => void): void {
     done(null);
+  }
+
+  close(): void {}
+}
+
+/** Bytes in memory. */
+export class BytesSource extends SizedSource implements Source {
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    super(bytes.byteLength);
+    this.#bytes = bytes;
   }
 
   read(position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
     if (this.#bytes.length !== this.size) return done(detached("file"), NOTHING);
     done(null, this.#bytes.subarray(position, position + length));
   }
-
-  close(): void {}
 }
 
 /** A Blob, of memory or of a file (fs.openAsBlob). */
-export class BlobSource extends FdlessSource implements Source {
+export class BlobSource extends SizedSource implements Source {
   readonly #blob: Blob;
-  readonly size: number;
-  readonly early = false;
-  readonly positioned = true;
 
   constructor(blob: Blob) {
-    super();
+    super(blob.size);
     this.#blob = blob;
-    this.size = blob.size;
-  }
-
-  open(done: (error: unknown) => void): void {
-    done(null);
   }
 
   read(position: number, length: number, _reuse: boolean, _ahead: number, done: Read): void {
@@ -70,18 +70,16 @@ export class BlobSource extends FdlessSource implements Source {
         (error: unknown) => done(something(error), NOTHING),
       );
   }
-
-  close(): void {}
 }
 
 /** A readable stream or async iterable of bytes: destroyed or returned on every way out, as by `for await`. */
 export class IterableSource extends FdlessSource implements Source {
   readonly size = Number.POSITIVE_INFINITY;
-  readonly early = true;
-  readonly positioned = false;
+  readonly openEnded = true;
+  readonly seekable = false;
   readonly #iterable: AsyncIterable<Uint8Array>;
   #iterator: AsyncIterator<Uint8Array> | null = null;
-  /** What is left of a chunk, and how long that is as long as its memory is there. */
+  /** The rest of a chunk, and its length before any detaching. */
   #rest: Uint8Array = NOTHING;
   #left = 0;
 
@@ -95,7 +93,7 @@ export class IterableSource extends FdlessSource implements Source {
 
   open(done: (error: unknown) => void): void {
     try {
-      // Reading tells a stream's error; before our turn and after the end nobody would listen, and that is fatal.
+      // Reads report a stream's error; before our turn and after the end, one without a listener would be fatal.
       const { on } = this.#iterable as unknown as Partial<Readable>;
       if (typeof on === "function") on.call(this.#iterable, "error", () => {});
       this.#iterator = this.#iterable[Symbol.asyncIterator]();
@@ -135,7 +133,7 @@ export class IterableSource extends FdlessSource implements Source {
   }
 
   close(): void {
-    // A generator that has not begun does nothing on return(): a stream is told by itself.
+    // A generator that has not begun ignores return(), so a stream is destroyed directly.
     const end = async () => {
       const { destroy } = this.#iterable as unknown as Partial<Readable>;
       if (destroy !== undefined) destroy.call(this.#iterable);

@@ -1,5 +1,5 @@
-// Opening without waiting: where the kernel has all of a path at hand the file is opened at once, and the
-// thread pool is spared a trip. As io_uring does it: openat2(2) with RESOLVE_CACHED, else a thread.
+// Opening without the thread pool: if the kernel has a path cached the file is opened at once. As in io_uring: first
+// openat2(2) with RESOLVE_CACHED, else a thread.
 
 import type fs from "node:fs";
 import { closeFd } from "../close.js";
@@ -13,12 +13,12 @@ export interface Opened {
   readonly stat: fs.Stats;
 }
 
-/** How many paths are remembered; then it begins anew. */
+/** Paths remembered; then the list is emptied. */
 const MOST = 10_000;
 
 /**
- * File systems that ask nobody when a file is opened, by their numbers of statfs(2). Others do: a network, or a
- * process behind FUSE, which may take its time, or be this one.
+ * Local file systems, by their numbers of statfs(2). On others, open(2) may wait for a network, or for a process behind
+ * FUSE, which may be this one.
  */
 const LOCAL = new SafeSet([
   0xef53, // ext2, ext3, ext4
@@ -39,21 +39,21 @@ type StatFs = (path: string, done: (error: Error | null, found: { type: number }
 
 export class Opener {
   readonly #sys: Syscalls | null;
-  /** Paths that were regular files when they were last met, and on which device: to open a FIFO is an event for its writer. */
+  /** Paths last seen as regular files, with their devices: opening a FIFO would wake its writer. */
   readonly #met = new SafeMap<string, number>();
-  /** Devices, and whether their file system is a local one; false until that is known. */
+  /** Devices, and whether their file system is local; false until known. */
   readonly #local = new SafeMap<number, boolean>();
 
   readonly #statfs: StatFs;
 
   constructor(sys: Syscalls | null, ask: StatFs = statfs) {
     this.#statfs = ask;
-    // Node's permission model asks nobody who opens files by himself.
+    // Native opens would bypass Node's permission model.
     const guarded = (process as { permission?: unknown }).permission !== undefined;
     this.#sys = guarded ? null : sys;
   }
 
-  /** There is a regular file at this path, on this device. */
+  /** Records a regular file at this path, on this device. */
   met(path: string, { dev }: Pick<fs.Stats, "dev">): void {
     if (this.#sys === null) return;
     if (!this.#local.has(dev)) this.#ask(path, dev);
@@ -69,7 +69,7 @@ export class Opener {
     });
   }
 
-  /** The file at a path that was `met`, open for reading: the caller's to close. Null where it takes a thread. */
+  /** Opens a path that was `met`, for reading; the caller closes it. Null if it needs a thread. */
   open(path: string): Opened | null {
     const fd = this.#reach(path, false);
     if (fd < 0) return null;
@@ -83,7 +83,7 @@ export class Opener {
     return null;
   }
 
-  /** What is at a path that was `met`, as by fs.stat; the file itself is not opened. Null where it takes a thread. */
+  /** The stat of a path that was `met`, as by fs.stat; the file itself is not opened. Null if it needs a thread. */
   stat(path: string): fs.Stats | null {
     const fd = this.#reach(path, true);
     if (fd < 0) return null;

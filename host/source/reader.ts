@@ -1,20 +1,20 @@
-// A source for files that a runtime reads by promises: what connQueue is for connections.
+// A source for files with promise-based reads, as connQueue is for connections.
 
 import { warn } from "../close.js";
 import { something } from "../errors.js";
 import type { Read, Source } from "./source.js";
 
-/** What an adapter lends of a file. */
+/** A file, as an adapter implements it. */
 export interface Reader {
-  /** Opens it where it has to be, and tells how many bytes it has: Infinity where only the end will tell. */
+  /** Opens it if necessary, and resolves with its size in bytes: Infinity if unknown until the end. */
   open(): number | Promise<number>;
   /** At most `length` bytes at `position`, at least one, and in memory of their own; none at the end. */
   read(position: number, length: number): Promise<Uint8Array>;
-  /** The fd of a regular file for native calls, -1 where there is none; asked immediately before each call. */
+  /** The fd of a regular file for native calls, -1 if there is none; called immediately before each of them. */
   fd(): number;
-  /** Gives back what `open` took: on every way out, and not while a read is under way. */
+  /** Releases what `open` acquired: on every way out, and not during a read. */
   close?(): void;
-  /** Leaves the file's own position there, where it has one. */
+  /** Sets the file's own position, if it has one. */
   seek?(position: number): void;
 }
 
@@ -26,9 +26,9 @@ export function readerSource(reader: Reader): Source {
 const NOTHING = new Uint8Array(0);
 
 class ReaderSource implements Source {
-  readonly positioned = true;
+  readonly seekable = true;
   size = 0;
-  early = false;
+  openEnded = false;
   native = false;
   readonly #reader: Reader;
   /** The reader is opening, or reading. */
@@ -43,8 +43,8 @@ class ReaderSource implements Source {
     this.#use(async () => this.#reader.open()).then(
       (size) => {
         this.size = size;
-        this.early = size === Number.POSITIVE_INFINITY;
-        this.native = !this.early && this.#reader.fd() >= 0;
+        this.openEnded = size === Number.POSITIVE_INFINITY;
+        this.native = !this.openEnded && this.#reader.fd() >= 0;
         done(null);
       },
       (error: unknown) => done(something(error)),
@@ -72,7 +72,7 @@ class ReaderSource implements Source {
     }
   }
 
-  /** Nobody waits for it any more. */
+  /** Nobody waits for it from now on. */
   #closeLate(): void {
     try {
       this.#reader.close?.();

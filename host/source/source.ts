@@ -1,5 +1,5 @@
-// What a transfer reads from: a file by its fd, or bytes that come from elsewhere. A source says where its bytes are; how
-// many go, and when, is the core's business.
+// The source of a transfer: a file by its fd, or other bytes. A source knows where its bytes are; the core decides how
+// many are sent, and when.
 
 import type { FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
@@ -7,7 +7,7 @@ import { warn } from "../close.js";
 import { something } from "../errors.js";
 
 /**
- * What can be sent: a path, a file URL, a `FileHandle`, an fd, a `Blob`, bytes, a readable stream or an async
+ * Anything that can be sent: a path, a file URL, a `FileHandle`, an fd, a `Blob`, bytes, a readable stream or an async
  * iterable of bytes.
  */
 export type File =
@@ -22,48 +22,48 @@ export type File =
   | ReadableStream<Uint8Array>
   | AsyncIterable<Uint8Array>;
 
-/** How a read ends: with an error, or with bytes, none at the end. */
+/** The callback of a read: an error, or bytes, none at the end. */
 export type Read = (error: unknown, bytes: Uint8Array) => void;
 
-/** lseek(2) from the start, where native calls can be had. */
+/** lseek(2) from the start, if native calls are available. */
 export type Lseek = (fd: number, position: number) => void;
 
 /** A file, as a transfer reads it: {@link readerSource} makes one of a few functions. */
 export interface Source {
-  /** Bytes from position 0 to the end, Infinity where only the end will tell; known once `open` has called back. */
+  /** Bytes from position 0 to the end, Infinity if unknown until then; set once `open` has called back. */
   readonly size: number;
-  /** The end may come before `size`, and is no truncation. */
-  readonly early: boolean;
-  /** A regular file: the kernel may read it. */
+  /** The end may come before `size` without being a truncation. */
+  readonly openEnded: boolean;
+  /** Whether it is a regular file, which native calls can read. */
   readonly native: boolean;
-  /** Bytes can be asked for by position; else only in their order, from 0. */
-  readonly positioned: boolean;
-  /** Where position 0 is in the file behind the fd. Default: 0, and more for a slice of a file. */
+  /** Whether bytes can be read at any position; else only in order, from 0. */
+  readonly seekable: boolean;
+  /** The offset of position 0 in the fd's file: more than 0 for a slice of a file. Default: 0. */
   readonly start?: number;
-  /** In place of `open`: what is there is a regular file of at least `size` bytes, says the caller. */
-  believe?(size: number): void;
-  /** Opens what has to be opened; calls back at once where nothing has. */
+  /** In place of `open`. Skips fstat: the caller guarantees a regular file of at least `size` bytes. */
+  assumeSize?(size: number): void;
+  /** Opens the source; calls back at once if there is nothing to open. */
   open(done: (error: unknown) => void): void;
-  /** The fd for native calls, read from its owner: -1 where it has gone, or there is none. */
+  /** The fd for native calls, read from its owner: -1 if it was closed, or there is none. */
   fd(): number;
   /**
-   * Reads at most `length` bytes at `position`; none mean the end. Calls back at once where it can.
-   * Where `ahead` is not 0, as many bytes are fetched behind them meanwhile. With `reuse` the bytes given
-   * stay as they are only until the next read.
+   * Reads at most `length` bytes at `position`; none mean the end. Calls back at once if possible.
+   * If `ahead` is not 0, that many bytes are prefetched behind them. With `reuse` the bytes stay valid
+   * only until the next read.
    */
   read(position: number, length: number, reuse: boolean, ahead: number, done: Read): void;
-  /** Lets go of what is kept for the next read: it will not come soon. */
-  forget?(): void;
-  /** Leaves the file's own position there, where it has one. */
+  /** Frees buffers kept for the next read, which will not come soon. */
+  dropBuffers?(): void;
+  /** Sets the file's own position, if it has one. */
   seek(position: number, lseek: Lseek | null): void;
   /**
-   * Gives back what `open` took, once a pending read is over. Where it throws, the transfer fails with that, though
-   * all bytes may have been sent. It is not called again.
+   * Releases what `open` acquired, once a pending read is over. If it throws, the transfer fails with that error, even
+   * if all bytes were sent. It is not called again.
    */
   close(): void;
 }
 
-/** Closes a source, which may be a stranger's; what that throws, or null. */
+/** Closes a source, which may be a custom one; returns the error thrown, or null. */
 export function close(source: Source): unknown {
   try {
     source.close();
@@ -73,7 +73,7 @@ export function close(source: Source): unknown {
   }
 }
 
-/** Closes a source whose end nobody waits for: that of a transfer that has failed already, say. */
+/** Closes a source when nobody waits for its close: after a failed transfer, say. */
 export function closeAlone(source: Source): void {
   const error = close(source);
   if (error !== null) warn(error);

@@ -1,12 +1,12 @@
-// What an open file is, asked of its fd: on an open file this waits for nothing.
+// fstat(2) of an open file, which never blocks.
 
 import type fs from "node:fs";
 import { fstatSync } from "../originals.js";
 
-/** What is used of fs.Stats. */
+/** The part of fs.Stats that we use. */
 export type Stat = Pick<fs.Stats, "size" | "blocks" | "isFile" | "isDirectory" | "isBlockDevice">;
 
-/** Null where the fd is closed. */
+/** Null if the fd is closed. */
 export function fstat(fd: number): fs.Stats | null {
   try {
     return fstatSync(fd);
@@ -15,7 +15,7 @@ export function fstat(fd: number): fs.Stats | null {
   }
 }
 
-/** Whether it is a regular file whose size can be believed. Those in /proc claim 0 and those in /sys a page, without a block. */
+/** Whether it is a regular file with a reliable size. Files in /proc claim 0, those in /sys a page, without blocks. */
 export function hasTrueSize(stat: Stat): boolean {
   return stat.isFile() && stat.size > 0 && !(stat.blocks === 0 && stat.size <= 4096);
 }

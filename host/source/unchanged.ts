@@ -1,11 +1,11 @@
-// Who opens, reads and asks for files: as it was when this was loaded. Whoever replaced it since wants to be asked.
+// Checks that fs's functions are those from when this was loaded: replacements must not be bypassed.
 
 import fs from "node:fs";
 import { SafeWeakSet } from "../originals.js";
 
 const { createReadStream, open, read, close, stat } = fs;
 
-/** The fs.stat of this process, and what says the same in its place. */
+/** The fs.stat of this process, and equivalent replacements. */
 export const known = new SafeWeakSet<object>([stat]);
 
 /** Whether the files that a server sees are those of the file system. */

@@ -1,4 +1,4 @@
-// What a transfer has to send, header, body and trailer, and how much of it has left: the arithmetic, and nothing else.
+// Counts the bytes of a transfer: header, body and trailer, sent and still to send. Arithmetic only.
 
 import { Action } from "../../assembly/abi.js";
 import type { Queue } from "../queue/queue.js";
@@ -7,15 +7,15 @@ import type { Driver } from "./driver.js";
 
 export class Account {
   header: Uint8Array | string = "";
-  /** Lengths as they were at the call: the caller may give their memory away. */
+  /** Lengths at the time of the call: the caller may detach the memory later. */
   headerLength = 0;
   readonly #trailer: Uint8Array;
   readonly trailerLength: number;
-  /** Bytes of the file that will have been sent at the end; Infinity where only the end will tell. */
+  /** Bytes of the file to send; Infinity if unknown until the end. */
   total = 0;
-  /** Bytes of a copy that were given to the stream's writer and are not known to have left. */
+  /** Bytes of a copy that were given to the stream's writer, and may not have been sent yet. */
   flight = 0;
-  /** Both are there from `attach` on. */
+  /** Both are set from `attach` on. */
   #driver: Driver | undefined;
   #queue!: Queue;
 
@@ -31,7 +31,7 @@ export class Account {
     this.headerLength = header.length;
   }
 
-  /** Bytes of the file that have left, or can't be called back: those in a living socket's own queue. */
+  /** Bytes of the file that were sent, or can't be recalled: those in an open socket's own queue. */
   sent(): number {
     const driver = this.#driver;
     if (driver === undefined) return 0;
@@ -40,7 +40,7 @@ export class Account {
     return Math.max(0, Math.min(driver.at + flight - this.headerLength, this.total));
   }
 
-  /** What of header and trailer has still to be sent, and is not there any more; null where all is. */
+  /** An error if header or trailer has bytes to send and was detached; else null. */
   missing(): Error | null {
     const headerGone = this.header.length !== this.headerLength;
     const trailerGone = this.#trailer.length !== this.trailerLength;
@@ -50,7 +50,7 @@ export class Account {
     return trailerGone && at < this.headerLength + this.total + this.trailerLength ? detached("trailer") : null;
   }
 
-  /** Tells the driver what of the copy under way has left since this was last asked; `active` where some bytes have. */
+  /** Reports bytes of the copy under way, sent since the last call; `active` if some were, in unknown number. */
   look(active: boolean, now: number): void {
     const pending = this.#queue.pending();
     const gone = Number.isNaN(pending) ? 0 : Math.max(0, this.flight - pending);

@@ -1,13 +1,13 @@
-// The end of a server: no transfer starts any more, and those that run get time to finish.
+// Draining at the end of the process: no new transfers, and time for the running ones to finish.
 
 import { argumentError, SendfileError } from "../errors.js";
 import { describe, milliseconds, object } from "../validate.js";
 
-/** What can be asked to take no more: a net, http, https or http2 server. */
+/** A server that can be closed: of net, http, https or http2. */
 export interface Listener {
   /** Takes no new connections; `done` is called once the last one has ended. */
   close(done?: (error?: Error) => void): unknown;
-  /** Ends the connections that wait for a request. */
+  /** Ends idle connections. */
   closeIdleConnections?(): void;
 }
 
@@ -15,11 +15,11 @@ export interface Listener {
 export interface DrainOptions {
   /** Milliseconds that running transfers, and the servers' connections, get. Default: 5000. */
   timeout?: number | undefined;
-  /** Closed first: they take no new connections, and those that idle between requests are ended. Default: none. */
+  /** Closed first: no new connections, and idle ones are ended. Default: none. */
   servers?: readonly Listener[] | undefined;
 }
 
-/** @throws TypeError or RangeError: once it is used, the process is ending, and it is too late. */
+/** Checked early: by the time they are used the process is ending. @throws TypeError or RangeError. */
 export function checkDrain(options: DrainOptions): void {
   object("options", options);
   const { timeout = 0, servers = [] } = options;
@@ -29,7 +29,7 @@ export function checkDrain(options: DrainOptions): void {
 }
 
 export interface Running {
-  /** Where it stands among those that run, -1 where it does not: for {@link Transfers} alone. */
+  /** Its index in {@link ActiveTransfers}, which alone uses this; -1 if it is not running. */
   slot: number;
   abort(error: SendfileError): void;
 }
@@ -37,23 +37,23 @@ export interface Running {
 /** Timers take a 32-bit number of milliseconds. */
 const LONGEST = 0x7fffffff;
 
-/** How often idle connections are looked for, in ms. */
+/** Interval between checks for idle connections, in ms. */
 const IDLE_MS = 20;
 
-export class Transfers {
-  /** Each knows its slot: a Set would hash every response. */
+export class ActiveTransfers {
+  /** An array, with each transfer keeping its slot: a Set would hash every response. */
   readonly #running: Running[] = [];
   #draining = false;
   #done: () => void = () => {};
 
-  /** @throws SendfileError where none may start any more. */
-  enter(transfer: Running): void {
+  /** @throws SendfileError once draining has begun. */
+  add(transfer: Running): void {
     if (this.#draining) throw ending();
     transfer.slot = this.#running.push(transfer) - 1;
   }
 
-  /** Nothing where it runs no more. */
-  leave(transfer: Running): void {
+  /** Does nothing if it is not running. */
+  remove(transfer: Running): void {
     const { slot } = transfer;
     if (slot < 0) return;
     transfer.slot = -1;
@@ -65,7 +65,7 @@ export class Transfers {
     if (this.#running.length === 0) this.#done();
   }
 
-  /** Resolves once all is over; what is not by then is aborted. */
+  /** Resolves once all transfers are over; aborts those that outlast the timeout. */
   async drain({ timeout = 5000, servers = [] }: DrainOptions): Promise<void> {
     this.#draining = true;
     const closed = servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));
@@ -73,7 +73,7 @@ export class Transfers {
       this.#done = resolve;
       if (this.#running.length === 0) resolve();
     });
-    // A connection idles only once its response is over, so they are looked for again and again.
+    // A connection becomes idle only once its response is over, so we check repeatedly.
     const endIdle = () => {
       for (const server of servers) server.closeIdleConnections?.();
     };
@@ -86,7 +86,7 @@ export class Transfers {
     await Promise.race([Promise.all([settled, ...closed]), late]);
     clearInterval(idle);
     clearTimeout(timer);
-    // What one of them runs into on its way, somebody's own destroy(), must not keep the others.
+    // An error from one, such as from a user's destroy(), must not keep the others.
     const thrown: unknown[] = [];
     for (const transfer of [...this.#running]) {
       try {

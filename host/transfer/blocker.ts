@@ -1,10 +1,10 @@
-// Whether a transfer can go natively at all.
+// Whether a transfer can use native calls at all.
 
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import type { Source } from "../source/source.js";
 
-/** Why the kernel's way can't be taken from this file to this queue; null where it can be tried. */
+/** Why native calls can't move this file to this queue; null if they can be tried. */
 export function nativeBlocker({ sys, reason }: Shared, source: Source, queue: Queue): string | null {
   if (sys === null) return reason;
   if (!source.native) return "this file is not a regular one";

@@ -1,4 +1,4 @@
-// What a copy carries: bytes of the header, of the file and of the trailer, as the core wants them.
+// Collects the bytes of a copy: header, file and trailer, as the core asks.
 
 import { Way } from "../../assembly/abi.js";
 import type { Queue } from "../queue/queue.js";
@@ -10,10 +10,10 @@ import type { Checked } from "./options.js";
 
 const EMPTY = new Uint8Array(0);
 
-/** An error; or the pieces to write, none where the file is at its end. */
+/** An error; or the pieces to write, none at the end of the file. */
 type Done = (error: unknown, pieces: Uint8Array[]) => void;
 
-/** Reads what the core wants: of the file from the page cache where it is there, else by the source. */
+/** Reads the bytes that the core wants: from the page cache if they are there, else by the source. */
 export function readCopy(
   driver: Driver,
   queue: Queue,
@@ -23,7 +23,7 @@ export function readCopy(
   done: Done,
 ): void {
   const { headerLength, total } = account;
-  // A header that was sent may be gone.
+  // A header that was sent may have been detached.
   if (typeof account.header === "string") account.header = Buffer.from(account.header, "latin1");
   const { header } = account;
   const { at, want, way } = driver;
@@ -34,7 +34,7 @@ export function readCopy(
   const tail = trailer.subarray(tailAt, tailAt + Math.max(0, want - head.length - body));
   const read = (bytes: Uint8Array) => {
     if (bytes.length === 0 && body > 0) return done(null, []);
-    // Where the read was short the trailer's turn is later.
+    // After a short read the trailer has to wait.
     const pieces = bytes.length === body ? [head, bytes, tail] : [head, bytes];
     done(
       null,
@@ -43,12 +43,12 @@ export function readCopy(
   };
   if (body === 0) return read(EMPTY);
   if (way === Way.Doorbell) {
-    source.forget?.();
+    source.dropBuffers?.();
     const warm = driver.doorbell(source.fd(), body);
     if (warm !== null) return read(warm);
   }
-  // Cold bytes are read ahead by the kernel itself.
-  const reuse = way !== Way.Doorbell && !queue.keeps;
+  // For cold bytes the kernel itself reads ahead.
+  const reuse = way !== Way.Doorbell && !queue.retainsChunks;
   const ahead = way === Way.Copied && reuse ? Math.min(total - bodyAt - body, body) : 0;
   source.read(offset + bodyAt, body, reuse, ahead, (error, bytes) => {
     if (error) done(error, []);

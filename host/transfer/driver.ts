@@ -1,5 +1,5 @@
-// Drives one record of the core, from its first byte to its last: the only file that names its transfer_ calls. It is
-// plain: it waits for nothing and calls nobody back. What it answers is carried out by whoever holds it.
+// Drives one record of the core, from its first byte to its last: the only file that names its transfer_ calls. It
+// never waits and has no callbacks; its owner carries out the actions it returns.
 
 import { constants } from "node:os";
 import { Action, Fault, Flag, Way } from "../../assembly/abi.js";
@@ -9,7 +9,7 @@ import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import { boundNotSent } from "./not-sent-lowat.js";
 
-/** The most bytes that can be told at once: the core takes 32 bits. */
+/** The most bytes that can be reported at once: the core takes 32 bits. */
 const MOST = 0x7fffffff;
 
 /**
@@ -18,9 +18,9 @@ const MOST = 0x7fffffff;
  * Outputs: `action` and the getters; after a step that said Copy, `doorbell`, too.
  */
 export class Driver {
-  /** What is to be done, as the last step said; Yield where that has been done. */
+  /** The action that the last step asked for; Yield once it is done. */
   action: Action = Action.Yield;
-  /** Whether the kernel's way is to be tried: then a step needs both fds. */
+  /** Whether native calls are to be tried: then a step needs both fds. */
   native = false;
   readonly #shared: Shared;
   readonly #core: Core;
@@ -28,11 +28,11 @@ export class Driver {
   #record: number;
   #header = 0;
   #offset = 0;
-  /** Native bytes that the queue has been told of. */
+  /** Native bytes already reported to the queue. */
   #counted = 0;
   #unbound: (() => void) | null = null;
 
-  /** @throws SendfileError where the core's memory is full. */
+  /** @throws SendfileError if the core's memory is full. */
   constructor(shared: Shared, queue: Queue) {
     this.#shared = shared;
     this.#core = shared.core;
@@ -46,7 +46,7 @@ export class Driver {
     this.#core.transfer_limit(this.#record, timeout, deadline, now);
   }
 
-  /** Says what is to be sent: `count` bytes of the file from `offset` on, between a header and a trailer. */
+  /** Sets the bytes to send: `count` bytes of the file from `offset` on, between a header and a trailer. */
   start(header: number, offset: number, count: number, trailer: number, flags: number): void {
     const { sys } = this.#shared;
     this.#header = header;
@@ -57,26 +57,26 @@ export class Driver {
   }
 
   /**
-   * Moves what can be moved now; `header` is as long as `start` was told. Both fds are fresh from their owners, -1 where
-   * they are not needed, or not there any more. From here on the turn's share of time is being used, until `turns.leave`.
+   * Moves as many bytes as it can now; `header` has the length that `start` was given. Both fds are fresh from their
+   * owners, -1 if not needed, or closed. Uses the turn's share of time, from here until `scheduler.stopTiming`.
    */
   step(out: number, file: number, header: Uint8Array | string): Action {
-    const { scratch, sys, turns } = this.#shared;
-    if (!this.native) return (this.action = this.#core.transfer_run(this.#record, -1, -1, turns.enter()));
+    const { scratch, sys, scheduler } = this.#shared;
+    if (!this.native) return (this.action = this.#core.transfer_run(this.#record, -1, -1, scheduler.startTiming()));
     if (out < 0 || file < 0) return this.#gone(file < 0);
     if (header.length > 0) {
       const at = this.at;
       if (at < header.length) scratch.put(header, at);
     }
     if (sys !== null) sys.errno = 0;
-    this.action = this.#core.transfer_run(this.#record, out, file, turns.enter());
+    this.action = this.#core.transfer_run(this.#record, out, file, scheduler.startTiming());
     const native = this.#tally(Way.Native);
     if (native > this.#counted) this.#queue.moved(native - this.#counted);
     this.#counted = native;
     return this.action;
   }
 
-  /** An fd is not there any more: the file's, or the socket's. */
+  /** An fd was closed: the file's, or the socket's. */
   #gone(file: boolean): Action {
     if (this.#shared.sys !== null) {
       this.#shared.sys.errno = file ? constants.errno.EBADF : 0;
@@ -87,8 +87,8 @@ export class Driver {
   }
 
   /**
-   * What to ring with where the socket is full: at most `most` bytes from where the body stands, in memory of their own.
-   * Null where it is no doorbell that is wanted, or the bytes are not in the page cache.
+   * The doorbell: a small write, by the stream, whose callback tells that a full socket has room again. At most `most`
+   * bytes from the body's position, in memory of their own. Null if no doorbell is wanted, or the bytes are not cached.
    */
   doorbell(file: number, most: number): Uint8Array | null {
     const { scratch, sys } = this.#shared;
@@ -107,18 +107,18 @@ export class Driver {
     return bytes === null ? null : bytes.subarray(0, length);
   }
 
-  /** `bytes` of a copy have left, and more of it is to come. */
+  /** `bytes` of a copy were sent, and more of it follows. */
   moved(bytes: number, now: number): void {
     this.#core.transfer_moved(this.#record, bytes, now);
   }
 
-  /** The copy is over, and these were the last `bytes` of it: as many as were wanted, or fewer, or more. */
+  /** The copy is over, with these last `bytes`: as many as were wanted, or fewer, or more. */
   copied(bytes: number, now: number): void {
     this.#core.transfer_copied(this.#record, bytes, now);
     this.action = Action.Yield;
   }
 
-  /** The same: the header has left, and the file up to `position`. */
+  /** The same, with the header sent, and the file up to `position`. */
   copiedTo(position: number, now: number): void {
     let bytes = this.headerLeft + position - this.position;
     for (; bytes > MOST; bytes -= MOST) this.moved(MOST, now);
@@ -131,7 +131,7 @@ export class Driver {
     this.action = Action.Yield;
   }
 
-  /** It is over, by what only the host knows. */
+  /** It has failed, for a reason that only the host knows. */
   failed(fault: Fault): void {
     this.#core.transfer_failed(this.#record, fault);
     this.action = Action.Fail;
@@ -142,27 +142,27 @@ export class Driver {
     return this.#core.transfer_tick(this.#record, now) === 1;
   }
 
-  /** When to tick; Infinity for never. */
+  /** Time of the next tick; Infinity for never. */
   get due(): number {
     return this.#core.transfer_due(this.#record);
   }
 
-  /** Bytes of header, body and trailer that have left. */
+  /** Bytes of header, body and trailer sent so far. */
   get at(): number {
     return this.#core.transfer_at(this.#record);
   }
 
-  /** Bytes of the header that have not. */
+  /** Bytes of the header not sent yet. */
   get headerLeft(): number {
     return Math.max(this.#header - this.at, 0);
   }
 
-  /** Bytes of the body that have left. */
+  /** Bytes of the body sent so far. */
   get sent(): number {
     return this.#core.transfer_sent(this.#record);
   }
 
-  /** Where the next byte of the body stands in the file. */
+  /** The file position of the body's next byte. */
   get position(): number {
     return this.#offset + this.sent;
   }
@@ -172,7 +172,7 @@ export class Driver {
     return this.#core.transfer_want(this.#record);
   }
 
-  /** Why they are to be copied. */
+  /** Why they must be copied. */
   get way(): Way {
     return this.#core.transfer_way(this.#record);
   }
@@ -181,7 +181,7 @@ export class Driver {
     return this.#core.transfer_tally(this.#record, way);
   }
 
-  /** Bytes of header, body and trailer that went each way. */
+  /** Bytes of header, body and trailer, by the way they were sent. */
   tally(): { native: number; doorbell: number; cold: number; copied: number } {
     return {
       native: this.#tally(Way.Native),
@@ -191,19 +191,19 @@ export class Driver {
     };
   }
 
-  /** Why it failed; None where it has not. */
+  /** Why it failed; None if it has not. */
   get fault(): Fault {
     return this.#core.transfer_fault(this.#record);
   }
 
-  /** Sends what is held back because more was to follow: that will take a while. */
+  /** Sends bytes held back by MSG_MORE: the next ones will take a while. */
   uncork(): void {
     if (this.#core.transfer_corked(this.#record) !== 1) return;
     const fd = this.#queue.fd();
-    if (fd >= 0) this.#shared.sys?.push(fd);
+    if (fd >= 0) this.#shared.sys?.uncork(fd);
   }
 
-  /** Leaves the socket as it was, and gives the record back. Nothing where that is done. */
+  /** Restores the socket, and frees the record. Does nothing the second time. */
   close(): void {
     if (this.#record === 0) return;
     if (this.action !== Action.Done) this.uncork(); // nothing native ends with more to follow

@@ -1,4 +1,4 @@
-// What a transfer fails with: by its signal, by what its stream says, or by a Fault of the core.
+// The error that a transfer fails with: from its stream, or from a Fault of the core.
 
 import { Fault } from "../../assembly/abi.js";
 import { codeOf, SendfileError, type SendfileErrorCode, WORDS } from "../errors.js";
@@ -12,7 +12,7 @@ export function aborted(signal: AbortSignal, sent: number): SendfileError {
   return new SendfileError(code, why, { sent, cause: signal.reason });
 }
 
-/** What a stream says when its peer, or itself, has gone. */
+/** The error codes of a stream that was closed, by its peer or locally. */
 const GONE = new Set<string | undefined>([
   "EPIPE",
   "ECONNRESET",
@@ -26,9 +26,9 @@ const GONE = new Set<string | undefined>([
   "ERR_STREAM_PREMATURE_CLOSE",
 ]);
 
-/** The stream has gone; `failed` is what its writer said. */
+/** The stream was closed; `failed` is its writer's error. */
 export function closed(queue: Queue, sent: number, failed?: unknown): SendfileError {
-  // A write that was cancelled says only that the stream went away: why, the stream knows.
+  // ECANCELED says only that the stream was closed; the stream knows the reason.
   const cause = failed && codeOf(failed) !== "ECANCELED" ? failed : queue.errored;
   const [code, why] = WORDS[Fault.Closed] as (typeof WORDS)[number];
   if (!cause) return new SendfileError(code, why, { sent });
@@ -38,7 +38,7 @@ export function closed(queue: Queue, sent: number, failed?: unknown): SendfileEr
   return new SendfileError(code, `${why} (${message})`, { sent, errno, syscall, cause });
 }
 
-/** The core says that it failed; `blocker` is why the kernel's way could not be tried, where that is it. */
+/** The core reports a failure; `blocker` is why native calls could not be tried, if that is the reason. */
 export function faulted(sys: Syscalls | null, queue: Queue, driver: Driver, sent: number, blocker: string | null) {
   const { fault, native } = driver;
   const { errno, syscall } = sys ?? { errno: 0, syscall: "" };

@@ -1,4 +1,4 @@
-// The clock of a transfer that has limits: `timeout`, which progress puts off, and `deadline`. What they mean the core says.
+// The timer of a transfer that has limits: `timeout`, which progress puts off, and `deadline`. The core judges them.
 
 import type { Driver } from "./driver.js";
 
@@ -11,23 +11,23 @@ export class Limits {
   readonly #deadline: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Milliseconds without progress, and from now on; 0 for no limit. */
+  /** Milliseconds without progress, and milliseconds from now; 0 for no limit. */
   constructor(now: () => number, timeout: number, deadline: number) {
     this.#now = now;
     this.#timeout = timeout;
     this.#deadline = deadline > 0 ? now() + deadline : Number.POSITIVE_INFINITY;
   }
 
-  /** Counts what is without progress from now on. */
+  /** Restarts the count of time without progress. */
   restart(driver: Driver): void {
     driver.limit(this.#timeout, this.#deadline, this.#now());
   }
 
-  /** Calls `expired` once by a limit; before it is asked `look` tells the driver of progress that nobody has told. */
+  /** Calls `expired` once when a limit passes; `look` first reports pending progress to the driver. */
   arm(driver: Driver, look: () => void, expired: () => void): void {
     this.stop();
     const { due } = driver;
-    // Looked at four times as often, because the progress of a large write shows only then.
+    // Checks four times as often, because the progress of a large write is seen only by looking.
     const wait = Math.min(due - this.#now(), this.#timeout > 0 ? this.#timeout / 4 : LONGEST, LONGEST);
     const onTimer = () => {
       look();

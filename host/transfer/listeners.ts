@@ -1,11 +1,11 @@
-// What a transfer listens to: its AbortSignal, and its stream.
+// The listeners of a transfer: on its AbortSignal, and on its stream.
 
 import type { Queue } from "../queue/queue.js";
 
-/** One listener for each: a program's one shutdown signal would else warn of a leak at the eleventh transfer. */
+/** One listener for each signal: else a program's one shutdown signal would warn of a leak at the eleventh transfer. */
 const waiting = new WeakMap<AbortSignal, Set<() => void>>();
 
-/** Has `onAbort` called when the signal is aborted; the function returned takes it back. */
+/** Calls `onAbort` when the signal is aborted; returns a function that removes the listener. */
 export function onAborted(signal: AbortSignal, onAbort: () => void): () => void {
   let set = waiting.get(signal);
   if (set === undefined) waiting.set(signal, (set = new Set()));
@@ -16,7 +16,7 @@ export function onAborted(signal: AbortSignal, onAbort: () => void): () => void 
   };
 }
 
-/** What one of them runs into, somebody's own destroy(), must not keep the others. */
+/** An error from one, such as from a user's destroy(), must not keep the others. */
 function run({ target }: Event): void {
   const thrown: unknown[] = [];
   for (const onAbort of [...(waiting.get(target as AbortSignal) ?? [])]) {
@@ -29,7 +29,7 @@ function run({ target }: Event): void {
   if (thrown.length > 0) throw thrown[0];
 }
 
-/** Calls `onClose` when the stream goes away, `onConnect` when it is there at last; returns what takes both back. */
+/** Calls `onClose` when the stream closes, `onConnect` when it has connected; returns a function that removes both. */
 export function watchQueue(queue: Queue, onClose: () => void, onConnect: () => void): () => void {
   queue.once("close", onClose);
   if (queue.connecting) queue.once("connect", onConnect);

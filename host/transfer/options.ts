@@ -1,38 +1,38 @@
-// What may be said of a transfer, and what becomes of it once it is checked.
+// The options of a transfer, as given and once checked.
 
 import { argumentError } from "../errors.js";
 import { bytes, callable, describe, integer, milliseconds, object } from "../validate.js";
 
 const EMPTY = new Uint8Array(0);
 
-/** What `onProgress` is told. All are bytes. */
+/** The argument of `onProgress`. All are bytes. */
 export interface Progress {
-  /** Bytes of the file that have left so far. */
+  /** Bytes of the file sent so far. */
   sent: number;
-  /** Bytes of the file that will be sent; Infinity where only the end will tell. */
+  /** Bytes of the file to send; Infinity if unknown until the end. */
   total: number;
-  /** Moved by the kernel: sendfile(2), or send(2) of what was in the page cache. Header and trailer count, here and below. */
+  /** Sent natively: by sendfile(2), or by send(2) from the page cache. Header and trailer count, here and below. */
   native: number;
   /** Copied to learn when a full socket is writable again. */
   doorbell: number;
   /** Copied because they were not in the page cache. */
   cold: number;
-  /** Copied because the kernel's way was not to be had, or not asked for; every trailer too. */
+  /** Copied because native calls were not available, or not asked for; every trailer too. */
   copied: number;
 }
 
-/** What may be said of a transfer. None of it is needed. */
+/** The options of a transfer. All are optional. */
 export interface SendfileOptions {
   /** Bytes from the start of the file. Default: 0. */
   offset?: number | undefined;
-  /** Bytes to send. Default: all from the offset to the end, as long as the file is at the start. */
+  /** Bytes to send. Default: from the offset to the end that the file has at the start. */
   count?: number | undefined;
   /**
-   * Sent before the file, in the same packet where the host can (MSG_MORE). It is not copied, so its memory must stay
-   * as it is until it has left: one that is transferred to a worker or made shorter meanwhile is an error.
+   * Sent before the file, in the same packet if the host can (MSG_MORE). It is not copied, so don't change its memory
+   * until it is sent: transferring it to a worker or shortening it meanwhile is an error.
    */
   header?: Uint8Array | undefined;
-  /** Sent after the file; its memory must stay, too. */
+  /** Sent after the file; don't change its memory either. */
   trailer?: Uint8Array | undefined;
   /** Milliseconds without progress after which to fail. Default: 0, no limit. */
   timeout?: number | undefined;
@@ -43,13 +43,13 @@ export interface SendfileOptions {
   /** Called after each step, at most once per turn of the event loop, and at the end. */
   onProgress?: ((progress: Progress) => void) | undefined;
   /**
-   * 'auto': the kernel's sendfile where it can, else copies. 'native': fails with
-   * ERR_SENDFILE_NOT_AVAILABLE where it can't. 'copy': never calls the kernel's sendfile.
+   * 'auto': the kernel's sendfile if possible, else copies. 'native': fails with ERR_SENDFILE_NOT_AVAILABLE if
+   * not possible. 'copy': never calls the kernel's sendfile.
    */
   mode?: Mode | undefined;
 }
 
-/** Which way the bytes go: see {@link SendfileOptions.mode}. */
+/** How the bytes are sent: see {@link SendfileOptions.mode}. */
 export type Mode = "auto" | "native" | "copy";
 
 /** The options, checked, each with a value. */
@@ -63,12 +63,12 @@ export interface Checked {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
   readonly mode: Mode;
-  /** Leave the file's own position behind the last byte that was sent. */
+  /** Set the file's own position after the last byte sent. */
   readonly seek: boolean;
 }
 
 /**
- * CPython's words, where it has them. The `body` of a response may be empty, has its header elsewhere, and
+ * Messages are CPython's where it has them. The `body` of a response may be empty, has its header elsewhere, and
  * leaves the file's own position alone.
  */
 export function check(options: SendfileOptions, auto: Mode, body = false): Checked {

@@ -1,9 +1,9 @@
-// What a transfer waits for next, and the table of what may happen then.
+// The phases of a transfer, by what it waits for, and the table of their transitions.
 
 export enum Phase {
   /** The source, which is being opened. */
   Opening,
-  /** The source is open: our place in the queue, a turn of the event loop, or the connection. */
+  /** Source open: waits for its place in the queue, a turn of the event loop, or the connection. */
   Waiting,
   /** The next step of the core, in this turn of the event loop or a later one. */
   Running,
@@ -19,7 +19,7 @@ export enum Phase {
 export enum Event {
   /** The source is open. */
   Opened,
-  /** The core has been told what is to be sent. */
+  /** The core knows the bytes to send. */
   Began,
   /** The core wants a copy. */
   Wanted,
@@ -27,7 +27,7 @@ export enum Event {
   Read,
   /** The copy is over. */
   Copied,
-  /** The transfer is over, well or not. */
+  /** The transfer is over, successful or not. */
   Ended,
 }
 
@@ -64,9 +64,9 @@ export function after(phase: Phase, event: Event): Phase {
   return next;
 }
 
-/** What a transfer has of its queue: from one to the next, and never back. */
+/** A transfer's position in its queue: from one to the next, and never back. */
 export enum Place {
-  /** Nothing: what goes at once needs no place. */
+  /** None: a transfer that is sent at once needs no place. */
   None,
   /** A place behind others. */
   Queued,

@@ -1,8 +1,8 @@
-// sendfile(): has the arguments checked, and makes a transfer of them.
+// sendfile(): checks the arguments, and starts a transfer.
 
 import type { Writable } from "node:stream";
 import { SendfileError } from "../errors.js";
-import { queueOf } from "../queue/queue.js";
+import { queueOf } from "../queue/kinds.js";
 import type { Shared } from "../shared.js";
 import { sourceOf } from "../source/kinds.js";
 import { closeAlone, type File } from "../source/source.js";
@@ -28,10 +28,10 @@ export function sendfile(
     try {
       if (queue.closed || queue.ended) throw new SendfileError("ERR_SENDFILE_CLOSED", "the socket is closed or ended");
       if (checked.signal?.aborted) throw aborted(checked.signal, 0);
-      shared.transfers.enter(transfer);
+      shared.transfers.add(transfer);
       transfer.attach(queue, checked.header);
     } catch (refusal) {
-      shared.transfers.leave(transfer);
+      shared.transfers.remove(transfer);
       closeAlone(source);
       throw refusal;
     }

@@ -1,11 +1,11 @@
-// One transfer, from the call to its end: drives the core, and waits, writes, counts and throws as it says.
+// One transfer, from the call to its end: drives the core, and waits, writes, counts and throws as the core says.
 
 import { AsyncResource } from "node:async_hooks";
 import { Action, Fault, Flag } from "../../assembly/abi.js";
 import { warn } from "../close.js";
 import { SendfileError, something } from "../errors.js";
 import type { Job, Queue } from "../queue/queue.js";
-import type { Waiting } from "../scheduler.js";
+import type { Task } from "../scheduler.js";
 import type { Shared } from "../shared.js";
 import type { Source } from "../source/source.js";
 import { MAX } from "../validate.js";
@@ -20,26 +20,26 @@ import { onAborted, watchQueue } from "./listeners.js";
 import type { Checked, Progress } from "./options.js";
 import { after, Event, Phase, Place } from "./phase.js";
 
-/** How a transfer fails; `complete` where all was sent, and only its file could not be given back. */
+/** How a transfer fails; `complete` if all bytes were sent, and only closing its file failed. */
 export type Reject = (error: Error, complete: boolean) => void;
 
 /**
- * Settles itself by `resolve` or `reject`. What lets it go on may belong to another request, or to none: all that is
- * sent, and its end, is in the async context of its caller.
+ * Settles by `resolve` or `reject`. It sends and ends in the async context of its caller, because the event that
+ * resumes it may belong to another request, or to none.
  */
-export class Transfer extends AsyncResource implements Job, Running, Waiting {
+export class Transfer extends AsyncResource implements Job, Running, Task {
   slot = -1;
   protected readonly shared: Shared;
   protected readonly options: Checked;
   protected readonly resolve: (sent: number) => void;
   protected readonly reject: Reject;
-  /** Open once `opened` was called, closed by the end. */
+  /** Open once `opened` was called, until the end. */
   protected source: Source;
-  /** Bytes of the file that are to go, once it is open; at most, where only the end will tell. */
+  /** Bytes of the file to send, once it is open; an upper bound if unknown until the end. */
   protected count = 0;
   #phase = Phase.Opening;
   #place = Place.None;
-  /** Both are there from `attach` on. */
+  /** Both are set from `attach` on. */
   #queue!: Queue;
   #driver!: Driver;
   readonly #account: Account;
@@ -48,7 +48,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   #release: (() => void) | null = null;
   #activity = 0;
   #reported = -1;
-  /** Takes back what listens to the AbortSignal, and to the stream. */
+  /** Remove the listeners of the AbortSignal, and of the stream. */
   #unlisten: (() => void) | null = null;
   #unwatch: (() => void) | null = null;
 
@@ -80,7 +80,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     return this.#phase >= Phase.Leaving;
   }
 
-  /** Has it sent by this queue, the header first. @throws SendfileError where the core's memory is full. */
+  /** Sets the queue to send by, and the header. @throws SendfileError if the core's memory is full. */
   attach(queue: Queue, header: Uint8Array | string): void {
     this.#queue = queue;
     this.#driver = new Driver(this.shared, queue);
@@ -88,12 +88,12 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     this.#limits?.restart(this.#driver);
   }
 
-  /** Opens the source, and takes a place in the queue where that is not over at once: what is said later comes later. */
+  /** Opens the source; if that takes time, takes a place in the queue, so that later writes come later. */
   open(): void {
     try {
       this.source.open((error) => this.opened(error));
     } catch (error) {
-      return this.end(something(error)); // a stranger's file
+      return this.end(something(error)); // a custom source
     }
     if (this.#phase === Phase.Opening) this.enter();
   }
@@ -102,14 +102,14 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
   protected opened(error: unknown): void {
     if (this.#over) return;
     const { offset, mode } = this.options;
-    const { size, early, positioned, start = 0 } = this.source;
+    const { size, openEnded, seekable, start = 0 } = this.source;
     if (error) return this.#stop(error);
-    // A FIFO or stream has no positions to start from.
-    if (!positioned && offset + start !== 0) {
+    // A FIFO or stream can't seek.
+    if (!seekable && offset + start !== 0) {
       return this.#stop(new SendfileError("ESPIPE", "ESPIPE: this file can't seek to an offset", { syscall: "lseek" }));
     }
-    if (mode !== "native" || !early || !positioned) return this.#sized(size);
-    // A regular file of size 0 is empty, or one of /proc, which the kernel won't send: only a read tells.
+    if (mode !== "native" || !openEnded || !seekable) return this.#sized(size);
+    // A regular file of size 0 is empty, or in /proc, which sendfile refuses: only a read tells.
     this.source.read(offset, 1, false, 0, (error, bytes) => {
       if (error) this.#stop(error);
       else if (!this.#over) this.#sized(bytes.length === 0 ? 0 : size);
@@ -122,41 +122,41 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     this.count = Math.min(Math.max(0, Math.min(size, MAX) - offset), count);
     this.#account.total = size === Number.POSITIVE_INFINITY && count > MAX ? size : this.count;
     if (this.#place === Place.None) this.ready();
-    else if (this.#place === Place.Held && !this.#queue.connecting) this.turn();
+    else if (this.#place === Place.Held && !this.#queue.connecting) this.run();
   }
 
-  /** At most so many bytes of the file are to go. */
+  /** Sets the most bytes of the file to send. */
   protected bound(most: number): void {
     this.count = Math.min(this.count, most);
     this.#account.total = Math.min(this.#account.total, most);
   }
 
-  /** The source is open, and there is no place in the queue. */
+  /** The source is open, and no place in the queue was taken. */
   protected ready(): void {
-    this.turn();
+    this.run();
   }
 
-  /** Goes on. What the caller lent may throw in here: a detached buffer, a source. Nothing of it may stop the queue. */
-  turn(): void {
+  /** Continues. The caller's buffers and sources may throw in here, which must not stop the queue. */
+  run(): void {
     if (this.#over) return;
     try {
       this.runInAsyncScope(this.#phase === Phase.Waiting ? this.send : this.#loop, this);
     } catch (error) {
       this.#stop(something(error));
     }
-    this.shared.turns.leave();
+    this.shared.scheduler.stopTiming();
   }
 
-  /** Begins: at once where nothing is before us that could go on, else when it is our turn. */
+  /** Begins: at once if nothing before us in the queue could go on, else when it is our turn. */
   protected send(): void {
     const { mode, onProgress, offset } = this.options;
     const native = mode !== "copy" && nativeBlocker(this.shared, this.source, this.#queue) === null;
-    // Who is told of progress may write meanwhile, and that is to come later.
+    // onProgress may write meanwhile; these writes must come later.
     const atOnce = native && onProgress === undefined && this.#queue.idle;
     if (this.#place === Place.None && !atOnce) return this.enter();
-    const { early, start = 0 } = this.source;
+    const { openEnded, start = 0 } = this.source;
     let flags = native ? Flag.Native | Flag.Probe : 0;
-    if (early) flags |= Flag.Eof;
+    if (openEnded) flags |= Flag.Eof;
     if (mode === "native" && this.count > 0) flags |= Flag.Only;
     this.#to(Event.Began);
     const { headerLength, trailerLength } = this.#account;
@@ -164,7 +164,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     this.#loop();
   }
 
-  /** Puts it into the queue: it has to wait, and may be ended from elsewhere meanwhile. */
+  /** Queues it: it has to wait, and may be aborted meanwhile. */
   protected enter(): void {
     const { signal } = this.options;
     this.#activity = this.#queue.activity();
@@ -174,7 +174,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     try {
       this.#queue.enter(this);
     } catch (error) {
-      this.end(something(error)); // a stranger's stream, which can't be listened to
+      this.end(something(error)); // a custom stream that can't be listened to
     }
   }
 
@@ -192,9 +192,9 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     if (this.#over) return this.#free();
     this.#limits?.restart(this.#driver);
     this.#arm();
-    if (this.#phase === Phase.Running && this.#driver.action === Action.Yield) this.shared.turns.wait(this);
+    if (this.#phase === Phase.Running && this.#driver.action === Action.Yield) this.shared.scheduler.schedule(this);
     else if (this.#queue.connecting) this.#watch();
-    else if (this.#phase !== Phase.Opening) this.turn();
+    else if (this.#phase !== Phase.Opening) this.run();
   }
 
   drop(): boolean {
@@ -204,14 +204,14 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     return true;
   }
 
-  /** Told when the stream goes away, or is there at last; only for a transfer that has to wait. */
+  /** Called when the stream has closed, or connected; only if the transfer has to wait. */
   #watch(): void {
-    // A write under way on a handle calls back by itself; what waits for anything else is told here.
+    // A write under way on a handle calls back by itself; any other wait ends here.
     this.#unwatch ??= watchQueue(
       this.#queue,
       () => this.#stop(this.#closed()),
       () => {
-        if (this.#phase === Phase.Waiting) this.turn();
+        if (this.#phase === Phase.Waiting) this.run();
       },
     );
   }
@@ -235,7 +235,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
         case Action.Fail:
           return this.end(this.#faulted());
         case Action.Yield:
-          return this.#place === Place.None ? this.enter() : this.shared.turns.wait(this);
+          return this.#place === Place.None ? this.enter() : this.shared.scheduler.schedule(this);
         case Action.Copy:
           if (this.#place === Place.None) return this.enter();
           this.#copy();
@@ -251,7 +251,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     driver.step(out, file, this.#account.header);
   }
 
-  /** Copies what the core wants: reads it, and writes it past the queue. */
+  /** Copies the bytes that the core wants: reads them, and writes them ahead of the queue. */
   #copy(): void {
     const driver = this.#driver;
     const account = this.#account;
@@ -260,13 +260,13 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     let inLoop = true;
     const copied = () => {
       this.#to(Event.Copied);
-      if (!inLoop) this.turn();
+      if (!inLoop) this.run();
     };
     readCopy(driver, this.#queue, this.source, this.options, account, (error, pieces) => {
       if (this.#phase !== Phase.Reading) return;
       if (error) return this.#stop(error);
       if (this.#queue.closed) return this.#stop(this.#closed());
-      const missing = account.missing(); // since the file was read
+      const missing = account.missing(); // detached since the file was read
       if (missing !== null) return this.#stop(missing);
       if (pieces.length > 0) return this.#write(pieces, copied);
       driver.ended();
@@ -287,7 +287,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
         return this.#free();
       }
       if (this.#phase !== Phase.Writing) return;
-      // A stream that was destroyed calls back without an error; what was left of the copy is lost.
+      // A destroyed stream calls back without an error; the rest of the copy is lost.
       if (error) account.flight = 0;
       if (error || this.#queue.closed) {
         this.#to(Event.Copied);
@@ -303,7 +303,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
       written(something(error));
     }
     this.#activity = this.#queue.activity();
-    this.#look(); // what the kernel took at once has left, even where the write fails later
+    this.#look(); // bytes the kernel took at once are sent, even if the write fails later
   }
 
   #report(onProgress: (progress: Progress) => void): void {
@@ -317,7 +317,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     }
   }
 
-  /** Progress is bytes leaving the process, not a chunk completing; while we wait for our turn, anybody's bytes. */
+  /** Progress is bytes leaving the process, not a chunk completing; until our turn, anybody's bytes count. */
   #look(): void {
     const activity = this.#queue.activity();
     const active = activity !== this.#activity;
@@ -336,17 +336,17 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     return faulted(this.shared.sys, this.#queue, this.#driver, this.#account.sent(), blocker);
   }
 
-  /** The process is ending, or who is to be answered has gone. */
+  /** Aborts it: the process is ending, or the client has gone. */
   abort(error: unknown): void {
     this.#stop(error);
   }
 
-  /** Ends it from outside of its own context. */
+  /** Ends it from another async context. */
   #stop(error: unknown): void {
     this.runInAsyncScope(this.end, this, error);
   }
 
-  /** The only way out: gives everything back, whatever throws meanwhile, then settles. null where all has gone. */
+  /** The only way out: releases everything, whatever throws meanwhile, then settles. null if all was sent. */
   protected end(error: unknown): void {
     if (this.#over) return;
     const seek = this.options.seek && this.#phase >= Phase.Running;
@@ -359,7 +359,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     try {
       this.#free();
     } finally {
-      this.shared.transfers.leave(this);
+      this.shared.transfers.remove(this);
       const failure = error ?? thrown;
       if (failure === null) this.done(sent);
       else this.failed(failure, sent, error === null);
@@ -367,7 +367,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     }
   }
 
-  /** Leaves the stream and the file to their owners, or closes the file; what that has thrown, or null. */
+  /** Returns stream and file to their owners, or closes the file. Returns the error thrown, or null. */
   #giveBack(sent: number, seek: boolean): unknown {
     try {
       try {
@@ -386,7 +386,7 @@ export class Transfer extends AsyncResource implements Job, Running, Waiting {
     this.resolve(sent);
   }
 
-  /** `complete` where all was sent, and only its file could not be given back. */
+  /** `complete` if all bytes were sent, and only closing its file failed. */
   protected failed(failure: unknown, sent: number, complete: boolean): void {
     this.reject(SendfileError.after(sent, failure), complete);
   }

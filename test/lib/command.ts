@@ -86,8 +86,9 @@ export async function call(args: readonly string[]): Promise<Result> {
   const { argv, exitCode, stdout, stderr } = process;
   const result: Result = { status: 0, signal: null, stdout: "", stderr: "" };
   const writes = [stdout.write, stderr.write] as const;
-  const into = (name: "stdout" | "stderr") => (text: string | Uint8Array) => {
+  const into = (name: "stdout" | "stderr") => (text: string | Uint8Array, done?: unknown) => {
     result[name] += text;
+    if (typeof done === "function") done();
     return true;
   };
   stdout.write = into("stdout");

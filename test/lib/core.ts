@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { boot, type Core, type Imports } from "../../host/core.js";
-import { type Suite, suite } from "./scene.js";
+import { type Suite, suite } from "./suite.js";
 
 export interface Build {
   readonly name: "debug" | "release";

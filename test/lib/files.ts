@@ -4,23 +4,23 @@ import * as fs from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Scene } from "./scene.js";
+import type { Cleanup } from "./suite.js";
 
-export function tempFolder(scene: Scene): string {
+export function tempFolder(cleanup: Cleanup): string {
   const folder = fs.mkdtempSync(join(tmpdir(), "sendoff-"));
-  scene.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  cleanup.after(() => fs.rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-export function tempFile(scene: Scene, bytes: Uint8Array): string {
-  const path = join(tempFolder(scene), "file");
+export function tempFile(cleanup: Cleanup, bytes: Uint8Array): string {
+  const path = join(tempFolder(cleanup), "file");
   fs.writeFileSync(path, bytes);
   return path;
 }
 
-export function openFd(scene: Scene, path: string, flags = "r"): number {
+export function openFd(cleanup: Cleanup, path: string, flags = "r"): number {
   const fd = fs.openSync(path, flags);
-  scene.after(() => closed(fd));
+  cleanup.after(() => closed(fd));
   return fd;
 }
 
@@ -30,9 +30,9 @@ function closed(fd: number): void {
   } catch {} // the test closed it
 }
 
-export async function openHandle(scene: Scene, path: string, flags = "r"): Promise<FileHandle> {
+export async function openHandle(cleanup: Cleanup, path: string, flags = "r"): Promise<FileHandle> {
   const handle = await open(path, flags);
-  scene.after(() => handle.close().catch(() => {}));
+  cleanup.after(() => handle.close().catch(() => {}));
   return handle;
 }
 

@@ -7,9 +7,9 @@ import * as fs from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { listen } from "./connection.js";
 import { tempFolder } from "./files.js";
-import { listen } from "./line.js";
-import type { Scene } from "./scene.js";
+import type { Cleanup } from "./suite.js";
 
 const here = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 const RUNTIMES = here("test/runtimes/node_modules");
@@ -149,7 +149,7 @@ export interface Way {
 
 /** Runs the command on a host, and takes in what it sends. */
 export async function send(
-  scene: Scene,
+  cleanup: Cleanup,
   host: Host,
   folder: string,
   wish: Partial<Wish>,
@@ -157,14 +157,14 @@ export async function send(
 ): Promise<Outcome> {
   const { module = MODULE, out = "pipe", vanish = Number.POSITIVE_INFINITY, first = () => {}, stall = false } = way;
   const { command, env } = words(host, module, folder, wish);
-  const far = out === "tcp" ? await socket(scene) : pipe(scene, out === "non-blocking pipe");
+  const far = out === "tcp" ? await socket(cleanup) : pipe(cleanup, out === "non-blocking pipe");
   // Node makes descriptors up to 2 blocking in a child: a shell hands on one that is to stay as it is.
   const shell = out === "non-blocking pipe" ? ["sh", "-c", 'exec "$@" >&3 3>&-', "sh"] : [];
   const [file, ...args] = [...shell, ...command] as [string, ...string[]];
   const stdio =
     shell.length > 0 ? (["ignore", "ignore", "pipe", far.write] as const) : (["ignore", far.write, "pipe"] as const);
   const child: ChildProcess = spawn(file, args, { env, stdio: [...stdio] });
-  scene.after(() => child.kill("SIGKILL"));
+  cleanup.after(() => child.kill("SIGKILL"));
   far.spawned();
   let stderr = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
@@ -193,8 +193,8 @@ interface Far {
 }
 
 /** A FIFO: what spawn calls a pipe is a pair of sockets. */
-function pipe(scene: Scene, nonBlocking: boolean): Far {
-  const path = join(tempFolder(scene), "fifo");
+function pipe(cleanup: Cleanup, nonBlocking: boolean): Far {
+  const path = join(tempFolder(cleanup), "fifo");
   const { status, stderr } = spawnSync("mkfifo", [path], { encoding: "utf8" });
   if (status !== 0) throw new Error(`mkfifo: ${stderr}`);
   const { O_RDONLY, O_WRONLY, O_NONBLOCK } = fs.constants;
@@ -204,7 +204,7 @@ function pipe(scene: Scene, nonBlocking: boolean): Far {
     if (near !== null) fs.closeSync(near);
     near = null;
   };
-  scene.after(close);
+  cleanup.after(close);
   const sleep = (ms: number) => new Promise((next) => setTimeout(next, ms));
   return {
     write,
@@ -233,14 +233,14 @@ function pipe(scene: Scene, nonBlocking: boolean): Far {
   };
 }
 
-async function socket(scene: Scene): Promise<Far> {
+async function socket(cleanup: Cleanup): Promise<Far> {
   const server = net.createServer({ pauseOnConnect: true });
-  const address = await listen(scene, server);
+  const address = await listen(cleanup, server);
   const far = net.connect(address);
   far.on("error", () => {});
-  scene.after(() => far.destroy());
+  cleanup.after(() => far.destroy());
   const [write] = (await once(server, "connection")) as [net.Socket];
-  scene.after(() => write.destroy());
+  cleanup.after(() => write.destroy());
   return {
     write,
     spawned: () => void write.destroy(),

@@ -13,8 +13,8 @@ export const runtime: RuntimeName = deno !== undefined ? "deno" : bun !== undefi
 export const RUN: readonly string[] = runtime === "deno" ? ["run", "-A", "--no-lock"] : [];
 
 /** Whose connections transfers are made on: node:net's everywhere, and the runtime's own. */
-export type LineKind = "node:net" | "Deno.Conn";
-export const KINDS: readonly LineKind[] = runtime === "deno" ? ["node:net", "Deno.Conn"] : ["node:net"];
+export type ConnectionKind = "node:net" | "Deno.Conn";
+export const KINDS: readonly ConnectionKind[] = runtime === "deno" ? ["node:net", "Deno.Conn"] : ["node:net"];
 
 /** What loads a module before the program. */
 export const IMPORT = runtime === "deno" ? "--preload" : "--import";
@@ -48,7 +48,11 @@ export type Difference =
   | "names that are not UTF-8"
   | "a certificate that is looked at"
   | "what close(2) fails with"
-  | "a destroyed response without an answer";
+  | "a destroyed response without an answer"
+  | "a connection that says nothing"
+  | "connections in turn"
+  | "a listener for *"
+  | "two spellings of a header";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -85,6 +89,12 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "what close(2) fails with": "Bun tells nobody what close(2) fails with",
     "a destroyed response without an answer":
       "node:http under Bun answers an empty 200 for a response that is destroyed",
+    "a connection that says nothing":
+      "a server of node:http under Bun has TCP_DEFER_ACCEPT: it hears of a client by its first byte",
+    "connections in turn": "workers of node:cluster under Bun each listen, and the kernel chooses between them",
+    "a listener for *": "node:http under Bun answers a request for * itself",
+    "two spellings of a header":
+      "writeHead() under Bun takes the last of two spellings of a header, and drops the other",
     "TLS with a shared key": "node:tls under Bun has no PSK ciphers",
     "a handle as Node's": "a net.Socket under Bun writes by a handle with other methods",
     "the error of a connection that fails at once": "net.connect() under Bun is destroyed before it tells ENOENT",

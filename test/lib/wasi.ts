@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import * as assert from "uvu/assert";
-import { type Suite, suite } from "./scene.js";
+import { type Suite, suite } from "./suite.js";
 
 interface Instance {
   readonly exports: { readonly memory: { readonly buffer: ArrayBuffer }; _start(): void };

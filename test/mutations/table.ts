@@ -49,7 +49,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "closed-while-opened": ["if (this.#closed) this.releaseLate();", ""],
     "closed-in-a-read": ["if (this.#closing && this.#pending === 0) this.releaseLate();", ""],
     "overtakes-the-handle": ["|| (handle.writeQueueSize ?? 0) > 0) return -1;", ") return -1;"],
-    "past-a-replaced-write": ["if (fd < 0 || this.keeps || ", "if (fd < 0 || "],
+    "past-a-replaced-write": ["if (fd < 0 || this.retainsChunks || ", "if (fd < 0 || "],
     "native-bytes-not-counted": ["counter[NATIVE] = (counter[NATIVE] as number) + bytes;", ""],
     "native-bytes-counted-twice": ["this.#queue.moved(native - this.#counted)", "this.#queue.moved(native)"],
     "timer-left-running": ["this.#limits?.stop();", ""],
@@ -68,7 +68,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "last-abort-listener": ["if (set.delete(onAbort) && set.size === 0)", "if (set.delete(onAbort) && set.size === 1)"],
     "an-empty-chunk-ends": ["if (chunk.length === 0) continue;", ""],
     "falsy-throw-is-the-end": ["done(something(thrown), NOTHING)", "done(thrown, NOTHING)"],
-    "chunk-used-twice": ["way !== Way.Doorbell && !queue.keeps;", "way !== Way.Doorbell;"],
+    "chunk-used-twice": ["way !== Way.Doorbell && !queue.retainsChunks;", "way !== Way.Doorbell;"],
   },
   "pitfalls.kernel": {
     "more-forgotten": ["(more === 0 ? 0 : MSG_MORE)", "0"],
@@ -76,7 +76,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "scratch-grew": ["if (this.#bytes.length === 0) this.#bytes =", "if (this.#bytes === undefined) this.#bytes ="],
     "nodelay-taken-away": ["if (before !== 0) return;", ""],
     "nodelay-left-behind": ["      words[OPTVAL] = 0;\n", ""],
-    "corked-at-the-end": ["if (fd >= 0) this.#shared.sys?.push(fd);", ""],
+    "corked-at-the-end": ["if (fd >= 0) this.#shared.sys?.uncork(fd);", ""],
     "bound-of-others-taken": [
       "option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0)",
       "option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) < 0)",
@@ -181,9 +181,9 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "names-in-html": ["return text\n    .replace(/[&<>\"']/g", "return text\n    .replace(/[&>\"']/g"],
     "what-is-no-file": ["if (stat.isFile() && known(file))", "if (known(file))"],
     "log-counts-the-header": ["- before - headerLength(res)", "- before"],
-    "links-that-lead-out": ["if (!inside(root, path)) return null;", ""],
+    "links-that-lead-out": ["if (!isWithin(root, path)) return null;", ""],
     "hidden-files-listed": ['if (name.startsWith(".") && !dotfiles) continue;', ""],
-    "folder-behind-a-link": ["if (!inside(root, real)) throw notFound();", ""],
+    "folder-behind-a-link": ["if (!isWithin(root, real)) throw notFound();", ""],
   },
   "cli.backlog": {
     "room-not-hashed-yet": ["Math.min(this.#slice, free, size - at)", "Math.min(this.#slice, size - at)"],

@@ -1,5 +1,5 @@
 // Runs a test file in a copy of the project, up to the first test that fails. Which one runs, and how long it has, is read
-// from what test/lib/scene.ts tells: a test that takes many times as long as without the mistake hangs.
+// from what test/lib/suite.ts tells: a test that takes many times as long as without the mistake hangs.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";

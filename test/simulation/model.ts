@@ -40,7 +40,7 @@ export class Model extends Stream {
   deadline = Number.POSITIVE_INFINITY;
   progress: number;
   /** Up to here everything is taken to be cold; 0 where nothing is. */
-  thaw = 0n;
+  coldUntil = 0n;
 
   // Of the run that is under way, or the last one.
   /** What is known of its end: once it is, no call may follow. */
@@ -95,8 +95,8 @@ export class Model extends Stream {
     if (spent) return { action: Action.Yield };
     if (!this.native || this.#process.sendfileMissing) return this.#without();
     const asks = this.probe && !this.#process.readMissing && this.bodyLeft > 0n && this.headLeft <= HEADER;
-    const frozen = this.thaw > 0n && (this.position < this.thaw || this.bodyLeft <= FAR);
-    return asks && frozen ? this.#cold() : null;
+    const isCold = this.coldUntil > 0n && (this.position < this.coldUntil || this.bodyLeft <= FAR);
+    return asks && isCold ? this.#cold() : null;
   }
 
   /** A call is about to be made. Returns the mistake, where it is one. */
@@ -106,7 +106,7 @@ export class Model extends Stream {
     if (!this.native || this.#process.sendfileMissing) return "the kernel's way is tried again";
     if (kind !== "read") return ++this.calls[kind] > CALLS ? `${CALLS + 1} calls of ${kind} in one run` : null;
     if (!this.probe || this.#process.readMissing) return "read is asked again";
-    const far = this.thaw > 0n;
+    const far = this.coldUntil > 0n;
     if (BigInt(offset) !== (far ? this.position + FAR : this.position)) return `read asks about ${offset}`;
     return ++this.calls[far ? "far" : "read"] > (far ? 1 : CALLS) ? `${CALLS + 1} reads in one run` : null;
   }
@@ -117,9 +117,9 @@ export class Model extends Stream {
       this.progress = this.#now;
       this.events++;
       this.moved += n;
-    } else if (n === 0) this.must = this.#bell(Way.Copied);
+    } else if (n === 0) this.must = this.#doorbellSize(Way.Copied);
     else if (n === -Fault.Interrupted) this.events++;
-    else if (n === -Fault.WouldBlock) this.must = this.#bell(Way.Doorbell);
+    else if (n === -Fault.WouldBlock) this.must = this.#doorbellSize(Way.Doorbell);
     else if (n === -Fault.Missing || n === -Fault.Unsupported) {
       if (n === -Fault.Missing) this.#process.sendfileMissing = true;
       this.native = false;
@@ -129,8 +129,8 @@ export class Model extends Stream {
 
   /** The answer of read, and what has to come of it. */
   found(n: number): void {
-    if (this.thaw > 0n) {
-      if (n > 0) this.thaw = 0n;
+    if (this.coldUntil > 0n) {
+      if (n > 0) this.coldUntil = 0n;
       else this.must = this.#cold();
       return;
     }
@@ -164,13 +164,13 @@ export class Model extends Stream {
   #copy(body: bigint, way: Way): Must {
     return { action: Action.Copy, want: this.headLeft + least(body, this.bodyLeft), way };
   }
-  #bell(way: Way): Must {
+  #doorbellSize(way: Way): Must {
     return this.#copy(upTo(512n, this.position), way);
   }
   /** Cold bytes are met, or have to be expected still. */
   #cold(): Must {
     const { position } = this;
-    if (position >= this.thaw) this.thaw = position + STRETCH;
+    if (position >= this.coldUntil) this.coldUntil = position + STRETCH;
     return this.#copy(((position + 262144n) / 4096n) * 4096n - position, Way.Cold);
   }
   #without(): Must {

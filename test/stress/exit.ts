@@ -1,7 +1,7 @@
 // The burst row, 200 times (or as many as the argument says): 15 signals 0.2 ms apart, none of which may
 // cost a function, be called twice, or change how the process dies.
 
-import { burst, pool, RUNTIME, run } from "../lib/ending.js";
+import { burst, pool, RUNTIME, run } from "../lib/exit-process.js";
 
 const times = Number(process.argv[2] ?? 200);
 const expected = ["3", "2 begins", "2 ends", '1 {"signal":"SIGTERM"}'].join();

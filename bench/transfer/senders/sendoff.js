@@ -1,4 +1,4 @@
-// sendfile(socket, path), by the package's front door; or, for what the front door has no option for,
+// sendfile(socket, path), by the package's entry point; or, for what the entry point has no option for,
 // by a host of our own over the same parts.
 //
 //   sendoff.js '{"file":PATH,"clients":N,"mode":MODE,"ways":BOOL,"probe":BOOL,"core":PATH,"queueing":BOOL,"checkout":PATH}'

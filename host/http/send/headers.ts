@@ -1,6 +1,6 @@
-// The headers that `send` has made for a file, to be said again as long as the file is the same. Without a range or a
-// condition in the request they depend on nothing but the file's size and time, and on `send`'s settings; the type,
-// which depends on its name and on what the program has defined, is `send`'s to say each time.
+// A cache of the headers that `send` has made for a file, valid while the file is unchanged. Without a range or a
+// condition in the request they depend only on the file's size and time, and on `send`'s settings. Content-Type also
+// depends on the file's name and on types that the program defines, so `send` sets it each time.
 
 import type { Stats } from "node:fs";
 import { OutgoingMessage } from "node:http";
@@ -20,13 +20,13 @@ interface Known {
   readonly values: readonly (string | undefined)[];
 }
 
-/** How many files are remembered; then it begins anew. */
+/** Files cached; then the cache is emptied. */
 const MOST = 10_000;
 
-export class Memo {
+export class HeaderCache {
   readonly #known = new SafeMap<string, Known>();
 
-  /** Sets the headers for a file that is as it was; false where `send` has to make them. */
+  /** Sets the headers of an unchanged file; false if `send` has to make them. */
   say(stream: SendStream, path: string, { size, mtimeMs }: Stats): boolean {
     const known = this.#known.get(path);
     if (known === undefined || known.size !== size || known.mtimeMs !== mtimeMs) return false;
@@ -42,7 +42,7 @@ export class Memo {
     return true;
   }
 
-  /** What `send` has just set. */
+  /** Stores the headers that `send` has just set. */
   keep(stream: SendStream, path: string, { size, mtimeMs }: Stats): void {
     if (this.#known.size >= MOST) this.#known.clear();
     const settings: unknown[] = [];
@@ -53,16 +53,16 @@ export class Memo {
   }
 }
 
-/** Of the request: each can make the answer one without a body. */
+/** Request headers that can each lead to an answer without a body. */
 export const CONDITIONS = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"] as const;
 
-/** Those of `send`'s methods that have a say in the headers. */
+/** The methods of `send` that influence the headers. */
 export type Own = Pick<SendStream, "setHeader" | "type" | "isConditionalGET">;
 
-// As they were when this was loaded: whoever replaced them since may say something else to each client.
+// As they were when this was loaded: later replacements may answer each client differently.
 const { setHeader: set, getHeader: get } = OutgoingMessage.prototype;
 
-/** Whether `send` would tell everybody the same who asks like this, and nobody else has a say in it. */
+/** Whether every such request gets the same headers from `send`, and no other code can change them. */
 export function plain(stream: SendStream, { setHeader, type, isConditionalGET }: Own): boolean {
   const { req, res, options } = stream;
   if (res.headersSent || options.start !== undefined || options.end !== undefined) return false;

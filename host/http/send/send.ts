@@ -1,5 +1,5 @@
-// The `send` package, and how its bodies leave. All that comes before the body (ranges, ETag, conditional
-// requests, dotfiles, traversal, directories, its events) is send's own work.
+// Sends the bodies of the `send` package. Everything before the body (ranges, ETag, conditional requests, dotfiles,
+// traversal, directories, events) is send's own work.
 
 import type { ReadStream, Stats } from "node:fs";
 import { closeFd, warn } from "../../close.js";
@@ -13,28 +13,28 @@ import { bypassBlocker } from "../claim.js";
 import { lengthOf } from "../message.js";
 import { watch } from "../pipelining.js";
 import { Body, rangeOf } from "../respond.js";
-import { CONDITIONS, Memo, type Own, plain } from "./headers.js";
+import { CONDITIONS, HeaderCache, type Own, plain } from "./headers.js";
 import type { ReadOptions, Send, SendStream } from "./stream.js";
 
-/** What fs.createReadStream, which `send` hands its own options to, would do something else for. */
+/** Options that change fs.createReadStream's behaviour; `send` passes its own options to it. */
 const FOREIGN = ["fd", "fs", "encoding", "signal", "flags", "autoClose", "emitClose"];
 
 const STATE = Symbol("sendoff.state");
 
-/** What is known of a stream's file. */
+/** What we know of a stream's file. */
 interface State {
-  /** How large it was when its headers were made. */
+  /** Its size when its headers were made. */
   size: number | undefined;
-  /** It was opened before its headers were made, and is no body yet. */
+  /** The file, opened before its headers were made; not a body yet. */
   held: Held | null;
-  /** The headers that are being made are the same for everybody. */
+  /** The headers being made are the same for every client. */
   stat: Stats | null;
 }
 
 interface Held {
   readonly path: string;
   readonly fd: number;
-  /** To be sent from there alone; else `send` may as well open it anew. */
+  /** Only this fd may be sent; else `send` may open the path again. */
   readonly only: boolean;
 }
 
@@ -42,11 +42,11 @@ function stateOf(stream: SendStream & { [STATE]?: State }): State {
   return (stream[STATE] ??= { size: undefined, held: null, stat: null });
 }
 
-/** `sendFile`, `send` and `stream` as they are to be called instead of those of `proto`. */
-export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream"> & Own) {
+/** Our `sendFile`, `send` and `stream`, which replace those of `proto`. */
+export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream"> & Own) {
   const { sendFile, send, stream } = proto;
   const { opener } = shared;
-  const memo = new Memo();
+  const cache = new HeaderCache();
 
   const hold = (stream: SendStream, path: string, fd: number, only: boolean): (() => void) => {
     const state = stateOf(stream);
@@ -60,8 +60,8 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
   };
 
   /**
-   * The body: `count` bytes from `start`; `options` are the stream's own, or `send`'s copy of them. With `stat` nobody
-   * here can have changed the file since it was asked.
+   * The body: `count` bytes from `start`; `options` are the stream's own, or `send`'s copy of them. With `stat`, no
+   * code of this process can have run since fstat.
    */
   const leave = (
     self: SendStream,
@@ -83,7 +83,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
         !unchanged() ||
         (self.listenerCount("stream") > 0 && !self.listeners("stream").every(takesNothing)) ||
         FOREIGN.some((name) => options[name] !== undefined) ||
-        // Behind others in its pipeline `send` would never close the file of a client that goes away.
+        // For a pipelined response `send` would never close the file if the client disconnects.
         (res.socket !== null && bypassBlocker(res) !== null));
     if (old) {
       self.once("stream", (body: ReadStream) =>
@@ -95,7 +95,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       return stream.call(self, path, { ...options, start, end: Math.max(start, start + count - 1) });
     }
 
-    // Express listens, to know that a body has begun: it asks for no stream, and there is none.
+    // Express listens to learn that a body has begun; it takes no stream, and gets none.
     self.emit("stream");
     if (file !== null) state.held = null;
     new Body(
@@ -107,15 +107,15 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       () => apart(() => self.emit("end")),
       (error, complete) => {
         if (complete) {
-          // Nothing is wrong with the answer: who is told of an error would end its connection.
+          // The answer is complete; an 'error' listener would end its connection.
           warn(error);
           return apart(() => self.emit("end"));
         }
-        // A peer that has gone is no news; and there is nobody to tell what the header can't say any more.
+        // A disconnected client is no error; and once the header is sent, only an 'error' listener can be told.
         const { code } = error as NodeJS.ErrnoException;
         if (code === "ERR_SENDFILE_CLOSED" && (res.destroyed || !res.headersSent)) return;
         if (res.headersSent && self.listenerCount("error") === 0) return;
-        // Where the process is ending, another one may answer.
+        // If this process is ending, another one may answer.
         const ending = !res.headersSent && code === "ERR_SENDFILE_ABORTED";
         apart(() => (ending ? self.error(503, error) : self.onStatError(error)));
       },
@@ -125,11 +125,11 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
   const ours = {
     sendFile(this: SendStream, path: string): void {
       const able = shared.auto !== "copy" && unchanged() && bypassBlocker(this.res) === null;
-      // What may well have no body is not opened, as `send` would not open it.
+      // Like `send`, we don't open a file for a request that may need no body.
       const opened = able && !bodiless(this.req) ? opener.open(path) : null;
       const stat = opened?.stat ?? (able ? opener.stat(path) : null);
       if (stat === null || !stat.isFile()) return sendFile.call(this, path);
-      // Who listens is told in a later turn, as by fs.stat().
+      // Events are emitted in a later turn, as after fs.stat().
       setImmediate(() => {
         const close = opened === null ? () => {} : hold(this, path, opened.fd, false);
         try {
@@ -146,7 +146,7 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
       state.size = stat.size;
       if (stat.isFile()) opener.met(path, stat);
       const alike = this.stream === ours.stream && plain(this, proto);
-      if (!alike || !memo.say(this, path, stat)) {
+      if (!alike || !cache.say(this, path, stat)) {
         state.stat = alike ? stat : null;
         return send.call(this, path, stat);
       }
@@ -156,32 +156,32 @@ export function bodies(shared: Shared, proto: Pick<SendStream, "sendFile" | "sen
 
     stream(this: SendStream, path: string, options: ReadOptions): void {
       const state = stateOf(this);
-      if (state.stat !== null) memo.keep(this, path, state.stat);
+      if (state.stat !== null) cache.keep(this, path, state.stat);
       state.stat = null;
       const count = lengthOf(this.res);
-      if (count === null || Number.isNaN(count)) return stream.call(this, path, options); // somebody would not have it set
+      if (count === null || Number.isNaN(count)) return stream.call(this, path, options); // removed, or invalid
       leave(this, path, options, options.start, count);
     },
 
-    /** Has the body come from a file that is open already; returns how to close it where nothing became of that. */
+    /** Has the body sent from an open fd; returns a function that closes it if it was not used. */
     from: (stream: SendStream, path: string, fd: number) => hold(stream, path, fd, true),
   };
   return ours;
 }
 
-/** Whether a request is answered by its headers alone, or may be. */
+/** Whether a request is, or may be, answered without a body. */
 function bodiless({ method, headers }: SendStream["req"]): boolean {
   return method === "HEAD" || CONDITIONS.some((name) => headers[name] !== undefined);
 }
 
-/** Whether a listener can't see what it is called with: by its text, since rest parameters and `arguments` count as none. */
+/** Whether a listener ignores its arguments. Checks its text: `length` misses rest parameters and `arguments`. */
 function takesNothing(listener: (...args: never[]) => unknown): boolean {
   const text = Function.prototype.toString.call(listener);
   return listener.length === 0 && NOTHING.test(text) && !text.includes("arguments");
 }
 const NOTHING = /^(async\s+)?(function\b[^(]*|[\w$]+\s*)?\(\s*\)/;
 
-/** What a listener throws is uncaught, as that of any event: it is no failure of the transfer that it was told of. */
+/** An error thrown by a listener is uncaught, as with any event: it does not fail the transfer. */
 function apart(tell: () => void): void {
   try {
     tell();
@@ -192,13 +192,13 @@ function apart(tell: () => void): void {
   }
 }
 
-/** The class behind a copy of `send`, known by what it has. */
+/** The prototype of a copy of `send`, recognised by its methods. */
 function protoOf(send: Send): SendStream {
   try {
     const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} }, "/")) as SendStream;
     const used = [proto.sendFile, proto.send, proto.stream];
     if (used.every((method) => typeof method === "function")) return proto;
-  } catch {} // what it throws says less
+  } catch {} // its own error is less clear than ours
   throw argumentError(TypeError, `send must be the export of the package 'send' (got ${describe(send)})`);
 }
 
@@ -207,7 +207,7 @@ export function accelerate(shared: Shared, send: Send): () => void {
   const proto = protoOf(send);
   const before = { sendFile: proto.sendFile, send: proto.send, stream: proto.stream };
   const { setHeader, type, isConditionalGET } = proto;
-  const ours = bodies(shared, { ...before, setHeader, type, isConditionalGET });
+  const ours = sendMethods(shared, { ...before, setHeader, type, isConditionalGET });
   const after = { sendFile: ours.sendFile, send: ours.send, stream: ours.stream };
   Object.assign(proto, after);
   return () => {

@@ -1,10 +1,10 @@
-// What is used of the package `send`: the stream that it makes of a request, by its own names.
+// Types of the package `send`: the stream that it makes of a request, by its own names.
 
 import type { EventEmitter } from "node:events";
 import type { Stats } from "node:fs";
 import type { Request, Response } from "../message.js";
 
-/** What is used of send's SendStream. */
+/** The part of send's SendStream that we use. */
 export interface SendStream extends EventEmitter {
   path: string;
   req: Request;
@@ -19,11 +19,11 @@ export interface SendStream extends EventEmitter {
   pipe(res: Response): Response;
   /** Headers for a file that was found, then `stream`. */
   send(path: string, stat: Stats): void;
-  /** Looks what is at `path`, then `send`. */
+  /** Stats `path`, then `send`. */
   sendFile(path: string): void;
   /** The body: bytes `start` to `end` of the file, both included. */
   stream(path: string, options: ReadOptions): void;
-  /** Sets what says how the file may be kept. */
+  /** Sets the caching headers. */
   setHeader(path: string, stat: Stats): void;
   /** Sets Content-Type. */
   type(path: string): void;

@@ -1,4 +1,4 @@
-// The host of this Bun process: one for all its front doors.
+// The host of this Bun process: one for all its entry points.
 
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { linux } from "../../libc/linux.js";
@@ -9,10 +9,10 @@ import { openBunFFI } from "./ffi.js";
 import { sourceOf } from "./file.js";
 import { fdOf, queueOf, type TCPSocket } from "./socket.js";
 
-/** Calls into libc cross as 64-bit little-endian numbers; Bun is built for these. */
+/** Bun's architectures: 64-bit and little-endian, as calls into libc need. */
 const ARCHS = ["x64", "arm64"];
 
-/** What Bun lends. Throws a TypeError where SENDOFF_MODE is none. */
+/** Bun's adapter. Throws a TypeError if SENDOFF_MODE is invalid. */
 export function adapter(): Adapter {
   return {
     now: () => performance.now(),
@@ -42,7 +42,7 @@ export function host(): Host<TCPSocket> {
   return made;
 }
 
-/** Why native calls can't be had. */
+/** Why native calls are unavailable. */
 function obstacle(): string | null {
   const choice = process.env.SENDOFF_FFI ?? "";
   if (choice === "none") return "SENDOFF_FFI=none";
@@ -52,7 +52,7 @@ function obstacle(): string | null {
   return null;
 }
 
-/** Bun's report is as Node's here. */
+/** Bun's process.report has it, as Node's. */
 function libc(): string {
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;

@@ -13,7 +13,7 @@ if (process.versions.bun === undefined) throw new Error("sendoff/exit: this file
 const methods = process as unknown as Emitter &
   Record<"off" | "removeListener", (name: string, l: Listener) => unknown>;
 
-/** Bun's process sees through no wrapper: as long as a signal is listened for, its remove methods are taught to. */
+/** Bun's process can't remove a wrapped listener by its original; while we listen, its remove methods are patched. */
 const { off, removeListener } = methods;
 let listening = 0;
 
@@ -37,7 +37,7 @@ export const { onExit, exitNow, configureExit } = openExit({
   },
 
   flush(done) {
-    // write('', callback) calls back at once here: only the stream's end waits for its bytes.
+    // write('', callback) calls back at once in Bun: only end() waits for the stream's bytes.
     flushBy(done, (stream, flushed) => stream.end(flushed));
   },
 });

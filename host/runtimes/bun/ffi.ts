@@ -6,7 +6,7 @@ import type { Memory } from "../../core.js";
 import { type Binding, bind, type Native } from "../../libc/bind.js";
 import type { Libc } from "../../libc/libc.js";
 
-// The part of bun:ffi that is used here.
+// The part of bun:ffi that we use.
 interface FFI {
   dlopen(path: string, symbols: Record<string, Signature>): { symbols: Record<string, Native> };
   ptr(buffer: ArrayBuffer): number;
@@ -17,15 +17,15 @@ interface Signature {
   returns: string;
 }
 
-/** glibc, then musl as Alpine has it. */
+/** glibc, then musl by Alpine's name. */
 const LIBRARIES = ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`];
 
-/** A 'fast' type is a number as long as one holds it exactly. */
+/** A 'fast' type is a number if that is exact, else a BigInt. */
 const TYPES = { i32: "i32", u32: "u32", i64: "i64_fast", u64: "u64_fast", ptr: "u64_fast", count: "i64_fast" };
 
 export function openBunFFI(memory: Memory): Libc {
   const { dlopen, ptr, toArrayBuffer } = createRequire(import.meta.url)("bun:ffi") as FFI;
-  /** Undefined where no library has it. */
+  /** Undefined if no library has it. */
   const look = (symbol: string, returns: string, args: readonly string[]): Native | undefined => {
     for (const library of LIBRARIES) {
       try {
@@ -37,10 +37,10 @@ export function openBunFFI(memory: Memory): Libc {
   const location = look("__errno_location", "ptr", []);
   if (location === undefined) throw new Error(`no libc: neither ${LIBRARIES.join(" nor ")} can be opened`);
 
-  // It stays where it is, as long as the thread lives.
+  // errno's address is fixed for the life of the thread.
   const errno = new Int32Array(toArrayBuffer(location() as number, 0, 4));
 
-  // JavaScriptCore moves a memory that grows where it has no address space to reserve it whole.
+  // Without address space to reserve a memory whole, JavaScriptCore moves it when it grows.
   let buffer = memory.buffer;
   let address = ptr(buffer);
   const base = () => {

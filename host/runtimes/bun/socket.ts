@@ -1,44 +1,43 @@
-// A socket of Bun.listen or Bun.connect as a connection to write to. Their handlers are the user's, and
-// nobody can listen beside them: reload() replaces those of all sockets of a listener at once, and none can
-// be asked for. So `drained` is there to be called from the user's own `drain`; without it, and where
-// it is late, a full socket is asked again after a while.
+// A socket of Bun.listen or Bun.connect as a connection to write to. Its handlers are the user's, and can't be shared:
+// reload() replaces those of all sockets of a listener at once, and they can't be read. So users call `drained` from
+// their own `drain` handler; without it, or if it is late, a full socket is retried after a while.
 
 import { type Conn, connQueue } from "../../queue/promise.js";
 import type { Queue } from "../../queue/queue.js";
 
-/** What is used of Bun's `Socket`. */
+/** The part of Bun's `Socket` that we use. */
 export interface TCPSocket {
   /** "TCPSocket" or "TLSSocket"; not among Bun's types. */
   readonly [Symbol.toStringTag]?: string;
   /** 1 while bytes can be written. */
   readonly readyState: number;
-  /** The fd, -1 once it was closed; not documented. */
+  /** The fd, -1 once it was closed; undocumented. */
   readonly fd?: number;
-  /** Takes what the kernel takes now, none where it is full, and tells how much. */
+  /** Writes as much as the kernel takes now, nothing if it is full, and returns the count. */
   write(bytes: Uint8Array): number;
 }
 
 const OPEN = 1;
 
-/** The first and the longest wait for a full socket, in ms: twice as long each time that it still is. */
+/** The first and the longest wait for a full socket, in ms; it doubles each time the socket is still full. */
 const FIRST_MS = 1;
 const LONGEST_MS = 64;
 
-/** Those that wait for their socket to take more. */
+/** Transfers that wait for their socket to drain. */
 const waiting = new WeakMap<object, () => void>();
 
-/** To be called from the handler `drain` of a socket: a transfer that waits for it goes on at once. */
+/** Call it from a socket's `drain` handler: a transfer that waits for the socket continues at once. */
 export function drained(socket: object): void {
   waiting.get(socket)?.();
 }
 
-/** The fd of a socket, also of one behind a net.Socket; -1 where it is closed, of TLS, or no such thing. */
+/** The fd of a socket, also of one behind a net.Socket; -1 if it is closed, TLS, or no such socket. */
 export function fdOf(socket: object): number {
   const { [Symbol.toStringTag]: kind, fd } = socket as TCPSocket;
   return kind === "TCPSocket" && typeof fd === "number" ? fd : -1;
 }
 
-/** The queue of such a socket, of TLS too; null for any other value. */
+/** The queue of such a socket, including TLS; null for any other value. */
 export function queueOf(value: unknown): Queue | null {
   if (typeof value !== "object" || value === null) return null;
   const socket = value as TCPSocket;

@@ -1,4 +1,4 @@
-// The host of this Deno process: one for all its front doors.
+// The host of this Deno process: one for all its entry points.
 
 import process from "node:process";
 import { type Adapter, createHost, type Host } from "../../index.js";
@@ -12,17 +12,17 @@ import { openDeno } from "./ffi.js";
 import { FsFileSource } from "./fsfile.js";
 import { type Conn, Deno, type FsFile } from "./globals.js";
 
-/** Calls into libc cross as 64-bit little-endian numbers; Deno is built for these. */
+/** Deno's architectures: 64-bit and little-endian, as calls into libc need. */
 const ARCHS = ["x86_64", "aarch64"];
 
-/** What Deno lends. Throws a TypeError where SENDOFF_MODE is none. */
+/** Deno's adapter. Throws a TypeError if SENDOFF_MODE is invalid. */
 export function adapter(): Adapter {
   let libc: DenoLibc | null = null;
   let descriptors: Descriptors | null = null;
   const handles = new WeakMap<object, Descriptor>();
   return {
     now: () => performance.now(),
-    // A macrotask after the pending I/O, and not a timer, of which none is shorter than a millisecond here.
+    // A macrotask after the pending I/O; not a timer, because Deno's take at least a millisecond.
     defer: (next) => setImmediate(next),
     open(memory, frame) {
       const reason = obstacle();
@@ -33,7 +33,7 @@ export function adapter(): Adapter {
         return `Deno.dlopen: ${(error as Error).message.split("\n")[0]}`;
       }
       descriptors = new Descriptors(libc, memory, frame);
-      return linux(libc, memory, frame, () => true); // to read what the system has might be to ask for permission
+      return linux(libc, memory, frame, () => true); // reading the system's setting might prompt for permission
     },
     libc: () => libc?.version() ?? "none",
     auto: modeOf(env("SENDOFF_MODE")),
@@ -57,7 +57,7 @@ export function host(): Host<Conn, FsFile> {
   return made;
 }
 
-/** Why native calls can't be had: found out without a prompt. */
+/** Why native calls are unavailable; never prompts. */
 function obstacle(): string | null {
   const choice = env("SENDOFF_FFI") ?? "";
   if (choice === "none") return "SENDOFF_FFI=none";
@@ -69,7 +69,7 @@ function obstacle(): string | null {
   return null;
 }
 
-/** An environment variable, where the program may read it; a prompt would come out of the blue. */
+/** An environment variable, if the program may read it already: a prompt would be a surprise. */
 function env(variable: string): string | undefined {
   return granted({ name: "env", variable }) ? process.env[variable] : undefined;
 }

@@ -12,7 +12,7 @@ export function queueOfConn(value: unknown, descriptors: Descriptors | null): Qu
   return isConn(value) ? connQueue(value, () => lend(value, descriptors)) : null;
 }
 
-/** Their classes are not to be had by name: a connection is known by what it has. */
+/** Deno does not export the classes, so a connection is recognised by its members. */
 function isConn(value: unknown): value is Conn {
   if (typeof value !== "object" || value === null) return false;
   const { localAddr, remoteAddr, write, closeWrite, close } = value as Partial<Conn>;
@@ -23,18 +23,18 @@ function isConn(value: unknown): value is Conn {
   );
 }
 
-/** Deno tells of a close() of ours by what it stopped: an EINTR, or a number that is no resource. */
+/** Errors of operations that our own close() has interrupted: EINTR, or a bad resource id. */
 function closed(error: Error): never {
   if (error.name !== "Interrupted" && error.name !== "BadResource") throw error;
   throw Object.assign(new Error("closed by this side", { cause: error }), { code: "EBADF" });
 }
 
 function lend(conn: Conn, descriptors: Descriptors | null): Lent {
-  // Over TLS the addresses are those of a socket that takes no plain bytes.
+  // A TLS connection has the addresses of a socket that must not get plain bytes.
   const plain = !("handshake" in conn);
   let found: Descriptor | null | undefined;
   return {
-    // Writes on one connection are made one by one: an empty one comes back when those before it are out.
+    // Deno makes writes on a connection one by one: an empty one resolves when those before it are out.
     flush: () => conn.write(NOTHING).catch(closed),
     write: (bytes) => conn.write(bytes).catch(closed),
     fd() {
@@ -42,7 +42,7 @@ function lend(conn: Conn, descriptors: Descriptors | null): Lent {
       if (found === undefined) found = descriptors.ofConn(conn);
       return found === null ? -1 : descriptors.check(found);
     },
-    // Nothing tells of a close but the next write, which fails.
+    // A close shows only when the next write fails.
     closed: () => false,
   };
 }

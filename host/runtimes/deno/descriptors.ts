@@ -1,11 +1,11 @@
-// Which fd is behind a connection or file of Deno's: it tells few of them. The others are found by what
-// the kernel says of this process's fds, and each is known again by its socket's cookie.
+// Finds the fd behind a Deno connection or file: Deno exposes few of them. The others are found by asking the kernel
+// about this process's fds; a socket's cookie identifies it from then on.
 
 import type { Memory } from "../../core.js";
 import type { Libc } from "../../libc/libc.js";
 import type { Conn, FsFile, NetAddress } from "./globals.js";
 
-/** The calls that only this runtime needs: to find out which fd is a connection's. */
+/** Calls that only Deno needs, to find a connection's fd. */
 export interface DenoLibc extends Libc {
   getsockname(fd: number, ptr: number, lengthPtr: number): number;
   getpeername(fd: number, ptr: number, lengthPtr: number): number;
@@ -14,7 +14,7 @@ export interface DenoLibc extends Libc {
   version(): string;
 }
 
-/** Fds beyond are not looked at: a process with so many is not made wait for each connection. */
+/** Fds from here on are not checked, so that a process with very many does not wait for each connection. */
 const MOST = 4096;
 
 const SOL_SOCKET = 1;
@@ -24,18 +24,18 @@ const AF_INET6 = 10;
 const SEEK_SET = 0;
 const SEEK_CUR = 1;
 
-/** An fd, and which socket it was when it was found: the number may be another's by now. */
+/** An fd, and the cookie of its socket when found: the number may have been reused since. */
 export interface Descriptor {
   readonly fd: number;
   readonly cookie: number;
 }
 
-/** What is used of a net.Socket's handle: a new fd of the same socket, to be closed by us. */
+/** The part of a net.Socket's handle that we use: returns a new fd of the same socket, which we close. */
 interface Handle {
   fdForIpc?(): number | undefined;
 }
 
-/** The place in the core's frame of one answer, and of its length: behind those of linux.ts. */
+/** Offsets in the core's frame for a result and its length: behind those of linux.ts. */
 const ANSWER = 32;
 const LENGTH = 60;
 
@@ -52,14 +52,14 @@ export class Descriptors {
     this.#view = new DataView(memory.buffer);
   }
 
-  /** The fd, as long as it is still that socket: -1 once it was closed, whoever has the number now. */
+  /** The fd while it is still that socket: -1 once it was closed, even if the number was reused. */
   check({ fd, cookie }: Descriptor): number {
     return this.#cookie(fd) === cookie ? fd : -1;
   }
 
   /**
-   * Deno.Conn over TCP: one that was accepted has a property that tells; of any, its two addresses do. They
-   * are asked for always, because of a closed one the number may be another's.
+   * Deno.Conn over TCP: an accepted one has a property with its fd; any can be found by its two addresses. The
+   * addresses are always compared, because the number of a closed one may have been reused.
    */
   ofConn(conn: Conn): Descriptor | null {
     const local = plain(conn.localAddr);
@@ -72,14 +72,14 @@ export class Descriptors {
     return this.#found(typeof told === "number" && same(told) ? told : up(same));
   }
 
-  /** A net.Socket under Deno gives duplicates only: one tells the cookie, and is closed. */
+  /** A net.Socket under Deno gives only duplicates of its fd: one gives the cookie, and is closed. */
   ofHandle(handle: object): Descriptor | null {
     const copy = (handle as Handle).fdForIpc?.() ?? -1;
     if (copy < 0) return null;
     const cookie = this.#cookie(copy);
     this.#libc.close(copy);
     if (cookie === 0) return null;
-    // A new fd has the lowest number that is free, so the one it was made of is mostly just below.
+    // A new fd gets the lowest free number, so the original is mostly just below.
     for (let fd = Math.min(copy, MOST) - 1; fd >= 0; fd--) if (this.#cookie(fd) === cookie) return { fd, cookie };
     return this.#found(up((fd) => fd > copy && this.#cookie(fd) === cookie));
   }
@@ -104,7 +104,7 @@ export class Descriptors {
     return cookie === 0 ? null : { fd, cookie };
   }
 
-  /** SO_COOKIE: the number of a socket that no other gets as long as the system runs; 0 for what is no socket. */
+  /** SO_COOKIE: a number unique to the socket while the system runs; 0 if it is no socket. */
   #cookie(fd: number): number {
     const view = this.#frameView();
     const at = this.#frame + ANSWER;
@@ -113,7 +113,7 @@ export class Descriptors {
     return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
   }
 
-  /** "127.0.0.1 8000" of one end; null for what is no TCP socket. */
+  /** "127.0.0.1 8000" of one end; null if it is no TCP socket. */
   #address(fd: number, end: "getsockname" | "getpeername"): string | null {
     const view = this.#frameView();
     const at = this.#frame + ANSWER;
@@ -135,7 +135,7 @@ export class Descriptors {
   }
 }
 
-/** The lowest fd that is so, -1 where none is. */
+/** The lowest fd that matches, -1 if none does. */
 function up(so: (fd: number) => boolean): number {
   for (let fd = 0; fd < MOST; fd++) if (so(fd)) return fd;
   return -1;

@@ -1,4 +1,4 @@
-// Exit functions for Deno >= 2. To die by a signal: --allow-run.
+// Exit functions for Deno >= 2. Dying by a signal needs --allow-run.
 
 import process from "node:process";
 import { openExit } from "../../exit/api.js";
@@ -7,7 +7,7 @@ import { common, watchProcess } from "../../exit/process.js";
 export type { Registrar } from "../../exit/api.js";
 export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "../../exit/options.js";
 
-// What is used of Deno; its types are not among those of this project.
+// The part of Deno that we use; the project does not depend on its types.
 interface DenoGlobal {
   Deno: { exitCode: number };
   addEventListener(name: string, listener: (event: Event) => void): void;
@@ -18,8 +18,8 @@ const { Deno } = global;
 if (Deno === undefined) throw new Error("sendoff/exit: this file is for Deno");
 
 /**
- * With the first listener for any signal Deno catches these three, and dies of those that have none: one
- * that was ignored needs a listener of its own to stay so. Asked at once, because it can't be seen later.
+ * With the first listener for any signal Deno catches these three, and dies of those without a listener: one
+ * that was ignored needs a listener to stay ignored. Checked at import, because it can't be seen later.
  */
 const IGNORED = ["SIGHUP", "SIGINT", "SIGTERM"].filter((name) => common.ignored(common.signals[name] ?? 0));
 const nothing = () => {};
@@ -42,7 +42,7 @@ export const { onExit, exitNow, configureExit } = openExit({
     };
   },
 
-  // What is written has left when write() returns. What waits all the same is behind a write that threw, for ever.
+  // Output is written when write() returns. Any that still waits is behind a write that threw, and never leaves.
   flush: (done) => done(),
 
   watch(watcher) {
@@ -51,8 +51,8 @@ export const { onExit, exitNow, configureExit } = openExit({
       const wanted = watcher.leaving(code, error);
       if (wanted !== code) Deno.exitCode = wanted;
     };
-    // Deno dies of an uncaught error without an 'exit' event. A rejection is past its event when the
-    // monitor hears of it; of an error the monitor hears first, and a listener may still prevent it.
+    // Deno dies of an uncaught error without an 'exit' event. For a rejection the monitor is called after its
+    // event; for an error the monitor is called first, and a listener may still prevent the death.
     const onError = (event: Event) => {
       if (!event.defaultPrevented) leave((event as unknown as { error: unknown }).error);
     };

@@ -1,4 +1,4 @@
-// libc by Deno.dlopen, where permission for it has been granted already: asks for none, and prints nothing.
+// libc by Deno.dlopen, if permission is granted already: never prompts, and prints nothing.
 
 import { constants } from "node:os";
 import type { Memory } from "../../core.js";
@@ -6,15 +6,15 @@ import { type Binding, bind, type Native, wanted } from "../../libc/bind.js";
 import type { DenoLibc } from "./descriptors.js";
 import { Deno, type Pointer } from "./globals.js";
 
-/** glibc's, which Deno's own builds need; musl's, where somebody has built Deno for it. */
+/** glibc's, which Deno's own builds need; musl's, for other builds. */
 const LIBRARIES = ["libc.so.6", "libc.so"];
 
-/** A result of 64 bits would be a BigInt: what fits into 32 is read as 32. */
+/** A 64-bit result would be a BigInt, so results that fit into 32 bits are read as such. */
 const TYPES = { i32: "i32", u32: "u32", i64: "i64", u64: "usize", ptr: "usize", count: "i32" };
 
 const NAME = "Deno.dlopen";
 
-/** Throws where libc can't be had. */
+/** Throws if libc is unavailable. */
 export function openDeno(memory: Memory): DenoLibc {
   const declared: Record<string, object> = {
     __errno_location: { parameters: [], result: "pointer" },

@@ -1,4 +1,4 @@
-// Deno.FsFile as a source. Its position is what reads go by, and is left behind the last byte sent.
+// Deno.FsFile as a source. Reads use its position, which ends up after the last byte sent.
 
 import { FdSource } from "../../source/fd.js";
 import type { Lseek } from "../../source/source.js";
@@ -8,10 +8,10 @@ import type { FsFile } from "./globals.js";
 const SEEK_SET = 0;
 const SEEK_CUR = 1;
 
-/** The last read of each file: a position and its read belong together, so reads go one by one. */
+/** The last read of each file: seek and read belong together, so reads go one by one. */
 const reads = new WeakMap<FsFile, Promise<unknown>>();
 
-/** The fd of each file, once it was found: it stays the same until the file is closed. */
+/** The fd of each file, once found: it stays the same until the file is closed. */
 const fds = new WeakMap<FsFile, number>();
 
 export class FsFileSource extends FdSource {
@@ -27,7 +27,7 @@ export class FsFileSource extends FdSource {
   open(done: (error: unknown) => void): void {
     try {
       const { size, blocks, isFile, isDirectory, isBlockDevice } = this.#file.statSync();
-      this.judge({
+      this.applyStat({
         size,
         blocks: blocks ?? 0,
         isFile: () => isFile,
@@ -73,12 +73,12 @@ export class FsFileSource extends FdSource {
   }
 
   override seek(position: number, _lseek: Lseek | null): void {
-    if (!this.positioned) return;
+    if (!this.seekable) return;
     const leave = () => this.#file.seekSync(position, SEEK_SET);
     try {
       leave();
     } catch {
-      this.#after(async () => leave()).catch(() => {}); // busy with a read that nobody waits for; or closed
+      this.#after(async () => leave()).catch(() => {}); // closed, or busy with an abandoned read
     }
   }
 

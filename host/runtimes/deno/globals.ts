@@ -1,4 +1,4 @@
-// What is used of Deno; its types are not among those of this project.
+// The part of Deno that we use; the project does not depend on its types.
 
 export type Pointer = object & { readonly pointer: unique symbol };
 
@@ -14,13 +14,13 @@ export interface NetAddress {
 
 /** Deno.Conn: of TCP, TLS or a Unix socket. */
 export interface Conn {
-  /** Ours. */
+  /** The local address. */
   readonly localAddr: NetAddress | Address;
-  /** The peer's. */
+  /** The peer's address. */
   readonly remoteAddr: NetAddress | Address;
-  /** Resolves with how much the kernel took. */
+  /** Resolves with the bytes that the kernel took. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Says that nothing more will be written. */
+  /** Shuts down the writing side. */
   closeWrite(): Promise<void>;
   /** Ends the connection, and a transfer with ERR_SENDFILE_CLOSED. */
   close(): void;
@@ -32,27 +32,27 @@ export interface Address {
   transport: string;
 }
 
-/** Deno.FsFile, as far as it is used. */
+/** The part of Deno.FsFile that we use. */
 export interface FsFile {
   /** Reads at the file's position; null at the end. */
   read(bytes: Uint8Array): Promise<number | null>;
   /** Moves the file's position, and returns it. */
   seekSync(offset: number, whence: number): number;
-  /** What and how large it is. */
+  /** Its kind and size. */
   statSync(): FileInfo;
 }
 
-/** Deno.FileInfo, as far as it is used. */
+/** The part of Deno.FileInfo that we use. */
 export interface FileInfo {
   /** Whether it is a regular file. */
   isFile: boolean;
   /** Whether it is a folder. */
   isDirectory: boolean;
-  /** Whether it is a block device; null where the system has none. */
+  /** Whether it is a block device; null if the system has none. */
   isBlockDevice: boolean | null;
   /** Bytes. */
   size: number;
-  /** Blocks of 512 bytes that it takes on the disk; null where the system does not tell. */
+  /** Blocks of 512 bytes on the disk; null if unknown. */
   blocks: number | null;
 }
 

@@ -1,4 +1,4 @@
-// The host of this Node process: one for all its front doors.
+// The host of this Node process: one for all its entry points.
 
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { setImmediate } from "../../originals.js";
@@ -9,7 +9,7 @@ import { openSyscalls } from "./ffi.js";
 
 checkEngine();
 
-/** What Node lends. Throws a TypeError where SENDOFF_MODE is none. */
+/** Node's adapter. Throws a TypeError if SENDOFF_MODE is invalid. */
 export function adapter(): Adapter {
   return {
     now: () => performance.now(),
@@ -28,7 +28,7 @@ export function host(): Host {
   return made;
 }
 
-/** Node's report knows glibc's version; on Linux there is hardly another libc than musl besides. */
+/** process.report has glibc's version; without one, a Linux libc is almost certainly musl. */
 function libc(): string {
   if (process.platform === "darwin") return "libSystem";
   if (process.platform === "freebsd") return "FreeBSD libc";

@@ -12,28 +12,28 @@ const exit = openExit(common);
 
 /**
  * Registers an exit function: it runs once, on every way out that can be caught, the last one
- * registered first. Its promise is waited for where the way out allows it, up to its `timeout`.
+ * registered first. Its promise is awaited if the way out allows it, up to its `timeout`.
  *
  * Also a decorator of static methods, with and without options, and with options a wrapper:
  * `const stop = onExit({ timeout: 100 })(function stop() {})`.
  *
  * As `register_exit_fun()` of a recipe by Giampaolo Rodola; docs/guide/exit.md has every way out.
  *
- * @returns how to take it back; a decorator returns nothing, and a wrapper its function.
+ * @returns a function that unregisters it; a decorator returns nothing, and a wrapper its function.
  * @throws TypeError or RangeError for a bad argument.
  */
 export const onExit: ExitApi["onExit"] = exit.onExit;
 
 /**
  * Ends the process the same way: functions first, then with this exit code, 0 to 255, or by this signal.
- * Default: 0. Nothing where it is ending already. Never resolves.
+ * Default: 0. Does nothing if it is ending already. Never resolves.
  *
  * @throws TypeError or RangeError for a bad argument: the promise rejects.
  */
 export const exitNow: ExitApi["exitNow"] = exit.exitNow;
 
 /**
- * Settings of the whole process; what is not given stays.
+ * Settings of the whole process; omitted ones stay unchanged.
  *
  * @throws TypeError or RangeError for a bad argument; then nothing has changed.
  */

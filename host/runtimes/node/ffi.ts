@@ -1,4 +1,4 @@
-// Which libc is to be had on this Node, and why not where none is.
+// Finds the libc binding of this Node, or the reason why there is none.
 
 import type { Memory } from "../../core.js";
 import { bsd } from "../../libc/bsd.js";
@@ -9,7 +9,7 @@ import { systemOf } from "../../libc/system.js";
 import { openKoffi } from "./koffi.js";
 import { openNodeFFI } from "./node-ffi.js";
 
-/** The system's calls over the core's memory, or why they can't be had. Never throws. */
+/** The system's calls over the core's memory, or why they are unavailable. Never throws. */
 export function openSyscalls(
   memory: Memory,
   frame: number,
@@ -22,8 +22,8 @@ export function openSyscalls(
 }
 
 /**
- * koffi where it is installed, else node:ffi; SENDOFF_FFI=koffi|node|none chooses.
- * Returns a reason in place of a binding where native calls can't be had. Never throws.
+ * koffi if it is installed, else node:ffi; SENDOFF_FFI=koffi|node|none chooses.
+ * Returns a reason in place of a binding if native calls are unavailable. Never throws.
  */
 export function openLibc(
   memory: Memory,
@@ -45,7 +45,7 @@ export function openLibc(
   }
   if (choice !== "koffi") {
     try {
-      // Asked first, because importing node:ffi where it is forbidden prints its warning for nothing.
+      // Checked first, because importing a forbidden node:ffi prints its warning for nothing.
       const forbidden = (process as { permission?: { has(scope: string): boolean } }).permission?.has("ffi") === false;
       if (forbidden) throw new Error("the permission model forbids it");
       return openNodeFFI(memory, system);

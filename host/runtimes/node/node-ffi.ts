@@ -5,7 +5,7 @@ import { type Binding, bind, type Native } from "../../libc/bind.js";
 import { type Libc, load } from "../../libc/libc.js";
 import type { System } from "../../libc/system.js";
 
-// The part of node:ffi that is used here; @types/node has it only for the newest line.
+// The part of node:ffi that we use; @types/node has it only for the newest line.
 interface FFI {
   dlopen(path: string | null): { lib: { getFunction(name: string, signature: Signature): Native } };
   getRawPointer(source: ArrayBuffer): bigint;

@@ -5,18 +5,18 @@ import * as net from "node:net";
 import { join } from "node:path";
 import * as tls from "node:tls";
 import { host } from "#process";
-import { queueOf } from "../../host/queue/queue.js";
+import { queueOf } from "../../host/queue/kinds.js";
 import { certificate } from "./certificate.js";
-import { connectConn } from "./conn.js";
+import { connectDeno } from "./deno-connection.js";
 import { tempFolder } from "./files.js";
-import { type LineKind, lacks } from "./runtime.js";
-import type { Scene } from "./scene.js";
+import { type ConnectionKind, lacks } from "./runtime.js";
+import type { Cleanup } from "./suite.js";
 
 export type Over = "tcp" | "tcp6" | "unix" | "tls";
 
-export interface LineOptions {
+export interface ConnectionOptions {
   /** Whose connection the sending side is. Default: node:net. */
-  kind?: LineKind;
+  kind?: ConnectionKind;
   over?: Over;
   /** Who sends: the side that connected, or the one that accepted. Default: server. */
   side?: "client" | "server";
@@ -24,38 +24,38 @@ export interface LineOptions {
   allowHalfOpen?: boolean;
 }
 
-export interface Line {
+export interface Connection {
   near: net.Socket;
   /** Paused: it takes nothing in before it is asked to. */
   far: net.Socket;
 }
 
-export async function connect(scene: Scene, options: LineOptions = {}): Promise<Line> {
+export async function connect(cleanup: Cleanup, options: ConnectionOptions = {}): Promise<Connection> {
   const { kind = "node:net", over = "tcp", side = "server", allowHalfOpen = false } = options;
-  if (kind === "Deno.Conn") return connectConn(scene, options);
+  if (kind === "Deno.Conn") return connectDeno(cleanup, options);
   const near = side === "server" ? { allowHalfOpen } : {};
   const server =
     over === "tls" ? tls.createServer(certificate()) : net.createServer({ ...near, pauseOnConnect: side === "client" });
-  const address = await listen(scene, server, over);
+  const address = await listen(cleanup, server, over);
   const accepted = once(server, over === "tls" ? "secureConnection" : "connection");
   const client =
     over === "tls"
       ? tls.connect({ ...address, rejectUnauthorized: false })
       : net.connect({ ...address, allowHalfOpen: side === "client" && allowHalfOpen });
-  keep(scene, client);
+  keep(cleanup, client);
   await once(client, over === "tls" ? "secureConnect" : "connect");
   const [other] = (await accepted) as [net.Socket];
-  keep(scene, other);
+  keep(cleanup, other);
   return side === "server" ? { near: other, far: client } : { near: client, far: other };
 }
 
 /** Listens on a place of its own, and says what to give to `net.connect`. */
-export async function listen(scene: Scene, server: net.Server, over: Over = "tcp"): Promise<net.NetConnectOpts> {
+export async function listen(cleanup: Cleanup, server: net.Server, over: Over = "tcp"): Promise<net.NetConnectOpts> {
   const host = over === "tcp6" ? "::1" : "127.0.0.1";
-  if (over === "unix") server.listen(place(tempFolder(scene)));
+  if (over === "unix") server.listen(place(tempFolder(cleanup)));
   else server.listen(0, host);
   await once(server, "listening");
-  scene.after(() => new Promise((done) => server.close(done)));
+  cleanup.after(() => new Promise((done) => server.close(done)));
   const address = server.address();
   return typeof address === "string" ? { path: address } : { host, port: (address as net.AddressInfo).port };
 }
@@ -66,9 +66,9 @@ export function place(folder: string): string {
 }
 
 /** Closed after the test, and errors are nobody's business: the transfer tells them. */
-export function keep(scene: Scene, socket: net.Socket): void {
+export function keep(cleanup: Cleanup, socket: net.Socket): void {
   socket.on("error", () => {});
-  scene.after(() => socket.destroy());
+  cleanup.after(() => socket.destroy());
 }
 
 /** Takes in everything, to the end; rejects where the connection breaks before it. */

@@ -1,32 +1,32 @@
 // The queue of transfers that wait for the next turn of the event loop.
 
 import * as assert from "uvu/assert";
-import { Turns } from "../host/scheduler.js";
+import { Scheduler } from "../host/scheduler.js";
 import { BUILDS } from "./lib/core.js";
-import { test } from "./lib/scene.js";
+import { test } from "./lib/suite.js";
 
 for (const build of BUILDS) {
   test(`${build.name}: one that throws leaves the others in their order, and the queue alive`, () => {
     const deferred: (() => void)[] = [];
     const log: string[] = [];
-    const turns = new Turns(
+    const scheduler = new Scheduler(
       build.boot(),
       () => 0,
       (next) => deferred.push(next),
     );
-    const logs = (name: string) => ({ turn: () => void log.push(name) });
-    turns.wait(logs("a"));
-    turns.wait({
-      turn() {
+    const logs = (name: string) => ({ run: () => void log.push(name) });
+    scheduler.schedule(logs("a"));
+    scheduler.schedule({
+      run() {
         throw new Error("b");
       },
     });
-    turns.wait(logs("c"));
+    scheduler.schedule(logs("c"));
     assert.throws(() => deferred.shift()?.(), /^b$/);
     assert.equal(log, ["a"]);
     assert.is(deferred.length, 1, "the next round is on its way");
     deferred.shift()?.();
-    turns.wait(logs("d"));
+    scheduler.schedule(logs("d"));
     deferred.shift()?.();
     assert.equal(log, ["a", "c", "d"]);
     assert.is(deferred.length, 0);

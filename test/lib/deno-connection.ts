@@ -8,9 +8,9 @@ import * as tls from "node:tls";
 import { host } from "#process";
 import type { Conn } from "../../host/runtimes/deno/globals.js";
 import { certificate } from "./certificate.js";
+import type { Connection, ConnectionOptions } from "./connection.js";
 import { tempFolder } from "./files.js";
-import type { Line, LineOptions } from "./line.js";
-import type { Scene } from "./scene.js";
+import type { Cleanup } from "./suite.js";
 
 type Address = { hostname?: string; port?: number; transport?: string; path?: string };
 interface DenoNet {
@@ -61,11 +61,11 @@ class Near {
   pause(): void {}
 }
 
-export async function connectConn(scene: Scene, options: LineOptions): Promise<Line> {
+export async function connectDeno(cleanup: Cleanup, options: ConnectionOptions): Promise<Connection> {
   const { Deno } = globalThis as unknown as { Deno: DenoNet };
   const { over = "tcp", side = "server" } = options;
   const hostname = over === "tcp6" ? "::1" : "127.0.0.1";
-  const path = join(tempFolder(scene), "socket");
+  const path = join(tempFolder(cleanup), "socket");
   let conn: Conn;
   let far: net.Socket;
   if (side === "client") {
@@ -73,7 +73,7 @@ export async function connectConn(scene: Scene, options: LineOptions): Promise<L
     if (over === "unix") server.listen(path);
     else server.listen(0, hostname);
     await once(server, "listening");
-    scene.after(() => server.close());
+    cleanup.after(() => server.close());
     const accepted = once(server, "connection");
     const { port } = server.address() as net.AddressInfo;
     conn = await Deno.connect(over === "unix" ? { transport: "unix", path } : { hostname, port });
@@ -81,7 +81,7 @@ export async function connectConn(scene: Scene, options: LineOptions): Promise<L
   } else {
     const address = over === "unix" ? { transport: "unix", path } : { hostname, port: 0 };
     const listener = over === "tls" ? Deno.listenTls({ ...address, ...certificate() }) : Deno.listen(address);
-    scene.after(() => listener.close());
+    cleanup.after(() => listener.close());
     const { port = 0 } = listener.addr;
     const accepting = listener.accept();
     if (over === "tls") far = tls.connect({ host: hostname, port, rejectUnauthorized: false });
@@ -94,7 +94,7 @@ export async function connectConn(scene: Scene, options: LineOptions): Promise<L
   }
   far.on("error", () => {});
   const near = new Near(conn);
-  scene.after(() => {
+  cleanup.after(() => {
     near.destroy();
     far.destroy();
   });

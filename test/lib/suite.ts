@@ -1,4 +1,4 @@
-// uvu's suites, with what tells a red run's test: each test has a limit of time and a scene of its own, an error that
+// uvu's suites, with what tells a red run's test: each test has a limit of time and a cleanup of its own, an error that
 // nobody caught fails the test that runs, and what was skipped is told with its reason.
 
 import { appendFileSync } from "node:fs";
@@ -11,7 +11,7 @@ const LIMIT_MS = 120_000;
 type Undo = () => unknown;
 
 /** What a test opens is closed after it, whatever its end. */
-export class Scene {
+export class Cleanup {
   readonly #undo: Undo[] = [];
 
   /** Runs `undo` after the test, the last one first. */
@@ -24,7 +24,7 @@ export class Scene {
   }
 }
 
-export type Body = (scene: Scene) => unknown;
+export type Body = (cleanup: Cleanup) => unknown;
 
 export interface Suite {
   (name: string, body: Body): void;
@@ -73,7 +73,7 @@ function told(error: unknown): string {
 async function play(name: string, body: Body): Promise<void> {
   begun++;
   tell("begin", name);
-  const scene = new Scene();
+  const cleanup = new Cleanup();
   let timer: NodeJS.Timeout | undefined;
   const cut = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`hung: not over after ${LIMIT_MS} ms`)), LIMIT_MS);
@@ -82,11 +82,11 @@ async function play(name: string, body: Body): Promise<void> {
   cut.catch(() => {});
   try {
     if (stray !== null) throw stray.error;
-    await Promise.race([body(scene), cut]);
-    await Promise.race([scene.end(), cut]);
+    await Promise.race([body(cleanup), cut]);
+    await Promise.race([cleanup.end(), cut]);
     tell("pass", name);
   } catch (error) {
-    await Promise.race([scene.end(), cut]).catch(() => {});
+    await Promise.race([cleanup.end(), cut]).catch(() => {});
     tell("fail", name, told(error));
     throw error;
   } finally {
@@ -127,7 +127,7 @@ function guarded(inner: uvu.Test, prefix: string): Suite {
 }
 
 /** Declares a test, or with a `reason` skips it. */
-export function row(name: string, body: (scene: Scene) => Promise<void>, reason: string | null = null): void {
+export function row(name: string, body: (cleanup: Cleanup) => Promise<void>, reason: string | null = null): void {
   test.unless(reason, name, body);
 }
 
