@@ -811,6 +811,26 @@ if (process.platform !== "win32") {
     assert.is(fdCount(known), 0);
   });
 
+  test("symlinks: 'inside': what has become a folder since it was looked at is not there", async () => {
+    const { root, remove } = folder({ "a.txt": text });
+    const file = path.join(root, "a.txt");
+    const at = await site(serveStatic(root, { symlinks: "inside" }));
+    const { open } = fs;
+    fs.open = ((...args: Parameters<typeof open>) => {
+      fs.rmSync(file);
+      fs.mkdirSync(file);
+      return open(...args);
+    }) as typeof open;
+    try {
+      const got = parse(await within(exchange(at.port, request("/a.txt")), "the answer"));
+      assert.match(got.status, / 404 /);
+    } finally {
+      fs.open = open;
+      await at.close();
+      remove();
+    }
+  });
+
   test("symlinks: 'inside': a folder whose name only begins like the root's is outside", async () => {
     const { root, remove } = folder({ "root/a.txt": text, "root-beside/secret.txt": "secret" });
     fs.symlinkSync(path.join(root, "root-beside"), path.join(root, "root/out"));

@@ -88,7 +88,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "doorbell-from-its-offset": ["this.position + length, want)", "this.#offset + length, want)"],
     "left-corked": ["if (this.action !== Action.Done) this.uncork();", ""],
   },
-  turns: {
+  scheduler: {
     "the-others-wait-for-ever": ["if (this.#waiting.length > 0 && !this.#asked) this.#ask();", ""],
   },
   drain: {
@@ -105,6 +105,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "range-end-one-more": ["end: Math.max(start, start + count - 1)", "end: Math.max(start, start + count)"],
   },
   static: {
+    "what-is-no-file": ["if (stat.isFile() && known(file))", "if (known(file))"],
     "beside-the-root": ["= path.relative(root, file);", '= file.startsWith(root) ? "" : "..";'],
     "above-the-root": ["= path.relative(root, file);", '= path.relative(root, file).replace("../", "");'],
     "size-not-looked-at": ["known.size !== size ||", ""],
@@ -179,7 +180,6 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "pipelined-without-a-bound": ["else if (waiting === PIPELINED) req.socket.destroy();", ""],
     "names-in-html": ["return text\n    .replace(/[&<>\"']/g", "return text\n    .replace(/[&>\"']/g"],
-    "what-is-no-file": ["if (stat.isFile() && known(file))", "if (known(file))"],
     "log-counts-the-header": ["- before - headerLength(res)", "- before"],
     "links-that-lead-out": ["if (!isWithin(root, path)) return null;", ""],
     "hidden-files-listed": ['if (name.startsWith(".") && !dotfiles) continue;', ""],
