@@ -4,7 +4,7 @@
 /** Raised whenever an import, an export or a number here changes its meaning. */
 export const ABI_VERSION = 2;
 
-/** What the host has to do next: the answer of `transfer_run` and `transfer_tick`. */
+/** The host's next action: the result of `transfer_run` and `transfer_tick`. */
 export enum Action {
   /** Every byte has left. */
   Done,
@@ -27,7 +27,7 @@ export enum Fault {
   Unsupported,
   /** No descriptor can: ENOSYS. Holds for the process. */
   Missing,
-  /** The peer or the socket has gone: EPIPE, ECONNRESET, ENOTCONN, EBADF. */
+  /** The connection or the socket is closed: EPIPE, ECONNRESET, ENOTCONN, EBADF. */
   Closed,
   /** Any other errno; the host keeps it. */
   System,
@@ -39,11 +39,11 @@ export enum Fault {
   Expired,
   /** The caller gave up. */
   Aborted,
-  /** `Flag.Only` was asked for, and the kernel's way is not to be had. */
+  /** `Flag.Only` was set, and native calls are unavailable. */
   NotAvailable,
 }
 
-/** What a transfer may do: bits of the last argument of `transfer_open`. */
+/** A transfer's permissions: bits of the last argument of `transfer_open`. */
 export enum Flag {
   /** Call the kernel's sendfile. Without it every byte is copied. */
   Native = 1,
@@ -63,7 +63,7 @@ export enum Way {
   Doorbell,
   /** Copied because it was not in the page cache. */
   Cold,
-  /** Copied because the kernel's way was not to be had, or not asked for. */
+  /** Copied because native calls were unavailable, or not asked for. */
   Copied,
 }
 
@@ -71,7 +71,7 @@ export enum Way {
 export enum Reason {
   /** A signal came; the value is its number. */
   Signal,
-  /** Somebody asked for it; the value is an exit code, or minus a signal number. */
+  /** The program requested it; the value is an exit code, or minus a signal number. */
   Asked,
   /** The event loop is empty; the value is the exit code. */
   Ended,
@@ -79,17 +79,17 @@ export enum Reason {
   Leaving,
 }
 
-/** What `exit_begin` made of it. */
+/** The result of `exit_begin`. */
 export enum Begun {
   /** The way out has begun already, or is over. */
   Ignored,
   /** Pull: `exit_next`. */
   Begun,
-  /** A second signal, later than `force_after`: what is left is not waited for. */
+  /** A second signal, later than `force_after`: the remaining functions are not awaited. */
   Forced,
 }
 
-/** What the host has to do next on the way out: the answer of `exit_next`. */
+/** The host's next action on the way out: the result of `exit_next`. */
 export enum Next {
   /** Wait: for an answer, or until `exit_due`. */
   Wait,
@@ -107,7 +107,7 @@ export enum Next {
   Exit,
 }
 
-/** How a process ends that got a signal, where no number is given: the first argument of `exit_configure`. */
+/** How a process ends after a signal, unless a number is given: the first argument of `exit_configure`. */
 export enum Status {
   /** By the same signal, so that a parent sees it. */
   Signal = -1,

@@ -12,7 +12,7 @@
 export declare function sendfile(out: i32, file: i32, offset: f64, count: i32): i32;
 
 /**
- * preadv2(2) with RWF_NOWAIT: reads what is in the page cache into linear memory, waits for no disk.
+ * preadv2(2) with RWF_NOWAIT: reads bytes in the page cache into linear memory, never waits for a disk.
  *
  * Returns: bytes read, 0 at the end of the file, or minus WouldBlock (not in the cache),
  * Interrupted, Unsupported, Missing, Closed, System.
@@ -21,7 +21,7 @@ export declare function sendfile(out: i32, file: i32, offset: f64, count: i32): 
 export declare function read(file: i32, ptr: usize, offset: f64, count: i32): i32;
 
 /**
- * send(2) from linear memory, with MSG_MORE where `more` is 1; never raises SIGPIPE.
+ * send(2) from linear memory, with MSG_MORE if `more` is 1; never raises SIGPIPE.
  *
  * Returns: bytes taken, or minus WouldBlock, Interrupted, Unsupported, Missing, Closed, System.
  */

@@ -1,5 +1,5 @@
-// The way out: which exit functions there are, what runs next, and how the process ends. Pull-style:
-// the host asks `next`, does it, reports. No function is called from here.
+// The way out: the exit functions, the order in which they run, and how the process ends. Pull-style: the host asks
+// `next`, does it, reports. No function is called from here.
 
 import { Begun, Next, Reason, Status } from "./abi";
 import { take } from "./records";
@@ -12,11 +12,11 @@ export enum State {
   Ready,
   /** One is running. */
   Running,
-  /** The listeners of others are running. */
+  /** Other listeners are running. */
   Others,
   /** Pending output is leaving. */
   Flushing,
-  /** The runtime is leaving: what is left is called, and nothing is waited for. */
+  /** The runtime is leaving: the remaining functions are called, and not awaited. */
   Last,
   /** The verdict stands. */
   Over,
@@ -75,7 +75,7 @@ function step(event: Event): void {
   state = next;
 }
 
-/** Where a record is; zero is no place. */
+/** The place of a record; zero is no place. */
 enum Place {
   /** In the stack. */
   Waiting = 1,
@@ -102,7 +102,7 @@ export class Entry {
   timeout: f64;
 }
 
-/** Time for output to leave, in ms, where the deadline leaves less. */
+/** Minimum time to flush output, in ms, even past the deadline. */
 const FLUSH: f64 = 1000;
 
 // The stack.
@@ -139,7 +139,7 @@ export function configure(newStatus: i32, newForceAfter: f64, newDeadline: f64):
 
 // The registry.
 
-/** Puts a function on top; null where the memory's maximum is reached. */
+/** Puts a function on top; null if the memory's maximum is reached. */
 export function add(signals: i32, timeout: f64): Entry | null {
   if (signals < 0) unreachable(); // there is no signal 32 here
   if (free == 0) {
@@ -161,7 +161,7 @@ export function add(signals: i32, timeout: f64): Entry | null {
   return entry;
 }
 
-/** False where it has been claimed: then it runs, or has run. */
+/** False if it has been claimed: then it runs, or has run. */
 export function remove(entry: Entry): bool {
   if (entry.place == Place.Claimed) return false;
   unlink(entry);
@@ -226,7 +226,7 @@ export function begin(reason: Reason, value: i32, now: f64): Begun {
     return Begun.Begun;
   }
   if (reason != Reason.Signal || state >= State.Last || now - began <= forceAfter) return Begun.Ignored;
-  if (signal == 0) signal = value; // an asked-for way out, cut short
+  if (signal == 0) signal = value; // a requested exit, cut short
   step(Event.Forced);
   return Begun.Forced;
 }
@@ -254,7 +254,7 @@ export function flushed(): void {
 
 // Outputs.
 
-/** What was told by the last Call or Late. */
+/** The function of the last Call or Late. */
 let told: usize = 0;
 
 export function current(): Entry | null {
@@ -265,7 +265,7 @@ export function due(): f64 {
   return state == State.Running || state == State.Others || state == State.Flushing ? until : Infinity;
 }
 
-/** What to do next. */
+/** The next action. */
 export function next(now: f64): Next {
   if (state == State.Idle) unreachable();
   if (state == State.Over) return verdict();
@@ -310,7 +310,7 @@ function pull(now: f64): Next {
   return Next.Flush;
 }
 
-/** The one added last of those that are meant: by the signal, or all. */
+/** The function added last among those that apply: to the signal, or all. */
 function topmost(): usize {
   let at = top;
   for (let i = 0; i < waiting; i++) {

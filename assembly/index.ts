@@ -11,7 +11,7 @@ export function abi(): i32 {
   return ABI_VERSION;
 }
 
-/** Where the host puts the header before a run. */
+/** The address of the header, stored by the host before a run. */
 export function scratch(): usize {
   return runner.SCRATCH;
 }
@@ -31,17 +31,17 @@ export function turn_begin(now: f64): void {
   runner.begin(now);
 }
 
-/** 1 where the turn's share is used up: every run answers Yield. */
+/** 1 if the turn's share is used up: every run returns Yield. */
 export function turn_spent(now: f64): i32 {
   return runner.spent(now) ? 1 : 0;
 }
 
-/** Returns: a handle, or 0 where the memory's maximum is reached. */
+/** Returns: a handle, or 0 if the memory's maximum is reached. */
 export function transfer_open(now: f64): Transfer | null {
   return transfer.open(now);
 }
 
-/** What is to be sent, in bytes, offset + count at most 2^53 - 1; before anything was. */
+/** Sets the bytes to send, offset + count at most 2^53 - 1; before any is sent. */
 export function transfer_extent(t: Transfer, header: i32, offset: f64, count: f64, trailer: i32, flags: i32): void {
   transfer.extent(t, header, offset, count, trailer, flags);
 }
@@ -51,7 +51,7 @@ export function transfer_limit(t: Transfer, timeout: f64, deadline: f64, now: f6
   transfer.limit(t, timeout, deadline, now);
 }
 
-/** Moves what can be moved now; the first `header_max` bytes of what is left of the header lie at `scratch`. */
+/** Moves as much as it can now; the first `header_max` bytes of the rest of the header are at `scratch`. */
 export function transfer_run(t: Transfer, out: i32, file: i32, now: f64): Action {
   return runner.run(t, out, file, now);
 }
@@ -61,7 +61,7 @@ export function transfer_want(t: Transfer): i32 {
   return t.want;
 }
 
-/** Where the next byte stands, counted from the first byte of the header. */
+/** The position of the next byte, counted from the first byte of the header. */
 export function transfer_at(t: Transfer): f64 {
   return <f64>t.done;
 }
@@ -71,7 +71,7 @@ export function transfer_way(t: Transfer): i32 {
   return t.way;
 }
 
-/** `bytes` of the copy have left; more of it is to come. */
+/** `bytes` of the copy were sent; more of it follows. */
 export function transfer_moved(t: Transfer, bytes: i32, now: f64): void {
   if (t.state != transfer.State.Copying) unreachable();
   transfer.moved(t, bytes, t.way, now);
@@ -93,7 +93,7 @@ export function transfer_failed(t: Transfer, fault: Fault): void {
   transfer.failed(t, fault);
 }
 
-/** Looks at the limits while the host waits: 1 where the transfer has just failed by one. */
+/** Checks the limits while the host waits: 1 if the transfer has just failed by one. */
 export function transfer_tick(t: Transfer, now: f64): i32 {
   return transfer.expired(t, now) ? 1 : 0;
 }
@@ -103,7 +103,7 @@ export function transfer_due(t: Transfer): f64 {
   return transfer.due(t);
 }
 
-/** Bytes of the file that have left. */
+/** Bytes of the file sent so far. */
 export function transfer_sent(t: Transfer): f64 {
   return <f64>transfer.sent(t);
 }
@@ -117,7 +117,7 @@ export function transfer_fault(t: Transfer): i32 {
   return t.fault;
 }
 
-/** 1 where the last bytes were sent with MSG_MORE and nothing has followed. */
+/** 1 if the last bytes were sent with MSG_MORE and nothing has followed. */
 export function transfer_corked(t: Transfer): i32 {
   return t.corked ? 1 : 0;
 }
@@ -132,12 +132,12 @@ export function exit_configure(status: i32, force_after: f64, deadline: f64): vo
   exit.configure(status, force_after, deadline);
 }
 
-/** Bit n - 1 of `signals` stands for signal n; `timeout` in ms. Returns: an id, or 0 where memory is out. */
+/** Bit n - 1 of `signals` is signal n; `timeout` in ms. Returns: an id, or 0 if the memory's maximum is reached. */
 export function exit_add(signals: i32, timeout: f64): Entry | null {
   return exit.add(signals, timeout);
 }
 
-/** Takes a function back. Returns: 1, or 0 where it has been claimed. The id is void either way. */
+/** Unregisters a function. Returns: 1, or 0 if it has been claimed. The id is void either way. */
 export function exit_remove(id: Entry): i32 {
   return exit.remove(id) ? 1 : 0;
 }
@@ -152,12 +152,12 @@ export function exit_count(): i32 {
   return exit.count();
 }
 
-/** Something says that the process is to end. Legal at any time. */
+/** The process has to end. Legal at any time. */
 export function exit_begin(reason: Reason, value: i32, now: f64): Begun {
   return exit.begin(reason, value, now);
 }
 
-/** What to do next; only once `exit_begin` has begun. */
+/** The next action; only once `exit_begin` has begun. */
 export function exit_next(now: f64): Next {
   return exit.next(now);
 }
@@ -172,17 +172,17 @@ export function exit_settle(id: Entry, ok: i32): void {
   exit.settle(id, ok != 0);
 }
 
-/** The listeners of others are over, well or not. */
+/** The other listeners are over, successful or not. */
 export function exit_heard(ok: i32): void {
   exit.heard(ok != 0);
 }
 
-/** Pending output has left. */
+/** Pending output is flushed. */
 export function exit_flushed(): void {
   exit.flushed();
 }
 
-/** When to call `exit_next` again, in the clock of `now`; Infinity where nothing is waited for. */
+/** When to call `exit_next` again, in the clock of `now`; Infinity if nothing is pending. */
 export function exit_due(): f64 {
   return exit.due();
 }

@@ -3,7 +3,7 @@
 
 let top: usize = 0;
 
-/** `size` bytes, aligned to 8; 0 where the memory's maximum is reached. */
+/** `size` bytes, aligned to 8; 0 if the memory's maximum is reached. */
 export function take(size: usize): usize {
   if (top == 0) top = (__heap_base + 7) & ~7;
   const end = (<usize>memory.size()) << 16;

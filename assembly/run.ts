@@ -1,4 +1,4 @@
-// One run of a transfer: the only file that makes system calls. It never waits; what would wait is
+// One run of a transfer: the only file that makes system calls. It never waits; a call that would wait is
 // an Action for the host.
 
 import { Action, Fault, Flag, Way } from "./abi";
@@ -18,7 +18,7 @@ export const HEADER: i64 = 16 << 10;
 export const SCRATCH: usize = memory.data(<i32>(HEADER + SMALL) + 64, 16);
 export const FRAME: usize = SCRATCH + <usize>(HEADER + SMALL);
 
-/** System calls in one run, whatever they return: interrupted calls and tiny writes end somewhere. */
+/** System calls in one run, whatever they return: interrupted calls and tiny writes must end. */
 const CALLS: i32 = 16;
 
 /** How long all transfers together may hold one turn of the event loop, in ms. */
@@ -41,8 +41,8 @@ let sendfileMissing = false;
 let readMissing = false;
 
 /**
- * Moves what can be moved now. While header bytes are left the host has put the rest of them,
- * up to HEADER, at SCRATCH.
+ * Moves as much as it can now. While header bytes are left, the host has stored the rest of them, up to HEADER, at
+ * SCRATCH.
  */
 export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
   if (t.state != transfer.State.Ready) unreachable();
@@ -108,7 +108,7 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
     const r = sendfile(out, file, <f64>position, <i32>ask(body, budget));
     if (r > 0) transfer.moved(t, r, Way.Native, now);
     else if (r == 0)
-      return want(t, doorbellSize(position, body), Way.Copied); // a read has the last word on the end
+      return want(t, doorbellSize(position, body), Way.Copied); // only a read decides where the end is
     else if (r != -Fault.Interrupted) return refused(t, -r);
   }
   return transfer.left(t) == 0 ? done(t) : Action.Yield;
@@ -150,7 +150,7 @@ function refused(t: Transfer, fault: Fault): Action {
   return without(t);
 }
 
-/** The copy path: the kernel's way is not to be had, or not asked for. */
+/** The copy path: native calls are unavailable, or not asked for. */
 function without(t: Transfer): Action {
   if (t.flags & Flag.Only) return fail(t, Fault.NotAvailable);
   const rest = transfer.headLeft(t);

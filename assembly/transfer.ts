@@ -1,6 +1,6 @@
 // A transfer: its record, and the one function that changes its state.
 //
-// A transfer is a run of bytes, header then body then trailer; `done` counts those that have left.
+// A transfer is a run of bytes, header then body then trailer; `done` counts those sent.
 // The body is `body` bytes of the file from `offset`.
 
 import { Fault, Flag, Way } from "./abi";
@@ -19,13 +19,13 @@ export enum State {
 }
 
 export enum Event {
-  /** Bytes have left, and the work of this state goes on. */
+  /** Bytes were sent, and the work of this state goes on. */
   Moved,
   /** The host is asked to copy. */
   Wanted,
   /** The copy is over. */
   Copied,
-  /** The last byte has left. */
+  /** The last byte was sent. */
   Finished,
   Faulted,
   Closed,
@@ -96,7 +96,7 @@ function step(t: Transfer, event: Event): void {
 
 let free: usize = 0;
 
-/** Takes a record from the free list, or new memory; null where the memory's maximum is reached. */
+/** Takes a record from the free list, or new memory; null if the memory's maximum is reached. */
 export function open(now: f64): Transfer | null {
   if (free == 0 && !grow()) return null;
   const t = changetype<Transfer>(free);
@@ -108,11 +108,11 @@ export function open(now: f64): Transfer | null {
   return t;
 }
 
-/** Says what is to be sent; before anything was. */
+/** Sets the bytes to send; before any is sent. */
 export function extent(t: Transfer, head: i32, offset: f64, body: f64, tail: i32, flags: i32): void {
   if (t.state != State.Ready || t.done != 0) unreachable();
   if (head < 0 || tail < 0) unreachable();
-  // So asked, that NaN is refused too; and every position is a number that an f64 holds exactly.
+  // Written so that NaN is refused too; and an f64 holds every position exactly.
   if (!(offset >= 0 && body >= 0 && offset + body <= f64.MAX_SAFE_INTEGER)) unreachable();
   t.head = head;
   t.offset = <i64>offset;
@@ -145,7 +145,7 @@ export function close(t: Transfer): void {
   free = changetype<usize>(t);
 }
 
-// What is left, and where it stands.
+// The bytes left, and their positions.
 
 export function total(t: Transfer): i64 {
   return t.head + t.body + t.tail;
@@ -159,7 +159,7 @@ export function headLeft(t: Transfer): i64 {
   return max(t.head - t.done, 0);
 }
 
-/** Bytes of the body that have left. */
+/** Bytes of the body sent so far. */
 export function sent(t: Transfer): i64 {
   return max(min(t.done - t.head, t.body), 0);
 }
@@ -173,7 +173,7 @@ export function position(t: Transfer): i64 {
   return t.offset + sent(t);
 }
 
-/** When `tick` has something to say, in the clock of `now`; Infinity where no limit was set. */
+/** When to call `tick`, in the clock of `now`; Infinity if no limit was set. */
 export function due(t: Transfer): f64 {
   const stall = t.timeout > 0 ? t.progress + t.timeout : Infinity;
   return min(stall, t.deadline);
@@ -191,7 +191,7 @@ function cell(t: Transfer, way: i32): usize {
 
 // Inputs: the only callers of step().
 
-/** `bytes` have left, by `way`. */
+/** `bytes` were sent, by `way`. */
 export function moved(t: Transfer, bytes: i64, way: Way, now: f64): void {
   if (<u64>bytes > <u64>left(t)) unreachable();
   step(t, Event.Moved);
@@ -216,13 +216,13 @@ export function copied(t: Transfer): void {
   t.want = 0;
 }
 
-/** Everything has left. */
+/** Everything was sent. */
 export function finished(t: Transfer): void {
   if (left(t) != 0) unreachable();
   step(t, Event.Finished);
 }
 
-/** The source is at its end: well where the count was a bound, else a truncation. */
+/** The source is at its end: success if the count was a bound, else a truncation. */
 export function ended(t: Transfer): void {
   if (t.flags & Flag.Eof) t.body = sent(t);
   else failed(t, Fault.Truncated);
@@ -233,7 +233,7 @@ export function failed(t: Transfer, fault: Fault): void {
   t.fault = fault;
 }
 
-/** Fails the transfer where `now` is past one of its limits. */
+/** Fails the transfer if `now` is past one of its limits. */
 export function expired(t: Transfer, now: f64): bool {
   if (now < due(t)) return false;
   failed(t, now >= t.deadline ? Fault.Expired : Fault.Stalled);

@@ -1,4 +1,4 @@
-// Words into numbers: options, sizes, durations, targets. Every refusal names the argument.
+// Parses options, sizes, durations and targets. Every error names the argument.
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
 
@@ -55,7 +55,7 @@ export function choice<T extends string>(name: string, text: string | undefined,
   throw new UsageError(`${name} must be ${words.slice(0, -1).join(", ")} or ${words.at(-1)} (got '${text}')`);
 }
 
-/** Where to connect to: what net.connect takes. */
+/** A target, as net.connect takes it. */
 export type Target = { host: string; port: number } | { path: string };
 
 /** HOST:PORT, [IPV6]:PORT or unix:PATH; null for anything else. */

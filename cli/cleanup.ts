@@ -1,8 +1,8 @@
-// What has to be undone however the process ends.
+// Cleanup that must run however the process ends.
 
 import { onExit } from "sendoff";
 
-/** Has `undo` called once, at the latest when the process ends; the function returned calls it now. Synchronous. */
+/** Calls `undo` once, at the latest when the process ends; the function returned calls it now. Synchronous. */
 export function atEnd(undo: () => void): () => void {
   const off = onExit(undo, { log: null });
   let over = false;

@@ -1,4 +1,4 @@
-// The first import of the command: to a Node that is too old it says so in one line, and ends.
+// The first import of the command: if Node is too old it says so in one line, and ends.
 
 import { checkEngine } from "../host/runtimes/node/engine.js";
 import { say } from "../host/say.js";

@@ -1,4 +1,4 @@
-// `sendoff info`: what this process can do, and why native is off where it is.
+// `sendoff info`: the capabilities of this process, and why native is off if it is.
 
 import { readFileSync } from "node:fs";
 import { release } from "node:os";
@@ -48,7 +48,7 @@ export async function run(argv: string[]): Promise<number> {
   return 0;
 }
 
-/** capabilities(), with a bad SENDOFF_MODE told as what it is: a wrong argument. */
+/** capabilities(), with a bad SENDOFF_MODE reported as a wrong argument. */
 export function known(): Capabilities {
   try {
     return capabilities();
@@ -109,7 +109,7 @@ function words(system: System, { native, reason, binding, libc, mode, kernel, ab
   return rows.map(([name = "", text]) => `${name.padEnd(10)}${text}\n`).join("");
 }
 
-/** The reason in a sentence, with what to do about it where something can be done. */
+/** The reason in a sentence, with a remedy if there is one. */
 function why(reason: string): string {
   const effect = "every byte is copied through the runtime's own streams";
   if (/^SENDOFF_\w+=(copy|none)$/.test(reason)) return `${reason} is set, so ${effect}`;

@@ -1,11 +1,11 @@
-// What a person sees: the progress bar, the line at the end, the words of a failure.
+// The output for people: the progress bar, the line at the end, the message of a failure.
 
 import cliProgress from "cli-progress";
 import { type Progress, SendfileError } from "sendoff";
 import { atEnd } from "./cleanup.js";
 import { units } from "./units.js";
 
-/** A bar on stderr where that is a terminal; else nothing is drawn. */
+/** A bar on stderr if that is a terminal; else nothing. */
 export interface Meter {
   /** Takes the progress; it is drawn ten times a second. */
   moved(progress: Progress): void;
@@ -52,18 +52,18 @@ export function meter(): Meter {
   };
 }
 
-/** How a transfer went. */
+/** The result of a transfer. */
 export interface Outcome {
   /** Bytes of the file that arrived. */
   sent: number;
   seconds: number;
   /** User and system time of this process. */
   cpuSeconds: number;
-  /** How the bytes went: the last report of the transfer. */
+  /** How the bytes were sent: the transfer's last progress report. */
   ways: Pick<Progress, "native" | "doorbell" | "cold" | "copied">;
 }
 
-/** The line at the end. `digest` says in words what is known of the SHA-256. */
+/** The line at the end. `digest` describes the SHA-256 in words. */
 export function summary({ sent, seconds, cpuSeconds, ways }: Outcome, digest: string): string {
   const rate = sent / 1e6 / seconds;
   const { native, doorbell, cold, copied } = ways;
@@ -72,10 +72,10 @@ export function summary({ sent, seconds, cpuSeconds, ways }: Outcome, digest: st
   return `${sent} bytes in ${pace}; ${how}; sha256 ${digest}\n`;
 }
 
-/** A failure in one line: its code, its words, and what had been sent. */
+/** A failure in one line: code, message, and bytes sent. */
 export function explain(error: unknown): string {
   const { code, message, errors } = error as NodeJS.ErrnoException & { errors?: Error[] };
-  // A name with several addresses fails with several errors, and no words of its own.
+  // A name with several addresses fails with several errors, and no message of its own.
   const nested = errors ?? (error as { cause?: { errors?: Error[] } }).cause?.errors ?? [];
   const words = (message || nested.map((one) => one.message).join(", ")).replaceAll("\n", " ");
   const text = code === undefined || words.includes(code) ? words : `${code}: ${words}`;

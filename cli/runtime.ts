@@ -1,4 +1,4 @@
-// The runtime that runs the command, by its own word: Bun and Deno say which Node they are like as well.
+// The runtime that runs the command. Bun and Deno also report a Node version.
 
 type Name = "node" | "deno" | "bun";
 

@@ -1,4 +1,4 @@
-// `sendoff send`: one file over one connection, measured, and checked where the receiver is our own.
+// `sendoff send`: one file over one connection, measured, and verified if the receiver is our own.
 
 import { createHash } from "node:crypto";
 import { close, createReadStream, existsSync, fstatSync, open } from "node:fs";
@@ -13,7 +13,7 @@ import { print } from "./print.js";
 import { meter, type Outcome, summary } from "./report.js";
 
 const SAMPLE = 256 << 20;
-/** What the embedded receiver keeps before it has to hash while bytes are coming. */
+/** Bytes that the embedded receiver keeps before it has to hash while receiving. */
 const BACKLOG = 256 << 20;
 
 export const help = `sendoff send: send a file, and measure it
@@ -21,23 +21,23 @@ export const help = `sendoff send: send a file, and measure it
 Usage:
   sendoff send [OPTION]... [FILE] [TARGET]
 
-FILE      what to send. Without it, 256 MiB of pseudo-random bytes (less, where
-          --count needs less) in a temporary file that has no name, so that
-          nothing can be left behind.
-TARGET    HOST:PORT, [IPV6]:PORT or unix:PATH: who listens there gets the bytes
+FILE      the file to send. Without it, 256 MiB of pseudo-random bytes (less if
+          --count needs less) in an unlinked temporary file, so that nothing is
+          left behind.
+TARGET    HOST:PORT, [IPV6]:PORT or unix:PATH: the receiver there gets the bytes
           and nothing else; then the connection is closed. A single argument that
           reads like this and is not an existing file is a TARGET. On Windows PATH
           is the name of a pipe: unix:\\\\.\\pipe\\receiver.
           Without it, a receiver in a child process takes the bytes over loopback
-          TCP, and what it received is compared with the file by SHA-256.
+          TCP, and the result is compared with the file by SHA-256.
 
 Options:
       --offset BYTES    where to start in the file (default: 0)
       --count BYTES     how many bytes at most (default: to the end of the file)
       --timeout TIME    give up after so long without progress (default: never)
       --deadline TIME   give up after so long altogether (default: never)
-      --mode MODE       auto (default): the kernel's sendfile where it can be had,
-                        else copies; native: fail where it can't; copy: copies only
+      --mode MODE       auto (default): the kernel's sendfile if it is available,
+                        else copies; native: fail if it isn't; copy: copies only
   -h, --help            this text
 
 BYTES is a number with an optional k, M, G or T (powers of 1024): 4096, 64k, 1G.
@@ -45,18 +45,18 @@ TIME is in milliseconds, or with a unit: 500, 500ms, 10s, 2m.
 
 On a terminal a bar shows the progress. At the end one line goes to stdout:
   bytes      of the file
-  seconds    from the connection until the receiver had closed it, so until all
-             was taken, not only handed to the kernel
+  seconds    from the connection until the receiver has closed it: all bytes
+             were received by then, not only handed to the kernel
   MB/s       10^6 bytes per second
   CPU s      user and system time of the sending process in those seconds
   native     bytes moved by the kernel, without passing through this process
   doorbell   copied to learn when the socket is writable again
   cold       copied because they were not in the page cache
-  copied     copied because the kernel's way was not to be had, or not wanted
+  copied     copied because native calls were not available, or not wanted
   sha256     of the bytes that were to be sent, read again after the measurement:
-             "verified" where the embedded receiver computed the same one
+             "verified" if the embedded receiver computed the same one
 
-The embedded receiver keeps what comes (up to 256 MiB) and hashes it when the
+The embedded receiver keeps the bytes (up to 256 MiB) and hashes them when the
 connection is closed, so that hashing does not hold up the sender. A longer
 transfer is hashed as it goes: its rate is then at most that of SHA-256.
 
@@ -96,8 +96,8 @@ export async function run(argv: string[]): Promise<number> {
     mode: choice("--mode", values.mode, ["auto", "native", "copy"]),
   };
   const { path, to } = operands(positionals);
-  drainOnExit({ timeout: 0, log: null }); // so that a signal still says how many bytes had been sent
-  known(); // loads the library, which is no part of the measurement
+  drainOnExit({ timeout: 0, log: null }); // so that a signal still reports the bytes sent
+  known(); // loads the library before the measurement
 
   const needed = options.offset + (options.count ?? SAMPLE);
   const fd = path === undefined ? await sample(Math.min(SAMPLE, needed)) : await promisify(open)(path, "r");
@@ -161,7 +161,7 @@ async function toChild(fd: number, options: Limits): Promise<number> {
   }
 }
 
-/** Sends, closes our side, and waits for the receiver to close its own: only then is it known that all was taken. */
+/** Sends, closes our side, and waits for the receiver to close its own, which confirms that it got all bytes. */
 async function transfer(socket: Socket, fd: number, options: Limits): Promise<Outcome> {
   const { timeout, deadline } = options;
   const begun = performance.now();
@@ -182,7 +182,7 @@ async function transfer(socket: Socket, fd: number, options: Limits): Promise<Ou
     socket.once("close", () => resolve());
   });
   closed.catch(() => {});
-  socket.resume(); // what the receiver says is not for us, but its end is
+  socket.resume(); // discards the receiver's data, to see its end
   try {
     const sent = await sendfile(socket, fd, {
       ...options,

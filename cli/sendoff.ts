@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The `sendoff` command: finds the sub-command, and turns what it throws into words and a status.
+// The `sendoff` command: runs the sub-command, and turns its errors into messages and a status.
 
 import "./engine.js";
 
@@ -9,13 +9,13 @@ import { UsageError } from "./arguments.js";
 import { print } from "./print.js";
 import { explain } from "./report.js";
 
-/** What the module of a sub-command exports: its help, and the command, which resolves with the exit status. */
+/** The exports of a sub-command's module: its help, and the command, which resolves with the exit status. */
 export interface Command {
   readonly help: string;
   run(argv: string[]): Promise<number>;
 }
 
-/** Loaded when asked for, so that `sendoff info` is not slowed down by a progress bar. */
+/** Loaded on demand, so that `sendoff info` is not slowed down by a progress bar. */
 const COMMANDS: { readonly [name: string]: { summary: string; load(): Promise<Command> } } = {
   send: { summary: "send a file over TCP or a Unix socket, and measure it", load: () => import("./send.js") },
   serve: { summary: "serve a folder over HTTP", load: () => import("./serve.js") },
@@ -81,7 +81,7 @@ async function command(name: string): Promise<Command> {
 
 const argv = process.argv.slice(2);
 try {
-  // Not process.exit(): what was written to a pipe has to get out first.
+  // Not process.exit(): output to a pipe has to be flushed first.
   process.exitCode = await main(argv);
 } catch (error) {
   const usage = error instanceof UsageError;

@@ -21,17 +21,17 @@ Usage:
 DIR       the folder (default: the one you are in)
 
 Options:
-  -p, --port PORT       where to listen (default: 8080; 0: any port that is free)
-      --host HOST       on which address (default: 127.0.0.1, so from this machine
-                        only; 0.0.0.0 or :: listens on all of them)
-  -w, --workers N       so many processes share the work (default: 1); one that dies
-                        is replaced
+  -p, --port PORT       the port (default: 8080; 0: any free port)
+      --host HOST       the address (default: 127.0.0.1, so from this machine only;
+                        0.0.0.0 or :: listens on all of them)
+  -w, --workers N       the number of processes (default: 1); one that dies is
+                        replaced
       --tls             HTTPS, with these two:
       --cert FILE       the certificate, and those above it, in PEM
       --key FILE        its private key, in PEM
-      --precompressed   send FILE.br or FILE.gz in place of FILE, where they are there
-                        and the client takes them
-      --cache SECONDS   how long clients may keep a file unasked (default: 0)
+      --precompressed   send FILE.br or FILE.gz in place of FILE, if they exist and
+                        the client accepts them
+      --cache SECONDS   how long clients may cache a file (default: 0)
       --dotfiles        serve and list names that begin with a dot, too
       --no-listing      no pages for folders: those without an index.html are 404
   -q, --quiet           no log
@@ -40,14 +40,14 @@ Options:
 
 TIME is in milliseconds, or with a unit: 500, 500ms, 10s, 2m.
 
-A folder is its index.html, or else a page that lists it, sorted as you like. Ranges
-and conditional requests work. Not there (404), whoever asks: dotfiles, what is not a
-regular file, and what lies outside of DIR behind a symbolic link.
+A folder is answered with its index.html, or else with a page that lists it, sorted as
+you like. Ranges and conditional requests work. Always 404: dotfiles, anything but
+regular files, and files outside of DIR behind a symbolic link.
 
-The addresses go to stderr, and how the bytes travel. The log goes to stdout, a line
+Addresses, and whether sendfile is used, go to stderr. The log goes to stdout, a line
 for each response when it is over, in the NCSA common log format:
   host - - [time] "request" status bytes
-bytes are those of the body that were sent, also where the client went away.
+bytes are those of the body that were sent, also if the client disconnected.
 
 Environment:
   SENDOFF_MODE    auto (default), native or copy: copy never calls the kernel's sendfile
@@ -99,7 +99,7 @@ export async function run(argv: string[]): Promise<number> {
   if (settings.host === "") throw new UsageError("--host must be an address or a name (got '')");
   settings.root = folder(positionals[0] ?? ".");
   if (settings.tls !== null) check(settings.tls);
-  const way = travel(settings); // before anything listens: SENDOFF_MODE may be wrong
+  const way = travel(settings); // before listening: SENDOFF_MODE may be wrong
 
   if (workers > 1) {
     settings.port = await freePort(settings);
@@ -156,7 +156,7 @@ async function listening<T>({ host, port }: Settings, done: Promise<T>): Promise
   }
 }
 
-/** Workers that are all to listen on the same port need its number, for as long as any of them may be replaced. */
+/** Finds a free port: all workers, and later replacements, must listen on the same one. */
 async function freePort(settings: Settings): Promise<number> {
   const server = createServer().listen({ host: settings.host, port: settings.port });
   await listening(settings, once(server, "listening"));
@@ -177,7 +177,7 @@ function announce({ root, host, tls, timeout }: Settings, port: number, way: str
   });
 }
 
-/** The addresses that a machine with several can be reached by. */
+/** The addresses of a machine that has several. */
 function everywhere(six: boolean): string[] {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const some = all.filter(({ family, scopeid }) => family === "IPv4" || (six && !scopeid));

@@ -1,4 +1,4 @@
-// What is asked for. The environment comes first, for hosts without arguments; arguments win over it.
+// Reads the options. The environment comes first, for hosts without arguments; arguments override it.
 
 import { args_get, args_sizes_get, environ_get, environ_sizes_get } from "./preview1";
 import { byte, count, end, explain, quote, say, shout, size } from "./words";
@@ -18,24 +18,24 @@ const CAPACITY: u32 = 192 << 10;
 const ROOM: usize = memory.data(<i32>CAPACITY, 8);
 let used: u32 = 0;
 
-/** What was said for each option: the address of a text, 0 for nothing. And a bit for each that an argument said. */
+/** The value of each option: the address of a text, 0 for none. And a bit for each that an argument set. */
 const TEXTS: usize = memory.data(OPTIONS * 4, 4);
 let argued: i32 = 0;
 
 const COUNT: usize = memory.data(4, 4);
 const SIZE: usize = memory.data(4, 4);
 
-/** Reads what was asked for. Returns: false where it can't be understood, and that has been said. */
+/** Reads all options. Returns: false if one is invalid; the error was printed. */
 export function read(): bool {
   return environment() && parameters() && (text(Option.Path) != 0 || usage());
 }
 
-/** What was said for an option: the address of a text that ends with a NUL; 0 where nothing was. */
+/** The value of an option: the address of a text that ends with a NUL; 0 if it is not set. */
 export function text(option: Option): usize {
   return load<u32>(TEXTS + ((<usize>option) << 2));
 }
 
-/** The number that was said, `fallback` where none was; −1 where it is no such number, and that has been said. */
+/** The number of an option, `fallback` if it is not set; −1 if it is invalid, and the error was printed. */
 export function number(option: Option, fallback: i64, least: i64, most: i64): i64 {
   const digits = text(option);
   if (digits == 0) return fallback;
@@ -58,7 +58,7 @@ export function number(option: Option, fallback: i64, least: i64, most: i64): i6
   return -1;
 }
 
-// How options are called.
+// The names of the options.
 
 function name(option: Option): string {
   switch (option) {
@@ -77,7 +77,7 @@ function name(option: Option): string {
   }
 }
 
-/** As it was said: --offset, or SENDOFF_OFFSET. */
+/** As the user wrote it: --offset, or SENDOFF_OFFSET. */
 function title(option: Option): void {
   if ((argued >> option) & 1) {
     say("--");
@@ -88,7 +88,7 @@ function title(option: Option): void {
   }
 }
 
-// The two places where they are looked for.
+// The two places of options.
 
 function environment(): bool {
   const error = environ_sizes_get(COUNT, SIZE);
@@ -102,7 +102,7 @@ function environment(): bool {
     if (variable == 0) continue;
     for (let option = 0; option < OPTIONS; option++) {
       const value = after(variable, name(option), 0x20);
-      // One that is empty is as good as none.
+      // An empty value counts as none.
       if (value != 0 && load<u8>(value) == 0x3d && load<u8>(value, 1) != 0) put(option, value + 1);
     }
   }
@@ -140,7 +140,7 @@ function parameters(): bool {
   return true;
 }
 
-/** Room for COUNT pointers and SIZE bytes; 0 where it is not there. */
+/** Allocates COUNT pointers and SIZE bytes; 0 if there is no room. */
 function room(): usize {
   const bytes = ((<u64>load<u32>(COUNT)) << 2) + load<u32>(SIZE);
   if (bytes > CAPACITY - used) return 0;
@@ -153,13 +153,13 @@ function put(option: Option, value: usize): void {
   store<u32>(TEXTS + ((<usize>option) << 2), <u32>value);
 }
 
-/** The last one said counts. */
+/** The last value counts. */
 function argue(option: Option, value: usize): void {
   put(option, value);
   argued |= 1 << option;
 }
 
-/** What follows `words` in a text, its letters lowered by `capital`; 0 where it begins otherwise. */
+/** The rest of a text after `words`, whose letters are lowered by `capital`; 0 if it begins otherwise. */
 function after(text: usize, words: string, capital: u8): usize {
   for (let i = 0; i < size(words); i++, text++) {
     if (load<u8>(text) != byte(words, i) - capital) return 0;
@@ -167,7 +167,7 @@ function after(text: usize, words: string, capital: u8): usize {
   return text;
 }
 
-// What is wrong.
+// Errors.
 
 function usage(): bool {
   say("sendoff: PATH is missing: sendoff PATH [--offset N] [--count N] [--fd N] [--timeout MS] [--deadline MS]");
@@ -183,7 +183,7 @@ function wrong(words: string, argument: usize): bool {
   return false;
 }
 
-/** The host does not hand it over; or, without an error, it is more than there is room for. */
+/** The host does not provide it; or, without an error, there is no room for it. */
 function unread(what: string, error: i32): bool {
   say("sendoff: ");
   say(what);

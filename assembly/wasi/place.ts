@@ -1,4 +1,4 @@
-// The file: looked for under the folders that the host has opened for us, opened, and asked what it is.
+// The file: found under the folders that the host has opened for us, opened, and statted.
 
 import { fd_filestat_get, fd_prestat_dir_name, fd_prestat_get, path_open } from "./preview1";
 import { Errno } from "./syscalls";
@@ -34,15 +34,15 @@ const HERE: usize = memory.data<u8>([DOT]);
 export let fd: i32 = -1;
 /** Whether it can be read at an offset. */
 export let seekable: bool = false;
-/** Its bytes; −1 where only a read tells: a FIFO, a device, and what says 0 as the files of /proc do. */
+/** Its bytes; −1 if only a read tells: a FIFO, a device, and files that claim 0, as in /proc. */
 export let size: i64 = -1;
 
 /** The folder of the longest name that the path begins with. */
 let folder: i32 = -1;
-/** What is left of the path there. */
+/** The rest of the path there. */
 let rest: usize = 0;
 
-/** Opens a path. Returns: an errno; −1 where it is in none of the folders. */
+/** Opens a path. Returns: an errno; −1 if it is in none of the folders. */
 export function open(path: usize): i32 {
   find(path);
   if (folder < 0) return -1;
@@ -69,7 +69,7 @@ function look(): i32 {
   return 0;
 }
 
-/** Relative paths are looked for in relative folders; and where there is none for them, in the first of all. */
+/** Relative paths are searched in relative folders; if there is none for them, in the first of all. */
 function find(path: usize): void {
   const absolute = load<u8>(path) == SLASH;
   path = plain(path);
@@ -99,7 +99,7 @@ function find(path: usize): void {
   }
 }
 
-/** Without the "./" and the slashes that it begins with: an absolute one is told by its first byte before. */
+/** Strips leading "./" and slashes; check the first byte for an absolute path before. */
 function plain(path: usize): usize {
   while (true) {
     const next = load<u8>(path, 1);

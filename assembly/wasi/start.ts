@@ -1,5 +1,5 @@
 // The command: one transfer, as its arguments say, to stdout or to an inherited descriptor. It is a host of
-// the core's machine: it copies what the machine wants copied, and does the waiting.
+// the core: it makes the core's copies, and does the waiting.
 
 import { Action, Fault, Flag, Way } from "../abi";
 import { begin, run } from "../run";
@@ -21,7 +21,7 @@ enum Exit {
 
 const LARGEST: i64 = <i64>f64.MAX_SAFE_INTEGER;
 
-/** What one read asks for, in bytes: a pipe's capacity. More is slower, by `npm run bench -- wasi`. */
+/** Bytes of one read: a pipe's capacity. More is slower, by `npm run bench -- wasi`. */
 const CAPACITY: i32 = 64 << 10;
 const BUFFER: usize = memory.data(CAPACITY, 16);
 
@@ -56,7 +56,7 @@ export function _start(): void {
   if (!drive(t)) failed(t, path);
 }
 
-/** The loop: run, act, run again. Returns: whether every byte has left. */
+/** The loop: run, act, run again. Returns: whether every byte was sent. */
 function drive(t: Transfer): bool {
   while (true) {
     const time = now();
@@ -68,7 +68,7 @@ function drive(t: Transfer): bool {
   }
 }
 
-/** What the machine wants copied, in pieces. */
+/** Makes the copy that the core wants, in pieces. */
 function copy(t: Transfer): void {
   for (let left = t.want; left > 0; ) {
     const size = take(t, min(left, CAPACITY));
@@ -82,7 +82,7 @@ function copy(t: Transfer): void {
   transfer.copied(t);
 }
 
-/** Reads into the buffer. Returns: bytes, 0 at the end of the file, −1 where the transfer has failed. */
+/** Reads into the buffer. Returns: bytes, 0 at the end of the file, −1 if the transfer has failed. */
 function take(t: Transfer, most: i32): i32 {
   while (true) {
     reading = true;
@@ -93,7 +93,7 @@ function take(t: Transfer, most: i32): i32 {
   }
 }
 
-/** Writes all of the buffer. Returns: false where the transfer has failed. */
+/** Writes all of the buffer. Returns: false if the transfer has failed. */
 function give(t: Transfer, size: i32): bool {
   for (let at = 0; at < size; ) {
     reading = false;
@@ -117,12 +117,12 @@ function held(t: Transfer, fault: Fault): bool {
   if (fault == Fault.WouldBlock ? wait(out, due) : fault == Fault.Interrupted && rest(due)) {
     return !transfer.expired(t, now());
   }
-  // One that passes is none to end with, but this host can't wait for that.
+  // The error may be temporary, but this host can't wait for that.
   transfer.failed(t, fault == Fault.Closed ? fault : Fault.System);
   return false;
 }
 
-// Ends that are not well.
+// Failures.
 
 function refused(path: usize, error: i32): void {
   say("sendoff: ");

@@ -19,7 +19,7 @@ export enum Errno {
 /** The errno behind the last Fault: the core knows none. */
 export let errno: i32 = 0;
 
-/** Address and length of the bytes; and what the host made of it. */
+/** Address and length of the bytes; and the count that the host returns. */
 const IOVEC: usize = memory.data(8, 4);
 const SIZE: usize = memory.data(4, 4);
 
@@ -51,7 +51,7 @@ function vector(ptr: usize, count: i32): void {
   store<u32>(SIZE, 0);
 }
 
-/** A count, or minus a Fault. A host that answers with more than it was asked for is not to be believed. */
+/** A count, or minus a Fault. A count above the one asked for is an error of the host. */
 function answer(error: i32, count: i32): i32 {
   if (error != 0) return refuse(error);
   const n = load<u32>(SIZE);

@@ -1,5 +1,5 @@
-// Time, and waiting: for a moment, or until a descriptor can be written to. No host is believed: what was
-// waited is measured, and a host that can't wait at all is given up.
+// Time, and waiting: for a moment, or until a descriptor is writable. No host is trusted: waits are measured, and we give
+// up on a host that can't wait at all.
 
 import { clock_time_get, poll_oneoff } from "./preview1";
 import { Errno } from "./syscalls";
@@ -32,13 +32,13 @@ const SLEEPLESS: i32 = 1000;
 /** Polls end with errors, Bun's after all of their time: there will be no other. */
 let deaf: bool = false;
 
-/** Waits in a row that nothing came of. */
+/** Waits in a row without a result. */
 let tries: i32 = 0;
 let sleepless: i32 = 0;
 
 let time: f64 = 0;
 
-/** The monotonic clock, in ms. It stands still where the host has none. */
+/** The monotonic clock, in ms. It stands still if the host has none. */
 export function now(): f64 {
   if (clock_time_get(MONOTONIC, 1000, RESULT) == 0) time = <f64>load<u64>(RESULT) / 1e6;
   return time;
@@ -51,8 +51,8 @@ export function moved(): void {
 }
 
 /**
- * Waits until `out` can be written to, until `due` at the latest: by a poll first; and by sleeping, where
- * nothing came of that. Returns: false where the host can do neither.
+ * Waits until `out` is writable, until `due` at the latest: by a poll first; and by sleeping, if that had no result.
+ * Returns: false if the host can do neither.
  */
 export function wait(out: i32, due: f64): bool {
   if (deaf || tries > 0) return rest(due);
@@ -75,7 +75,7 @@ export function wait(out: i32, due: f64): bool {
   return true;
 }
 
-/** Sleeps, until `due` at the latest: 1 ms, then twice as long, up to 64 ms. Returns: false where the host can't. */
+/** Sleeps, until `due` at the latest: 1 ms, then twice as long, up to 64 ms. Returns: false if the host can't. */
 export function rest(due: f64): bool {
   const start = now();
   const ms = max(min(<f64>(1 << min(tries++, 6)), due - start), 0);

@@ -1,4 +1,4 @@
-// The one line on stderr that says why. It is put together in memory, and written at once.
+// The one line on stderr for an error. It is built in memory, and written at once.
 
 import { fd_write } from "./preview1";
 
@@ -32,7 +32,7 @@ export function byte(words: string, i: i32): u8 {
   return load<u8>(changetype<usize>(words) + (i << 1));
 }
 
-/** Somebody else's text, up to its NUL; control characters, as a line's end, are question marks. */
+/** Foreign text, up to its NUL; control characters, such as a newline, become question marks. */
 export function quote(text: usize): void {
   for (let next = load<u8>(text); next != 0; next = load<u8>(++text)) put(next < 0x20 || next == 0x7f ? 0x3f : next);
 }
@@ -50,7 +50,7 @@ export function count(n: u64): void {
   put(0x30 + <u8>(n % 10));
 }
 
-/** Writes the line. Nobody is left to be told where that fails. */
+/** Writes the line. A failure can't be reported. */
 export function end(): void {
   if (filled == CAPACITY) filled--;
   put(0x0a);
@@ -69,7 +69,7 @@ function put(next: u8): void {
   if (filled < CAPACITY) store<u8>(LINE + filled++, next);
 }
 
-/** The words of an errno, as strerror(3) has them. */
+/** The message of an errno, as in strerror(3). */
 export function explain(errno: i32): void {
   const words = known(errno);
   if (size(words) > 0) return say(words);

@@ -1,5 +1,5 @@
-// A hash that lags behind: received bytes wait in memory that was touched beforehand, and are hashed
-// once everything has come, or when their place is needed. So hashing does not slow the sender down.
+// A delayed hash: received bytes wait in memory that was touched beforehand, and are hashed at the end, or when
+// their memory is needed. So hashing does not slow the sender down.
 
 import { createHash } from "node:crypto";
 
@@ -17,7 +17,7 @@ export class Backlog {
   /** Keeps up to about `capacity` bytes waiting. */
   constructor(capacity: number, slice = SLICE) {
     this.#slice = slice;
-    // Filled, because the first touch of a page costs the kernel more than the copy into it.
+    // Filled, because the first touch of a page costs more than the copy into it.
     this.#ring = Buffer.allocUnsafeSlow(Math.max(1, Math.ceil(capacity / slice)) * slice).fill(1);
   }
 

@@ -1,4 +1,4 @@
-// The way to the embedded receiver: a child process, and one loopback connection with it.
+// Starts the embedded receiver: a child process, and one loopback connection with it.
 
 import { fork } from "node:child_process";
 import { type AddressInfo, createServer, type Socket } from "node:net";
@@ -7,9 +7,9 @@ import type { Order, Report } from "./receiver.js";
 
 export interface Loopback {
   readonly socket: Socket;
-  /** What arrived, once the connection is closed. */
+  /** The receiver's result, once the connection is closed. */
   readonly received: Promise<{ bytes: number; digest: string }>;
-  /** Kills the child, where it still runs. */
+  /** Kills the child, if it still runs. */
   close(): void;
 }
 
@@ -58,7 +58,7 @@ export async function loopback(backlog: number): Promise<Loopback> {
     child.send(order);
   });
   const outcome = Promise.race([received, gone]);
-  outcome.catch(() => {}); // nobody asks where the transfer itself has failed
+  outcome.catch(() => {}); // unused if the transfer itself has failed
   try {
     return { socket: await Promise.race([connected, gone]), received: outcome, close };
   } catch (error) {

@@ -1,5 +1,5 @@
-// The embedded receiver, a child process: takes everything that one connection brings, closes it, and
-// says how much it was and what its SHA-256 is. It never outlives its parent.
+// The embedded receiver, a child process: reads one connection to its end, closes it, and reports the byte count and
+// the SHA-256. It never outlives its parent.
 
 import { connect } from "node:net";
 import { Backlog } from "./backlog.js";
@@ -16,7 +16,7 @@ export type Report = { localPort: number } | { bytes: number; digest: string } |
 
 const report = (message: Report, then?: () => void) => process.send?.(message, then ?? (() => {}));
 
-// A terminal's Ctrl-C goes to the whole process group: when to end is the parent's decision.
+// A terminal's Ctrl-C goes to the whole process group, but the parent decides when to end.
 for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
 process.once("disconnect", () => process.exit());
 
@@ -36,7 +36,7 @@ process.once("message", ({ port, backlog: capacity }: Order) => {
   });
   socket.once("connect", () => report({ localPort: socket.localPort as number }));
   socket.once("error", (error) => report({ error: error.message }, () => process.exit(1)));
-  // Closed first, hashed then: the close is what the sender's clock waits for.
+  // Closed before hashing, because the sender's clock waits for the close.
   socket.once("end", () => socket.end());
   socket.once("close", (failed) => {
     if (!failed) report({ bytes: backlog.bytes, digest: backlog.digest() });

@@ -1,4 +1,4 @@
-// A file to send where none was named: pseudo-random bytes, in a file that has no name any more.
+// The file to send if none was named: pseudo-random bytes, in an unlinked file.
 
 import { createCipheriv, randomBytes } from "node:crypto";
 import { closeSync, createWriteStream, openSync, unlinkSync } from "node:fs";
@@ -13,7 +13,7 @@ const BLOCK = 1 << 20;
 export async function sample(bytes: number): Promise<number> {
   const path = join(tmpdir(), `sendoff-${randomBytes(8).toString("hex")}`);
   const fd = openSync(path, "wx+", 0o600);
-  // Before anything else can happen: so that nothing is left behind, even by SIGKILL.
+  // Unlinked at once, so that nothing is left behind, even by SIGKILL.
   unlinkSync(path);
   try {
     await pipeline(Readable.from(noise(bytes)), createWriteStream("", { fd, autoClose: false }));

@@ -1,5 +1,5 @@
-// What is in a folder: its names in their order and, once somebody asks for them, sizes and times. Sorted as anybody
-// likes it, a page at a time. A folder of any size takes its time in slices, once for all who ask meanwhile.
+// The entries of a folder: its names in order and, on demand, sizes and times. Sorted as requested, a page at a time. A
+// folder of any size is read in slices, once for all clients that request it meanwhile.
 
 import type { Dirent, Stats } from "node:fs";
 import { join } from "node:path";
@@ -26,23 +26,23 @@ export interface Listing {
   /** How many folders and files there are on all pages. */
   folders: number;
   files: number;
-  /** Names that are no UTF-8: no URL that a server decodes could ask for them. */
+  /** Names that are not UTF-8, which no URL can request. */
   unnamed: number;
   /** From 1. */
   page: number;
   pages: number;
 }
 
-/** The file system, as far as it is asked here. */
+/** The part of the file system that we use. */
 export interface Files {
   opendir(path: string): Promise<AsyncIterable<Dirent>>;
   realpath(path: string): Promise<string>;
   lstat(path: string): Promise<Stats>;
 }
 
-/** A folder that is read, and how. */
+/** A folder to read, and how. */
 export interface Place {
-  /** Real paths: the folder is in the root, and what lies outside of that is not listed. */
+  /** Real paths: the folder is in the root; links out of the root are not listed. */
   readonly root: string;
   readonly folder: string;
   readonly dotfiles: boolean;
@@ -51,14 +51,14 @@ export interface Place {
   now(): number;
 }
 
-/** Entries on a page: what a telephone still scrolls well. */
+/** Entries on a page: a telephone still scrolls these well. */
 const PAGE = 1000;
 /** A file changes without its folder: sizes and times that are sorted by are no older, in ms. */
 const FRESH = 10_000;
-/** Bytes that an entry takes beside its name, with all that is ever asked about it. */
+/** Bytes of an entry beside its name, with size and time. */
 const WEIGHT = 160;
 
-/** Of each name, by its index; the time is NaN where there is no such file any more. */
+/** Of each name, by its index; the time is NaN if the file is gone. */
 interface Attributes {
   readonly at: number;
   readonly sizes: Float64Array;
@@ -77,7 +77,7 @@ export class Catalog {
   readonly #folders: number;
   readonly #links: ReadonlySet<string>;
   readonly #unnamed: number;
-  /** What it takes of memory, at most, in bytes. */
+  /** The most memory that it takes, in bytes. */
   readonly weight: number;
 
   #attributes: Attributes | null = null;
@@ -94,7 +94,7 @@ export class Catalog {
     this.weight = WEIGHT * (1 + names.length) + 2 * counts.characters;
   }
 
-  /** A page; one that is not there is the nearest. */
+  /** A page, or the nearest one that exists. */
   async list(order: Order, page: number, signal: AbortSignal): Promise<Listing> {
     const found = order.by === "name" ? null : await this.#sort(order, signal);
     const count = found === null ? this.#names.length : found.indices.length;
@@ -107,7 +107,7 @@ export class Catalog {
     return { entries, folders, files: this.#names.length - folders, unnamed: this.#unnamed, page: at, pages };
   }
 
-  /** Nothing but these is asked for: the names are in their order already. */
+  /** Stats only these: the names are sorted already. */
   async #byName({ descending }: Order, first: number, length: number, signal: AbortSignal): Promise<Entry[]> {
     const names = this.#names;
     const folders = this.#folders;
@@ -191,11 +191,11 @@ interface Counts {
 interface Found {
   readonly name: string;
   readonly folder: boolean;
-  /** What is sorted by: without case and accents apart, and numbers by their value. */
+  /** The sort key: ignores case and accents, and compares numbers by value. */
   readonly key: string;
 }
 
-/** The files and folders of a folder; neither links that lead out of the root nor anything that is not served. */
+/** The files and folders of a folder, without links out of the root and anything else that is not served. */
 export async function read(place: Place, signal: AbortSignal): Promise<Catalog> {
   const { folder, dotfiles, files } = place;
   const found: Found[] = [];
@@ -206,7 +206,7 @@ export async function read(place: Place, signal: AbortSignal): Promise<Catalog> 
     if (folder) counts.folders++;
   };
 
-  /** What only another look can tell of: whether it is a link. */
+  /** Names that need another look, and whether each is a link. */
   const unsure = new Map<string, boolean>();
   for await (const entry of await files.opendir(folder)) {
     if (due()) await turn(signal);
@@ -235,7 +235,7 @@ export async function read(place: Place, signal: AbortSignal): Promise<Catalog> 
   return new Catalog(place, names, counts, links);
 }
 
-/** What stands in a string for bytes that are no UTF-8. A name may have it as well, but no two have the same. */
+/** The replacement character for invalid UTF-8. A valid name may contain it, too, but no two names are the same. */
 const REPLACED = "\ufffd";
 
 async function exists(files: Files, path: string): Promise<boolean> {
@@ -247,7 +247,7 @@ async function exists(files: Files, path: string): Promise<boolean> {
   }
 }
 
-/** What is there by this name, for whoever may see it; null where there is nothing to be listed, any more. */
+/** The entry of this name, as clients may see it; null if there is nothing to list. */
 async function look({ root, folder, files }: Place, name: string, link: boolean): Promise<Stats | null> {
   try {
     let path = join(folder, name);
@@ -262,7 +262,7 @@ async function look({ root, folder, files }: Place, name: string, link: boolean)
   }
 }
 
-/** Compared as plain strings: that is quicker than a collator, which would need 200 ms for 50,000 names. */
+/** Compared as plain strings: a collator would need 200 ms for 50,000 names. */
 function keyOf(name: string): string {
   return name
     .normalize("NFD")

@@ -1,4 +1,4 @@
-// Work that is done once for all who ask for it meanwhile, and given up when none of them waits any more.
+// Work that is done once for all callers that request it meanwhile, and abandoned when the last of them leaves.
 
 interface Flight<T> {
   readonly version: string;
@@ -11,15 +11,15 @@ interface Flight<T> {
 export class Flights<T> {
   readonly #under = new Map<string, Flight<T>>();
 
-  /** What is under way by this key. */
+  /** The work under way, by key. */
   get(key: string): Pick<Flight<T>, "version" | "result"> | undefined {
     return this.#under.get(key);
   }
 
   /**
-   * What `work` resolves with, or what is under way by this key already.
+   * Resolves with the result of `work`, or of the work already under way for this key.
    *
-   * @param work is aborted once all who wait for it have left.
+   * @param work is aborted once all its callers have left.
    * @throws the reason of `signal` as soon as that aborts: the caller leaves.
    */
   async share(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>, version = ""): Promise<T> {
@@ -31,7 +31,7 @@ export class Flights<T> {
       leave = () => {
         reject(signal.reason);
         if (--flight.waiting > 0) return;
-        this.#end(key, flight); // nobody joins what is given up
+        this.#end(key, flight); // abandoned work can't be joined
         flight.control.abort(signal.reason);
       };
     });

@@ -1,19 +1,19 @@
-// Lines on stdout, for as long as that takes: what can't be written waits and is tried again, and what can't wait is
-// lost, counted, and told of.
+// Lines on stdout: lines that can't be written wait and are retried; lines beyond the limit are lost, counted, and
+// reported.
 
 import fs from "node:fs";
 import { say } from "../../host/say.js";
 
 /** As much as a pipe takes in one piece (PIPE_BUF): the lines of several processes stay whole. */
 const PIECE = 4096;
-/** Bytes that wait for a reader who is too slow, or for room on the disk. */
+/** The most bytes that wait for a slow reader, or for room on the disk. */
 const WAITING = 4 << 20;
-/** When what could not be written is tried again, in ms. */
+/** Time between retries, in ms. */
 const RETRY = 1000;
-/** How long the end waits for what is under way, in ms. */
+/** How long the end waits for a write under way, in ms. */
 const LAST = 1000;
 
-/** Writes some, and tells how much of it, and why not the rest. Throws nothing, and calls back after it has returned. */
+/** Writes some bytes, and reports their count, and an error for the rest. Never throws; calls back asynchronously. */
 type Sink = (piece: string, done: (error: Error | null, bytes: number) => void) => void;
 
 export class Lines {
@@ -21,9 +21,9 @@ export class Lines {
   #lines: string[] = [];
   /** Bytes of the lines. */
   #waiting = 0;
-  /** What is being written: some of the lines, or what is left of them. */
+  /** The piece being written: some of the lines, or the rest of them. */
   #piece = "";
-  /** A piece is under way, or will be tried again. */
+  /** A piece is under way, or will be retried. */
   #writing = false;
   /** Why the last write failed. */
   #failure: Error | null = null;
@@ -36,14 +36,14 @@ export class Lines {
 
   /** `line` is ASCII, with its end. */
   write(line: string): void {
-    // Once lines are lost, all are until those before them have been written: so there is one gap, and one word about it.
+    // Once lines are lost, all are until those before them have been written: so there is one gap, and one report.
     if (this.#lost > 0 || this.#waiting > WAITING) return this.#lose(1);
     this.#lines.push(line);
     this.#waiting += line.length;
     if (!this.#writing) this.#next();
   }
 
-  /** The process ends: what can't be written now is lost. */
+  /** The process ends: lines that can't be written now are lost. */
   async end(): Promise<void> {
     const idle = new Promise<void>((resolve) => {
       this.#idle = resolve;
@@ -120,7 +120,7 @@ function isFile(fd: number): boolean {
   }
 }
 
-/** Not by process.stdout, which takes a short write, as on a disk that has just become full, for a whole one. */
+/** Not by process.stdout, which treats a short write, as on a full disk, as complete. */
 const toFile: Sink = (piece, done) => {
   let bytes = 0;
   let error: Error | null = null;
@@ -134,7 +134,7 @@ const toFile: Sink = (piece, done) => {
 
 function toStream(): Sink {
   const { stdout } = process;
-  stdout.on("error", () => {}); // its write is told of it
+  stdout.on("error", () => {}); // the write gets the error
   return (piece, done) => {
     try {
       stdout.write(piece, (error) => done(error ?? null, error ? 0 : piece.length));

@@ -1,19 +1,19 @@
-// Listings of folders: each folder is read once for all who ask meanwhile, and what was read is kept while the folder
-// stays as it is.
+// Listings of folders: each folder is read once for all clients that request it meanwhile, and cached while it is
+// unchanged.
 
 import fs, { type BigIntStats } from "node:fs";
 import { type Catalog, type Files, type Listing, type Order, read } from "./catalog.js";
 import { Flights } from "./flights.js";
 
-/** What is kept at most: folders, and bytes of all of them. */
+/** Limits of the cache: folders, and bytes of all of them. */
 const BOUNDS = { folders: 100, bytes: 64 << 20 };
 
-/** For how long, in ms: some file systems, by FUSE of a bucket, say, leave a folder's times as they are. */
+/** The cache's time to live, in ms: some file systems, a bucket by FUSE, say, don't update a folder's times. */
 const KEPT = 60_000;
 
 /**
- * How coarse the times of file systems are, in ms: 2 s on FAT, and some ms where they are those of the kernel's clock.
- * What was changed within that before it was read may have been changed again since, at the same time.
+ * The resolution of file system timestamps, in ms: 2 s on FAT, else some ms, as of the kernel's clock. A folder changed
+ * within that before it was read may change again with the same timestamp.
  */
 const GRANULE = 2000;
 
@@ -27,7 +27,7 @@ export const FILES: Files = {
     }),
 };
 
-/** Changes whenever the folder does: no name comes or goes, nor is the time set back, without a new ctime. */
+/** Changes whenever the folder does: adding or removing a name, or setting the time back, gives a new ctime. */
 export function versionOf({ dev, ino, mtimeNs, ctimeNs }: BigIntStats): string {
   return `${dev} ${ino} ${mtimeNs} ${ctimeNs}`;
 }
@@ -46,7 +46,7 @@ export class Listings {
   readonly #now: () => number;
   readonly #bounds: typeof BOUNDS;
   readonly #reading = new Flights<Catalog>();
-  /** By folder; the one that was asked for last comes last. */
+  /** By folder; the most recently used comes last. */
   readonly #kept = new Map<string, Kept>();
   #bytes = 0;
 
@@ -59,7 +59,7 @@ export class Listings {
     this.#bounds = bounds;
   }
 
-  /** A page of what is in a folder, by its real path. @throws the reason of `signal`, where that aborts. */
+  /** A page of a folder, by its real path. @throws the reason of `signal`, if that aborts. */
   async list(folder: string, order: Order, page: number, signal: AbortSignal): Promise<Listing> {
     const catalog = await this.#catalog(folder, signal);
     return catalog.list(order, page, signal);

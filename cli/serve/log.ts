@@ -9,10 +9,10 @@ const REQUEST = 3000;
 
 export class AccessLog {
   readonly #lines = new Lines();
-  /** Responses that are not over, and how to log them as they are. */
+  /** Unfinished responses, and functions that log them as they are. */
   readonly #open = new Set<() => void>();
 
-  /** Logs the response when it is over, finished or not. Nothing of it has gone, and all of those before it has. */
+  /** Logs the response when it is over, finished or not. Call before any of it is sent, and after all earlier ones. */
   follow(req: IncomingMessage, res: ServerResponse): void {
     const { socket } = req;
     const host = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "") ?? "-";
@@ -27,19 +27,19 @@ export class AccessLog {
       this.#lines.write(`${host} - - [${at}] "${line}" ${status} ${bytes === 0 ? "-" : bytes}\n`);
     };
     this.#open.add(log);
-    // Before Node's own listener, which hands the socket to the next response in the pipeline.
+    // Before Node's own listener, which passes the socket to the next response in the pipeline.
     res.prependListener("finish", log);
     res.once("close", log);
   }
 
-  /** The process ends: what is not over now is logged as it is. */
+  /** The process ends: logs unfinished responses as they are. */
   async end(): Promise<void> {
     for (const log of [...this.#open]) log();
     await this.#lines.end();
   }
 }
 
-/** As Apache does it: nothing in a request can end the line, or the quotes. Cut where it is too long. */
+/** Escapes as Apache does: nothing in a request can end the line, or the quotes. Cut if too long. */
 export function escaped(text: string): string {
   const cut = text.length > REQUEST ? `${text.slice(0, REQUEST)}...` : text;
   const safe = cut.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, (c) =>
@@ -48,14 +48,14 @@ export function escaped(text: string): string {
   return safe.length > REQUEST ? `${safe.slice(0, REQUEST)}...` : safe;
 }
 
-/** What Node itself answers to what is no HTTP; 400 to anything else of it. */
+/** Node's own answers to invalid HTTP, by error code; 400 for others. */
 const REFUSALS: { readonly [code: string]: number } = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
   HPE_HEADER_OVERFLOW: 431,
 };
 
-/** The status that Node has sent in place of a response that had not begun, because of what came behind its request. */
+/** The status that Node has sent in place of a response not begun, because invalid HTTP followed its request. */
 function refusal(res: ServerResponse, socket: Socket): number | null {
   if ((res as ServerResponse & { _headerSent?: unknown })._headerSent !== false) return null;
   const { code = "" } = (socket.errored ?? {}) as NodeJS.ErrnoException;
@@ -63,8 +63,8 @@ function refusal(res: ServerResponse, socket: Socket): number | null {
 }
 
 /**
- * Bytes of the header that have gone, where any have. `_header` is no documented property. Under Bun it is a blank, and
- * the socket counts the bytes of the body alone.
+ * Bytes of the header, if it was sent. `_header` is undocumented. Under Bun it is a blank, and the socket counts only
+ * the bytes of the body.
  */
 function headerLength(res: ServerResponse): number {
   const { _header: header } = res as ServerResponse & { _header?: unknown };

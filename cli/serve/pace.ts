@@ -10,12 +10,12 @@ const LANES = 32;
 const waiting: (() => void)[] = [];
 let began = 0;
 
-/** Whether the slice is over, or there has been something to wait for since: then `turn` is to be awaited. */
+/** Whether the slice is over, or something was awaited since: then await `turn`. */
 export function due(): boolean {
   return performance.now() - began > SLICE;
 }
 
-/** Goes on in a later turn of the event loop. @throws the reason of `signal` where that is aborted by then. */
+/** Continues in a later turn of the event loop. @throws the reason of `signal` if that is aborted by then. */
 export async function turn(signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     if (waiting.push(resolve) === 1) setImmediate(next);
@@ -40,7 +40,7 @@ export async function each(count: number, signal: AbortSignal, use: (i: number) 
   signal.throwIfAborted();
 }
 
-/** Pieces of work at once; the others wait in line. */
+/** Limits the pieces of work at once; the others wait in a queue. */
 export class Limit {
   #free: number;
   readonly #waiting: (() => void)[] = [];

@@ -43,7 +43,7 @@ p{margin:1rem .5rem;color:var(--soft)}
 /** 1,234,567 */
 const NUMBER = new Intl.NumberFormat("en");
 
-/** What goes with every page. */
+/** The headers of every page. */
 export const HEADERS = {
   "Content-Type": "text/html; charset=utf-8",
   "Content-Security-Policy": `default-src 'none'; style-src 'sha256-${createHash("sha256").update(STYLE).digest("base64")}'; img-src data:; base-uri 'none'; form-action 'none'`,
@@ -51,7 +51,7 @@ export const HEADERS = {
   "Referrer-Policy": "same-origin",
 };
 
-/** Text in HTML, also between double quotes; what can't be seen is shown by its picture. */
+/** Escapes text for HTML, also between double quotes; control characters are shown by their pictures. */
 function html(text: string): string {
   return text
     .replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`)
@@ -78,7 +78,7 @@ ${body}
 `;
 }
 
-/** The query of a folder's page: only what is not the default. */
+/** The query of a folder's page, without defaults. */
 export function queryOf({ by, descending }: Order, page = 1): string {
   const query = new URLSearchParams();
   if (by !== "name") query.set("sort", by);
@@ -87,7 +87,7 @@ export function queryOf({ by, descending }: Order, page = 1): string {
   return query.size > 0 ? `?${query}` : "";
 }
 
-/** The inverse; what makes no sense is the default. */
+/** The inverse; invalid values become the default. */
 export function orderOf(query: URLSearchParams): { order: Order; page: number } {
   const by = (["size", "date"] as const).find((word) => word === query.get("sort")) ?? "name";
   const order = query.get("order");
@@ -95,15 +95,15 @@ export function orderOf(query: URLSearchParams): { order: Order; page: number } 
   return { order: { by, descending }, page: Math.max(1, Math.floor(Number(query.get("page"))) || 1) };
 }
 
-/** The largest and the newest come first, where nothing else is said. */
+/** By default the largest and the newest come first. */
 function natural(by: Order["by"]): boolean {
   return by !== "name";
 }
 
 /**
- * The page of a folder. `names` are those of the folders that lead to it, from the root, undecorated.
+ * The page of a folder. `names` are those of the folders on its path, from the root, unescaped.
  *
- * @throws the reason of `signal`, where that aborts.
+ * @throws the reason of `signal`, if that aborts.
  */
 export async function folderPage(
   names: readonly string[],
@@ -180,7 +180,7 @@ function plural(count: number, word: string): string {
   return `${NUMBER.format(count)} ${word}${count === 1 ? "" : "s"}`;
 }
 
-/** In the server's time zone, which is the reader's where both are the same machine; exact and in UTC for all others. */
+/** In the server's time zone, for readers on the same machine; exact and in UTC for all others. */
 function time(date: Date): string {
   const two = (n: number) => String(n).padStart(2, "0");
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;

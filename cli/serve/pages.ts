@@ -1,4 +1,4 @@
-// The pages of folders: each is made once for all who ask for it meanwhile, and not many at once.
+// The pages of folders: each is made once for all clients that request it meanwhile, and few at a time.
 
 import type { Order } from "./catalog.js";
 import { Flights } from "./flights.js";
@@ -6,7 +6,7 @@ import type { Listings } from "./listing.js";
 import { Limit } from "./pace.js";
 import { folderPage, queryOf } from "./page.js";
 
-/** So many are made at once: each may have a folder open, and all of its names in memory. */
+/** The most pages made at once: each may have a folder open, and all of its names in memory. */
 const MADE = 8;
 
 export class Pages {
@@ -19,7 +19,7 @@ export class Pages {
   }
 
   /**
-   * @param folder is its real path, and @param version what it was like when it was asked for.
+   * @param folder is its real path, and @param version its state when requested.
    * @param names lead to it from the root.
    * @throws the reason of `signal`, once that aborts.
    */

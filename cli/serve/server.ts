@@ -9,7 +9,7 @@ import { configureExit, drainOnExit, onExit } from "sendoff";
 import { AccessLog } from "./log.js";
 import { type SiteOptions, site } from "./site.js";
 
-/** All of it can be sent to another process. */
+/** All values can be sent to another process. */
 export interface Settings extends SiteOptions {
   host: string;
   port: number;
@@ -20,24 +20,24 @@ export interface Settings extends SiteOptions {
   timeout: number;
 }
 
-/** What the ending of a process takes beyond the time that responses get, in ms. */
+/** Time that the end of a process takes beyond the responses' timeout, in ms. */
 export const MARGIN = 2000;
 
-/** A connection on which so many requests wait is ended: nothing else would bound the memory that they take. */
+/** A connection with this many waiting requests is ended: nothing else bounds their memory. */
 const PIPELINED = 1000;
 
 export async function open(settings: Settings): Promise<{ server: Server; address: AddressInfo }> {
   const { host, port, tls, timeout } = settings;
   const log = settings.log ? new AccessLog() : null;
   const answer = site(settings);
-  /** What each connection has asked for: the answer that is under way, and behind it those that wait for it. */
+  /** Requests by connection: the answer under way, and those that wait behind it. */
   const connections = new Map<Socket, (() => void)[]>();
   let stopping = false;
 
   const listener: RequestListener = (req, res) => {
     const asked = connections.get(req.socket);
-    // One at a time: a few bytes of pipelined requests would else have hundreds of files open, and read into memory.
-    // Those of a client that goes away are forgotten with their connection.
+    // One at a time: otherwise a few bytes of pipelined requests could open hundreds of files, and read them into
+    // memory. The requests of a client that disconnects are dropped with its connection.
     const waiting = asked?.push(() => start(req, res));
     if (waiting === 1) start(req, res);
     else if (waiting === PIPELINED) req.socket.destroy();
@@ -53,10 +53,10 @@ export async function open(settings: Settings): Promise<{ server: Server; addres
     answer(req, res);
   };
   const server = tls === null ? createServer(listener) : createSecureServer(certificate(tls), listener);
-  // A client may close its side with its request, and wait for the answer: nc -N. Over TLS that is its end. The property
-  // is not documented.
+  // A client may half-close after its request, and wait for the answer: nc -N. Over TLS that ends the connection. The
+  // property is undocumented.
   Object.assign(server, { httpAllowHalfOpen: tls === null });
-  // Nobody has a use for the body of a GET: no word about it.
+  // The body of a GET is useless: it is ignored.
   server.on("checkContinue", listener);
   server.on(tls === null ? "connection" : "secureConnection", (socket: Socket) => {
     connections.set(socket, []);
@@ -75,13 +75,13 @@ export async function open(settings: Settings): Promise<{ server: Server; addres
   drainOnExit({ timeout, servers: [server] });
   onExit(() => {
     stopping = true;
-    // Node counts a connection that has not said a word among the busy ones, and would wait for it.
+    // Node counts a connection without a first request as busy, and would wait for it.
     for (const [socket, asked] of connections) if (asked.length === 0) socket.destroy();
   });
   return { server, address: server.address() as AddressInfo };
 }
 
-/** @throws where they can't be read, or do not fit. */
+/** @throws if they can't be read, or do not match. */
 export function certificate(files: { cert: string; key: string }): { cert: Buffer; key: Buffer } {
   return { cert: readFileSync(files.cert), key: readFileSync(files.key) };
 }

@@ -1,4 +1,4 @@
-// What `sendoff serve` answers: files by serveStatic, folders by a page of their own, and the rest by an error.
+// The answers of `sendoff serve`: files by serveStatic, folders by a page of their own, and the rest by an error.
 
 import fs from "node:fs/promises";
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
@@ -23,7 +23,7 @@ export interface SiteOptions {
 
 type Failure = Partial<NodeJS.ErrnoException> & { statusCode?: number; headers?: Record<string, string> };
 
-/** Node's codes of what is the request's fault, or no fault at all; anything else is 500. */
+/** Statuses of errors that the request caused, or that are no fault; anything else is 500. */
 const STATUS: { readonly [code: string]: number } = {
   EACCES: 403,
   EPERM: 403,
@@ -33,10 +33,10 @@ const STATUS: { readonly [code: string]: number } = {
   ENOTDIR: 404,
 };
 
-/** How often a client that may be gone is sent a byte, in ms, while its page is made. */
+/** Interval of the bytes sent to a half-closed client while its page is made, in ms. */
 const PROBE = 200;
 
-/** `listed` is what listings are read from. */
+/** `listed` is the file system for listings. */
 export function site(options: SiteOptions, listed = FILES): (req: IncomingMessage, res: ServerResponse) => void {
   const pages = new Pages(new Listings(options.root, options.dotfiles, listed));
   const files = serveStatic(options.root, {
@@ -59,14 +59,14 @@ export function site(options: SiteOptions, listed = FILES): (req: IncomingMessag
   };
 }
 
-/** Path and query, with one slash before them: what is left of `http://host/path` and of `//host/path`. */
+/** Path and query, with one slash before them, also of `http://host/path` and `//host/path`. */
 function originForm(url: string): string | null {
   const path = url.replace(/^https?:\/\/[^/?#]*/i, "").replace(/^[/]+/, "/");
   if (path === "" || path.startsWith("?")) return url === path ? null : `/${path}`;
   return path.startsWith("/") ? path : null;
 }
 
-/** Answers where the target is a folder; throws where it is none. The path was decoded by `send` already, without an error. */
+/** Answers if the target is a folder; else throws. The path was decoded by `send` already, without an error. */
 async function folder(
   req: IncomingMessage,
   res: ServerResponse,
@@ -87,7 +87,7 @@ async function folder(
   if (!stat.isDirectory()) throw notFound();
 
   if (!path.endsWith("/")) {
-    // From what was decoded: nothing that a browser could take for another host is left in it.
+    // Built from the decoded path: a browser can't take any part of it for another host.
     const location = `/${names.map((name) => `${encodeURIComponent(name)}/`).join("")}`;
     res.setHeader("Location", query === undefined ? location : `${location}?${query.replace(/[^\x21-\x7e]/g, "")}`);
     return answer(req, res, 301, Buffer.from(errorPage(301, STATUS_CODES[301] as string)));
@@ -101,13 +101,13 @@ async function folder(
   if (body !== null) answer(req, res, 200, body);
 }
 
-/** Whether there is an index, which was not answered with: a FIFO, say, or a link out of the root. */
+/** Whether there is an index that could not be served: a FIFO, say, or a link out of the root. */
 async function hasIndex(folder: string): Promise<boolean> {
   const index = await fs.lstat(join(folder, "index.html")).catch(() => null);
   return index !== null && !index.isDirectory();
 }
 
-/** What `work` makes for the client; null where that goes away meanwhile, and the signal aborts. */
+/** The result of `work`; null if the client disconnects meanwhile, which aborts the signal. */
 async function whileWaiting<T>(
   req: IncomingMessage,
   res: ServerResponse,
@@ -116,9 +116,9 @@ async function whileWaiting<T>(
   const gone = new AbortController();
   const leave = () => gone.abort();
   res.once("close", leave);
-  if (res.destroyed) leave(); // before it was listened for
-  // A client that has closed its side may still wait (nc -N), or be gone. Only its system can tell: it answers bytes for
-  // one that is gone by a reset, and the next write fails.
+  if (res.destroyed) leave(); // before the listener was added
+  // A half-closed client may still wait (nc -N), or be gone. Only its system knows: if it is gone bytes are answered with
+  // a reset, and the next write fails.
   const probe = setInterval(() => {
     if (!req.socket.readableEnded) return;
     if (!res.headersSent) res.writeHead(200, HEADERS);
@@ -144,7 +144,7 @@ function fail(req: IncomingMessage, res: ServerResponse, { statusCode, code, mes
   let status = statusCode ?? 500;
   if (status === 500) status = STATUS[code ?? ""] ?? 500;
   if (status === 500) say(`sendoff: "${escaped(req.url ?? "")}": ${escaped(`${code ?? ""} ${message}`)}`);
-  // What was meant for the file; 416 brings its own.
+  // These were set for the file; 416 sets its own.
   for (const name of res.getHeaderNames()) if (name !== "connection") res.removeHeader(name);
   for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);
   answer(req, res, status, Buffer.from(errorPage(status, STATUS_CODES[status] ?? "Error")));

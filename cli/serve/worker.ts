@@ -12,5 +12,5 @@ process.once("message", async (settings: Settings) => {
     process.exit(1);
   }
 });
-// What is said before somebody listens is lost.
+// Messages sent before the listener is added are lost.
 process.send?.("ready");

@@ -1,5 +1,5 @@
-// The primary of `sendoff serve --workers`: starts the workers, replaces those that die, and takes all of them
-// along when it ends. Connections are handed out in turn by node:cluster.
+// The primary of `sendoff serve --workers`: starts the workers, replaces those that die, and ends all of them when it
+// ends. Connections are handed out in turn by node:cluster.
 
 import cluster, { type Worker } from "node:cluster";
 import { once } from "node:events";
@@ -8,11 +8,11 @@ import { exitNow, onExit } from "sendoff";
 import { say } from "../../host/say.js";
 import { MARGIN, type Settings } from "./server.js";
 
-/** A worker that dies sooner, in ms, was hardly any use. */
+/** A worker that dies sooner than this, in ms, counts as a short life. */
 const SHORT_LIFE = 5000;
-/** So many short lives in succession are the end. */
+/** The server ends after this many short lives in succession. */
 const SHORT_LIVES = 5;
-/** Before the next one starts, in ms; twice that after each short life. */
+/** Delay before the next one starts, in ms; it doubles after each short life. */
 const PAUSE = 100;
 
 /** Resolves once all of them listen. */
@@ -26,8 +26,8 @@ export async function startWorkers(count: number, settings: Settings): Promise<v
     const worker = cluster.fork();
     const born = performance.now();
     workers.add(worker);
-    worker.once("message", () => worker.send(settings)); // it says when it hears
-    worker.on("error", () => {}); // its end is told by 'exit'
+    worker.once("message", () => worker.send(settings)); // it sends a message when it is ready
+    worker.on("error", () => {}); // 'exit' reports its end
     worker.once("exit", (code: number | null, signal: string | null) => {
       workers.delete(worker);
       if (stopping) return;
@@ -60,7 +60,7 @@ export async function startWorkers(count: number, settings: Settings): Promise<v
   await Promise.all(first.map((worker) => once(worker, "listening")));
 }
 
-/** Not by worker.process.kill(), which under Deno ends the channel too: a server that closes says so there. */
+/** Not by worker.process.kill(), which under Deno also ends the channel that a closing server needs. */
 function kill({ process: { pid } }: Worker, signal: string): void {
   try {
     process.kill(pid as number, signal);

@@ -41,8 +41,13 @@ export class ForeignListeners {
     this.#signal = signal;
     this.#ours = ours;
     process.on(signal, ours);
-    this.hold();
-    if (all.size === 0) process.on("newListener", added);
+    try {
+      this.hold();
+      if (all.size === 0) process.on("newListener", added);
+    } catch (error) {
+      this.stop();
+      throw error;
+    }
     all.set(signal, this);
   }
 

@@ -136,10 +136,16 @@ export function watchProcess(watcher: Watcher, died: (error: unknown, origin: st
     ["beforeExit", onBeforeExit],
     ["exit", guarded(onExit) as Listener],
   ];
-  for (const [name, listener] of listeners) prepend(name, listener);
-  return () => {
+  const stop = () => {
     for (const [name, listener] of listeners) remove(name, listener);
   };
+  try {
+    for (const [name, listener] of listeners) prepend(name, listener);
+  } catch (error) {
+    stop();
+    throw error;
+  }
+  return stop;
 }
 
 /** A function that calls process.exit() while the process is leaving must not cost the remaining ones. */

@@ -85,7 +85,6 @@ export class Exit implements Registry {
     const id = this.#core.exit_add(entry.signals, entry.timeout);
     if (id === 0) throw new RangeError("too many exit functions are registered");
     this.#entries.set(id, entry);
-    this.#attend();
     const off = () => {
       // Ids are reused: it is ours only while it maps to our entry.
       if (this.#entries.get(id) !== entry) return;
@@ -93,6 +92,12 @@ export class Exit implements Registry {
       this.#core.exit_remove(id);
       this.#attend();
     };
+    try {
+      this.#attend();
+    } catch (error) {
+      off(); // nobody else could take it back
+      throw error;
+    }
     return Object.assign(off, { [Symbol.dispose]: off }) as Off;
   }
 
@@ -194,8 +199,11 @@ export class Exit implements Registry {
     if (this.#listening.has(number) || !this.#runtime.main) return;
     const names = this.#names(number);
     const heard = (args: unknown[]) => this.#begin(Reason.Signal, number, { signal: names[0] as string }, args);
-    const all = names.map((name, i) => ({ name, listening: this.#runtime.listen(name, i === 0 ? heard : () => {}) }));
-    this.#listening.set(number, all);
+    const all: { name: string; listening: Listening }[] = [];
+    this.#listening.set(number, all); // first, so that those before one that can't be listened for are stopped
+    for (const [i, name] of names.entries()) {
+      all.push({ name, listening: this.#runtime.listen(name, i === 0 ? heard : () => {}) });
+    }
   }
 
   #unhook(number: number): void {

@@ -1,4 +1,4 @@
-// Bytes that tell where they stand, and how to compare them.
+// Bytes that encode their position, and how to compare them.
 
 import * as assert from "uvu/assert";
 
@@ -21,7 +21,7 @@ export function pattern(size: number, seed = 1): Buffer<ArrayBuffer> {
   return Buffer.from(words.buffer, 0, size);
 }
 
-/** Byte for byte; says where the first difference is, in place of a diff of megabytes. */
+/** Compares byte by byte; shows the first difference, not a diff of megabytes. */
 export function same(got: Uint8Array, wanted: Uint8Array, what = "bytes"): void {
   if (Buffer.compare(got, wanted) === 0) return;
   let at = 0;

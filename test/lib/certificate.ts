@@ -3,7 +3,7 @@
 
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 
-/** A value of ASN.1: its tag, its length, and what is in it. */
+/** A value of ASN.1: tag, length, and content. */
 function der(tag: number, ...parts: Uint8Array[]): Buffer {
   const body = Buffer.concat(parts);
   const { length } = body;

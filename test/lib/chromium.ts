@@ -12,7 +12,7 @@ import { within } from "./web.js";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/** Where the browser is, or why there is none. */
+/** The browser's path, or why there is none. */
 export function findChromium(): { path: string } | { missing: string } {
   const given = process.env.CHROME_PATH;
   if (given) return existsSync(given) ? { path: given } : { missing: `CHROME_PATH: there is no ${given}` };
@@ -107,7 +107,7 @@ export class Chromium {
 }
 
 export class Page {
-  /** What a person would see in red in the console. */
+  /** Errors in the console. */
   readonly complaints: string[] = [];
   readonly #browser: Chromium;
   readonly #session: string;

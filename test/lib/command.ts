@@ -11,7 +11,7 @@ import { lacks, RUN, runtime } from "./runtime.js";
 
 export const COMMAND = fileURLToPath(new URL("../../cli/sendoff.js", import.meta.url));
 
-/** What the runtime is told. */
+/** The runtime's arguments. */
 export const FLAGS = runtime === "node" ? ["--no-warnings"] : RUN;
 
 /** A hung command is killed after so many ms: the test fails then by its signal. */
@@ -44,7 +44,7 @@ export function by({ path, args }: { path: string; args: readonly string[] }): W
 }
 
 export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, wrap: Wrap = (usual) => usual): Running {
-  // SENDOFF_* of the test run itself are no part of what is tested here.
+  // SENDOFF_* of the test run itself must not affect these tests.
   const { SENDOFF_MODE: _mode, SENDOFF_FFI: _ffi, ...inherited } = process.env;
   const [program = "", ...rest] = wrap([process.execPath, ...FLAGS, COMMAND, ...args]);
   const child = spawn(program, rest, {
@@ -115,7 +115,7 @@ export async function inFolder(use: (folder: string) => Promise<void>): Promise<
   }
 }
 
-/** Parent and state of a process; null where there is none. */
+/** Parent and state of a process; null if there is none. */
 async function look(pid: number): Promise<{ parent: number; state: string } | null> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => null);
   if (stat === null) return null;
@@ -129,7 +129,7 @@ export async function childrenOf(pid: number): Promise<number[]> {
   return pids.filter((_, i) => found[i]?.parent === pid);
 }
 
-/** Whether a process still runs; one that nobody has waited for does not. */
+/** Whether a process still runs; a zombie does not. */
 export async function runs(pid: number): Promise<boolean> {
   const found = await look(pid);
   return found !== null && found.state !== "Z" && found.state !== "X";

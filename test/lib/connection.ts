@@ -18,7 +18,7 @@ export interface ConnectionOptions {
   /** Whose connection the sending side is. Default: node:net. */
   kind?: ConnectionKind;
   over?: Over;
-  /** Who sends: the side that connected, or the one that accepted. Default: server. */
+  /** The sending side: the one that connected, or the one that accepted. Default: server. */
   side?: "client" | "server";
   /** Of the side that sends. Default: false, as in Node. */
   allowHalfOpen?: boolean;
@@ -26,7 +26,7 @@ export interface ConnectionOptions {
 
 export interface Connection {
   near: net.Socket;
-  /** Paused: it takes nothing in before it is asked to. */
+  /** Paused: it reads nothing until it is told to. */
   far: net.Socket;
 }
 
@@ -49,7 +49,7 @@ export async function connect(cleanup: Cleanup, options: ConnectionOptions = {})
   return side === "server" ? { near: other, far: client } : { near: client, far: other };
 }
 
-/** Listens on a place of its own, and says what to give to `net.connect`. */
+/** Listens on an address of its own, and returns the options for `net.connect`. */
 export async function listen(cleanup: Cleanup, server: net.Server, over: Over = "tcp"): Promise<net.NetConnectOpts> {
   const host = over === "tcp6" ? "::1" : "127.0.0.1";
   if (over === "unix") server.listen(place(tempFolder(cleanup)));
@@ -65,13 +65,13 @@ export function place(folder: string): string {
   return process.platform === "win32" ? join("\\\\.\\pipe", folder) : join(folder, "socket");
 }
 
-/** Closed after the test, and errors are nobody's business: the transfer tells them. */
+/** Closed after the test; errors are ignored, because the transfer reports them. */
 export function keep(cleanup: Cleanup, socket: net.Socket): void {
   socket.on("error", () => {});
   cleanup.after(() => socket.destroy());
 }
 
-/** Takes in everything, to the end; rejects where the connection breaks before it. */
+/** Reads everything, to the end; rejects if the connection breaks before it. */
 export function collect(far: NodeJS.ReadableStream): Promise<Buffer> {
   const chunks: Buffer[] = [];
   const all = (async () => {
@@ -82,7 +82,7 @@ export function collect(far: NodeJS.ReadableStream): Promise<Buffer> {
   return all;
 }
 
-/** Takes in everything of a TLS line, to the end where the runtime tells of it, else what is awaited. */
+/** Reads everything of a TLS connection, to the end if the runtime reports it, else the expected bytes. */
 export function collectTls(far: net.Socket, size: number): Promise<Buffer> {
   return lacks("the end of a TLS connection") === null ? collect(far) : take(far, size);
 }
@@ -107,7 +107,7 @@ export function take(far: net.Socket, size: number): Promise<Buffer> {
   });
 }
 
-/** The fd that native calls are made on; -1 where there is none. */
+/** The fd for native calls; -1 if there is none. */
 export function fdOf(socket: net.Socket): number {
   return queueOf(socket, host().shared.fdOf).fd();
 }

@@ -12,7 +12,7 @@ export interface Build {
   boot(imports?: Partial<Imports>): Core;
 }
 
-/** An import that nobody expects to be called. */
+/** An import that must not be called. */
 const never = () => {
   throw new Error("an import was called");
 };

@@ -1,8 +1,8 @@
-// What goes by the kernel while something runs, counted at the calls themselves.
+// Counts bytes sent natively while something runs, at the calls themselves.
 
 import { host } from "#process";
 
-/** Runs, and tells with the result how many bytes sendfile(2) and send(2) took; NaN where neither can be called. */
+/** Runs, and returns the result with the bytes that sendfile(2) and send(2) took; NaN if neither can be called. */
 export async function counting<T>(run: () => Promise<T>): Promise<[T, number]> {
   const { sys } = host().shared;
   if (sys === null) return [await run(), Number.NaN];

@@ -21,7 +21,7 @@ interface DenoNet {
 
 const conns = new WeakMap<object, Conn>();
 
-/** What sendfile() is to be given for the near end of a line. */
+/** The argument of sendfile() for the near end of a connection. */
 export function outOf(near: net.Socket): net.Socket {
   return (conns.get(near) ?? near) as net.Socket;
 }
@@ -35,7 +35,7 @@ class Near {
     conns.set(this, conn);
   }
 
-  /** Bytes that have left by transfers, which is what rows wait for. */
+  /** Bytes sent by transfers; rows wait for these. */
   get bytesWritten(): number {
     return host().shared.queue(this.#conn)?.activity() ?? 0;
   }

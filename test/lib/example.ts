@@ -15,12 +15,12 @@ export const missing = fs.existsSync(new URL("examples/node_modules/sendoff", RO
   ? null
   : "no examples/node_modules: npm ci --prefix examples";
 
-/** What a package of examples/node_modules exports. */
+/** The exports of a package of examples/node_modules. */
 export const library = (file: string) => import(new URL(`examples/node_modules/${file}`, ROOT).href);
 
 export interface Example {
   readonly pid: number;
-  /** What it printed first: an address that ends in a slash. */
+  /** Its first output: an address that ends in a slash. */
   readonly url: URL;
   stderr(): string;
   kill(signal: NodeJS.Signals): void;
@@ -33,7 +33,7 @@ export interface Example {
 export async function start(name: string, root: string, scratch: string): Promise<Example> {
   const written = path.join(scratch, `${name}.written`);
   fs.writeFileSync(written, "");
-  // SENDOFF_* of the test run itself are no part of what is tested here.
+  // SENDOFF_* of the test run itself must not affect these tests.
   const inherited = Object.entries(process.env).filter(([key]) => !key.startsWith("SENDOFF_"));
   const program = fileURLToPath(new URL(`examples/${name}.js`, ROOT));
   const child = spawn(process.execPath, ["--no-warnings", "--import", WRITTEN.href, program, root, "0"], {

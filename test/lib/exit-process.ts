@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** node, deno or bun: where the children run. */
+/** node, deno or bun: the children's runtime. */
 export const RUNTIME = process.env.SENDOFF_TEST_RUNTIME ?? "node";
 const PATH = process.env.SENDOFF_TEST_RUNTIME_PATH ?? process.execPath;
 
@@ -25,7 +25,7 @@ const READY = /^ready\r?\n/m;
 const WATCHDOG_MS = 60_000;
 
 export interface Ended {
-  /** What the functions said, a line each. */
+  /** The functions' messages, a line each. */
   lines: string[];
   /** The name of the signal it died by, or its exit code. */
   status: string | number;
@@ -35,7 +35,7 @@ export interface Ended {
 
 export interface Child {
   readonly process: ChildProcess;
-  /** What was said so far. */
+  /** The messages so far. */
   lines(): string[];
   /** Resolves once the functions have said this. */
   said(line: string): Promise<void>;
@@ -43,7 +43,7 @@ export interface Child {
 
 export interface Start {
   args?: readonly string[];
-  /** What to do once it is ready. */
+  /** The action once it is ready. */
   act?: (child: Child) => unknown;
   /** Another way to start it: gets the usual command line. */
   command?: (usual: readonly string[]) => readonly string[];
@@ -142,7 +142,7 @@ export function burst(signal: NodeJS.Signals, times: number, apart: number): (ch
   };
 }
 
-/** Runs at most `width` of what is given to it at a time. */
+/** Runs at most `width` jobs at a time. */
 export function pool(width: number): <T>(job: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   let running = 0;

@@ -3,7 +3,7 @@
 import * as assert from "uvu/assert";
 import type { SendfileError } from "../../host/errors.js";
 
-/** The failure of what must fail. */
+/** The error of a promise that must reject. */
 export function failure(promise: Promise<unknown>): Promise<SendfileError> {
   const error = promise.then(
     (value) => assert.unreachable(`resolved with ${value}`),

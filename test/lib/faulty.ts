@@ -21,7 +21,7 @@ export interface Call {
   count: number;
 }
 
-/** What to do with a call: make it, fail it, or ask for fewer bytes than the core did. */
+/** The fate of a call: make it, fail it, or make it with fewer bytes than the core asked for. */
 export type Verdict = null | Errno | { atMost: number };
 
 export interface FaultyHost extends Host {
@@ -29,7 +29,7 @@ export interface FaultyHost extends Host {
   readonly calls: Call[];
   readonly sys: Syscalls;
   readonly memory: Memory;
-  /** An address in memory with 2 KiB behind it that nobody uses between two runs. */
+  /** An address in memory with 2 KiB behind it that are unused between two runs. */
   readonly room: number;
 }
 
@@ -39,7 +39,7 @@ export interface FaultyOptions {
   auto?: Mode;
 }
 
-/** Null where libc can't be called in this process. */
+/** Null if libc can't be called in this process. */
 export function faultyHost({ judge = () => null, now, auto = "auto" }: FaultyOptions = {}): FaultyHost {
   const calls: Call[] = [];
   let sys: Syscalls | undefined;

@@ -36,13 +36,13 @@ export async function openHandle(cleanup: Cleanup, path: string, flags = "r"): P
   return handle;
 }
 
-/** How many fds this process has open: all, where a socket of an earlier test may still be closing, or those of a file. */
+/** Counts this process's open fds: all (a socket of an earlier test may still be closing), or those of a file. */
 export function fdCount(path?: string): number {
   const fds = fs.readdirSync("/proc/self/fd");
   return path === undefined ? fds.length : fds.filter((fd) => target(fd) === path).length;
 }
 
-/** What this process has open, to be told where something is left open. */
+/** This process's open fds, for the message of a leak. */
 export function fdTargets(): string {
   return fs
     .readdirSync("/proc/self/fd")

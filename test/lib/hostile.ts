@@ -1,14 +1,14 @@
-// Arguments that nobody should give, for fast-check: any value at all, and those that bite when they are looked at.
+// Hostile arguments, for fast-check: any value at all, and those that throw when inspected.
 
 import fc from "fast-check";
 
-/** Made anew for each run, so that one run can't spoil another; its name is what a failure prints. */
+/** Made anew for each run, so that one run can't spoil another; a failure prints its name. */
 export interface Lazy {
   readonly name: string;
   make(): unknown;
 }
 
-/** What every value that throws throws. */
+/** The error that every throwing value throws. */
 export const BITE = new Error("the argument bites");
 
 const bite = (): never => {

@@ -19,13 +19,13 @@ export const MODULE = here("build/core.wasi.wasm");
 
 export interface Host {
   name: string;
-  /** What has to be there. */
+  /** Requirements. */
   path: string;
-  /** The process: what runs the module, with one folder open. Without `args` it is asked by the environment. */
+  /** The command line that runs the module, with one folder open. Without `args` options go by the environment. */
   command(module: string, folder: string): string[];
   /** It hands arguments on. */
   args: boolean;
-  /** What is known to be otherwise than "exact", "status 1" and "status 2". */
+  /** Known results other than "exact", "status 1" and "status 2". */
   flaws?: { [cell in "nonBlocking" | "wrong" | "gone"]?: string };
 }
 
@@ -105,7 +105,7 @@ export const HOSTS: Host[] = [
   },
 ];
 
-/** What is asked for: PATH, and options by their names. */
+/** The request: PATH, and options by their names. */
 export interface Wish {
   path: string;
   offset?: number | string;
@@ -147,7 +147,7 @@ export interface Way {
   stall?: boolean;
 }
 
-/** Runs the command on a host, and takes in what it sends. */
+/** Runs the command on a host, and reads its output. */
 export async function send(
   cleanup: Cleanup,
   host: Host,
@@ -184,7 +184,7 @@ export async function send(
 }
 
 interface Far {
-  /** What the child gets. */
+  /** The child's end. */
   write: number | net.Socket;
   /** The child has it: ours is closed. */
   spawned(): void;
@@ -192,7 +192,7 @@ interface Far {
   close(): void;
 }
 
-/** A FIFO: what spawn calls a pipe is a pair of sockets. */
+/** A FIFO: spawn's pipes are socket pairs. */
 function pipe(cleanup: Cleanup, nonBlocking: boolean): Far {
   const path = join(tempFolder(cleanup), "fifo");
   const { status, stderr } = spawnSync("mkfifo", [path], { encoding: "utf8" });

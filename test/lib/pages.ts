@@ -1,4 +1,4 @@
-// The pages of the project, and what is in them: code blocks with their markers, links, headings.
+// The project's pages, and their content: code blocks with their markers, links, headings.
 
 import fs from "node:fs";
 import path from "node:path";
@@ -7,11 +7,11 @@ import { fileURLToPath } from "node:url";
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 export interface Block {
-  /** Where it begins: docs/guide/http.md:18. */
+  /** Its first line: docs/guide/http.md:18. */
   readonly at: string;
   readonly language: string;
   readonly code: string;
-  /** The comment `<!-- … -->` just before it, without its brackets; null where there is none. */
+  /** The comment `<!-- … -->` just before it, without its brackets; null if there is none. */
   readonly marker: string | null;
 }
 
@@ -21,7 +21,7 @@ export interface Page {
   readonly blocks: readonly Block[];
   /** The text without its blocks and comments. */
   readonly prose: string;
-  /** What can stand behind a # in a link to this page. */
+  /** The anchors for links to this page. */
   readonly anchors: ReadonlySet<string>;
 }
 

@@ -1,5 +1,5 @@
-// netem where the kernel has none: the program of test/fixtures/network/relay.c, compiled, which joins two network
-// namespaces and does to what passes what its words say.
+// A replacement for netem if the kernel has none: test/fixtures/network/relay.c, compiled, which joins two network
+// namespaces and applies tc's options to the packets.
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -34,7 +34,7 @@ export function compileRelay(): Relay | string {
     await once(child, "spawn");
     const hindrance = await text(child.stderr);
     if (hindrance !== "") throw new Error(hindrance.trim());
-    // It ends with this process, and must not be what keeps it.
+    // It ends with this process, and must not keep it alive.
     child.unref();
     (child.stdin as Socket).unref();
     return child;

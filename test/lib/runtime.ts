@@ -1,4 +1,4 @@
-// The runtime that runs the tests, and what it can't do: each known difference by its name, with its
+// The runtime that runs the tests, and its limitations: each known difference by its name, with its
 // reason. A row that asks `lacks(name)` is skipped there, and says why.
 
 import process from "node:process";
@@ -9,17 +9,17 @@ const { bun, deno } = process.versions as Partial<Record<RuntimeName, string>>;
 
 export const runtime: RuntimeName = deno !== undefined ? "deno" : bun !== undefined ? "bun" : "node";
 
-/** What stands between the runtime's path and a program's. */
+/** The arguments between the runtime's path and a program's. */
 export const RUN: readonly string[] = runtime === "deno" ? ["run", "-A", "--no-lock"] : [];
 
 /** Whose connections transfers are made on: node:net's everywhere, and the runtime's own. */
 export type ConnectionKind = "node:net" | "Deno.Conn";
 export const KINDS: readonly ConnectionKind[] = runtime === "deno" ? ["node:net", "Deno.Conn"] : ["node:net"];
 
-/** What loads a module before the program. */
+/** The option that loads a module before the program. */
 export const IMPORT = runtime === "deno" ? "--preload" : "--import";
 
-/** Each by what is wanted. */
+/** Each by the feature wanted. */
 export type Difference =
   | "the end of a TLS connection"
   | "TLS with a shared key"
@@ -105,7 +105,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   },
 };
 
-/** Why this runtime has no such thing; null where it has. */
+/** Why this runtime lacks the feature; null if it has it. */
 export function lacks(difference: Difference): string | null {
   return DIFFERENCES[runtime][difference] ?? null;
 }

@@ -9,7 +9,7 @@ export interface Serving {
   /** With a slash at its end. */
   readonly url: string;
   readonly port: number;
-  /** What came so far. */
+  /** The output so far. */
   stdout(): string;
   stderr(): string;
   /** Waits until this was logged. */

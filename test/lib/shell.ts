@@ -14,7 +14,7 @@ const { scripts, exports }: Package = JSON.parse(fs.readFileSync(path.join(ROOT,
 
 const exists = (file: string) => fs.existsSync(path.join(ROOT, file));
 
-/** What test/run.js knows, by a name that tsc does not follow. */
+/** test/run.js's suites, imported by a name that tsc does not follow. */
 const TABLE: string = new URL("../../../test/suites.js", import.meta.url).href;
 const { SUITES: own, GROUPS: groups } = await import(TABLE);
 const SUITES = new Set([...Object.keys(own), ...Object.keys(groups)]);
@@ -22,10 +22,10 @@ const SUITES = new Set([...Object.keys(own), ...Object.keys(groups)]);
 /** Programs that are none of ours. */
 const FOREIGN = new Set(["cd", "curl", "git", "openssl", "sha256sum", "wc", "wizer", "ulimit"]);
 
-/** What a reader calls a file of his own. */
+/** A reader's own file. */
 const YOURS = new Set(["server.js", "app.js"]);
 
-/** What is wrong with the lines of a shell block; empty where nothing is. */
+/** The errors in the lines of a shell block. */
 export function complaints(code: string): string[] {
   const lines = code.replace(/\\\n/g, " ").split("\n");
   return lines.flatMap((line) =>
@@ -87,7 +87,7 @@ function bench([name = "", ...words]: string[]): string | null {
   return file === undefined ? `there is no benchmark ${name}` : options(file, words);
 }
 
-/** What test/run.js is told: suites, parts of the names of files, options. */
+/** The arguments of test/run.js: suites, parts of file names, options. */
 function suites(words: string[]): string | null {
   const files = fs.readdirSync(path.join(ROOT, "test"));
   const stranger = words.find(

@@ -39,7 +39,7 @@ export class Stream {
   there: bigint;
   /** The count, until Flag.Eof and the end of the file make it less. */
   body: bigint;
-  /** Bytes of the run that have left. */
+  /** Bytes of the run sent so far. */
   done = 0n;
   readonly tally = [0n, 0n, 0n, 0n];
   /** The last bytes went with MSG_MORE. */
@@ -88,7 +88,7 @@ export class Stream {
     this.corked = false;
   }
 
-  /** What the host does before a run. */
+  /** The host's work before a run. */
   putHeader(core: Core): void {
     const rest = this.#bytes(this.done, Number(least(this.headLeft, BigInt(core.header_max()))));
     if (this.headLeft > 0n) Buffer.from(core.memory.buffer, core.scratch(), rest.length).set(rest);
@@ -131,7 +131,7 @@ export class Stream {
     return n;
   }
 
-  /** What a copy of `want` bytes finds: how many the host can write, 0 at the end of the file. */
+  /** The bytes of a copy of `want` that the host can write, 0 at the end of the file. */
   copyable(want: number): number {
     assert.ok(want > 0 && BigInt(want) <= this.left, `${want} bytes wanted, ${this.left} are left`);
     const head = least(BigInt(want), this.headLeft);
@@ -141,7 +141,7 @@ export class Stream {
     return this.thereLeft < body ? Number(head + this.thereLeft) : want;
   }
 
-  /** The file is at its end. Returns the fault, where it is one. */
+  /** The file is at its end. Returns the fault, if it is one. */
   ended(): Fault {
     if (!(this.flags & Flag.Eof)) return Fault.Truncated;
     this.body = this.sent;

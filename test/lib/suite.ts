@@ -1,5 +1,5 @@
-// uvu's suites, with what tells a red run's test: each test has a limit of time and a cleanup of its own, an error that
-// nobody caught fails the test that runs, and what was skipped is told with its reason.
+// uvu's suites, with better failures: each test has a time limit and a cleanup of its own, an uncaught error fails the
+// running test, and skipped tests are listed with their reasons.
 
 import { appendFileSync } from "node:fs";
 import process from "node:process";
@@ -10,7 +10,7 @@ const LIMIT_MS = 120_000;
 
 type Undo = () => unknown;
 
-/** What a test opens is closed after it, whatever its end. */
+/** Closes everything that a test has opened, however it ends. */
 export class Cleanup {
   readonly #undo: Undo[] = [];
 
@@ -37,7 +37,7 @@ export interface Suite {
   run(): void;
 }
 
-/** What test/run.js reads: a line as soon as it is so, because a process that dies has no last word. */
+/** Results for test/run.js: a line at once, because a process may die before its end. */
 type Event = "begin" | "pass" | "fail" | "skip";
 
 const { SENDOFF_TEST_JOURNAL: journal, SENDOFF_TEST_ONLY: only } = process.env;
@@ -55,7 +55,7 @@ const skipped: string[] = [];
 
 /** The test that runs; null between tests. */
 let running: { readonly name: string; fail(error: unknown): void } | null = null;
-/** What nobody caught, and no test ran. */
+/** Errors that were uncaught while no test ran. */
 let stray: { readonly error: unknown } | null = null;
 
 process.on("uncaughtException", uncaught);

@@ -9,7 +9,7 @@ interface Instance {
   readonly exports: { readonly memory: { readonly buffer: ArrayBuffer }; _start(): void };
 }
 
-/** What of it is used: @types/node has no types of it. */
+/** The part of it that we use: @types/node has no types of it. */
 const { WebAssembly } = globalThis as unknown as {
   WebAssembly: {
     Module: new (bytes: Uint8Array) => object;
@@ -83,12 +83,12 @@ export interface Options {
   fault?: (name: string, call: number) => number;
   /** How many of the bytes a read or write moves. Default: all. */
   moves?: (count: number, name: string) => number;
-  /** What poll_oneoff does. Default: it tells the truth. */
+  /** The behaviour of poll_oneoff. Default: correct. */
   poll?: "true" | "ready" | "fails" | "event fails" | "nothing" | "does not sleep";
 }
 
 export interface Ended {
-  /** 0 where _start has returned. */
+  /** 0 if _start has returned. */
   code: number;
   sent: number;
   stderr: string;
@@ -97,7 +97,7 @@ export interface Ended {
   total: number;
   /** By the host's clock. */
   ms: number;
-  /** What was opened, as "3:file". */
+  /** The opened files, as "3:file". */
   opened: string | null;
 }
 

@@ -1,5 +1,5 @@
 // A Wasm module's own account of itself: its types, names and memory, read from the binary
-// (https://webassembly.github.io/spec/core/binary/modules.html). Only what a test asks about.
+// (https://webassembly.github.io/spec/core/binary/modules.html). Only the parts that tests need.
 
 const TYPES: { readonly [code: number]: string } = { 127: "i32", 126: "i64", 125: "f32", 124: "f64" };
 

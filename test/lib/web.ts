@@ -1,4 +1,4 @@
-// Servers and raw clients for the HTTP tests: what goes over the wire, byte by byte.
+// Servers and raw clients for the HTTP tests: the bytes on the wire.
 
 import { randomFillSync } from "node:crypto";
 import { once } from "node:events";

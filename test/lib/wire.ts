@@ -20,7 +20,7 @@ async function reason(attempt: () => unknown): Promise<string | null> {
   }
 }
 
-/** What stands for netem where the kernel has none, or why nothing can. */
+/** The replacement for netem if the kernel has none, or why there is none. */
 let relay: Relay | string | null = null;
 
 let count = 0;
@@ -33,10 +33,10 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
 
 /** One of them for each test. */
 export class Wire {
-  /** The namespaces: who sends is in the first. */
+  /** The namespaces: the sender is in the first. */
   readonly near: string;
   readonly far: string;
-  /** The address of who sends. */
+  /** The sender's address. */
   readonly host = "10.213.7.1";
   #relay: ChildProcess | null = null;
 
@@ -47,7 +47,7 @@ export class Wire {
     wires.add(this);
   }
 
-  /** With what the sender's side does with its packets, in tc's words: `netem delay 20ms`, `tbf rate 1mbit …`. */
+  /** With the sender's queueing discipline, as in tc: `netem delay 20ms`, `tbf rate 1mbit …`. */
   static async lay(...discipline: string[]): Promise<Wire> {
     const wire = new Wire();
     try {
@@ -116,13 +116,13 @@ export class Wire {
   }
 }
 
-/** Why there can be no wire here; null where there can. */
+/** Why there can be no wire here; null if there can. */
 export const noWire = await reason(async () => (await Wire.lay()).remove());
 
 const noNetem = await lacks("netem", "delay", "1ms");
 if (noWire === null && noNetem !== null) relay = compileRelay();
 
-/** Why a wire with this discipline can't be had here; null where it can. */
+/** Why a wire with this discipline is unavailable here; null if it is available. */
 export async function lacks(...discipline: string[]): Promise<string | null> {
   return noWire ?? reason(async () => (await Wire.lay(...discipline)).remove());
 }
