@@ -4,8 +4,8 @@
 import process from "node:process";
 import { configureExit, onExit } from "sendoff/exit";
 import * as assert from "uvu/assert";
-import { test } from "./lib/suite.js";
 import { BITE } from "./lib/hostile.js";
+import { test } from "./lib/suite.js";
 
 configureExit({ log: null });
 

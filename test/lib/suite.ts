@@ -32,6 +32,8 @@ export interface Suite {
   skip(name: string): void;
   /** Skips it for a reason, if there is one. */
   unless(reason: string | null, name: string, body: Body): void;
+  /** Whether it is to be run: a file can be asked for one of its tests alone. */
+  asked(name: string): boolean;
   before(hook: () => unknown): void;
   after(hook: () => unknown): void;
   run(): void;
@@ -101,7 +103,6 @@ export const test: Suite = guarded(uvu.test, "");
 
 function guarded(inner: uvu.Test, prefix: string): Suite {
   const title = (test: string) => `${prefix}${test}`;
-  /** Of a file of which one test alone is asked for, by its whole name. */
   const asked = (test: string) => only === undefined || only === title(test);
   const declare = (test: string, body: Body) => {
     if (!asked(test)) return;
@@ -116,6 +117,7 @@ function guarded(inner: uvu.Test, prefix: string): Suite {
   };
   return Object.assign((test: string, body: Body) => declare(test, body), {
     skip,
+    asked,
     unless(reason: string | null, test: string, body: Body) {
       if (reason === null) declare(test, body);
       else skip(`${test} (${reason})`);
