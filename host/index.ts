@@ -42,7 +42,7 @@ export interface Adapter {
   open(memory: Memory, frame: number): Syscalls | string;
   /** The C library's name and version. Default: not reported. */
   libc?(): string;
-  /** What mode 'auto' means. Default: 'auto'. */
+  /** The meaning of mode 'auto'. Default: 'auto'. */
   readonly auto?: Mode;
   /** The queue of a runtime-specific socket, the same one each time; null for any other value. */
   queue?(socket: unknown): Queue | null;
@@ -62,7 +62,7 @@ export interface Capabilities {
   binding: string | null;
   /** The C library, and its version if known: "glibc 2.36", "musl". */
   libc: string | null;
-  /** What `mode: 'auto'` means here: SENDOFF_MODE, and 'copy' on macOS. */
+  /** The meaning of `mode: 'auto'` here: SENDOFF_MODE, and 'copy' on macOS. */
   mode: Mode;
   /** Kernel calls that exist and are allowed: all false if libc can't be called. */
   kernel: {

@@ -3,7 +3,7 @@
 import type { Core } from "./core.js";
 
 export class Scratch {
-  /** Where it begins in the core's memory. */
+  /** Its address in the core's memory. */
   readonly address: number;
   /** The most bytes of one read. */
   readonly length: number;

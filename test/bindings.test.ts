@@ -126,7 +126,7 @@ row(
     const path = tempFile(t, pattern(1_000_000));
     const options = { flags: ["--import", new URL("../../test/fixtures/misreads.mjs", import.meta.url).href] };
     const auto = await run<Report>(transfer(path, "auto"), options);
-    const misread = /^this engine's Wasm misreads a negative number/;
+    const misread = /^this engine's Wasm misreads negative numbers/;
     assert.is(auto.found.native, false);
     assert.match(auto.found.reason as string, misread);
     assert.type(auto.found.binding, "string");

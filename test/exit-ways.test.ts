@@ -12,7 +12,7 @@ const column = COLUMNS.indexOf(RUNTIME) + 1;
 const SIGNALS: { [way: string]: NodeJS.Signals } = {
   "SIGTERM, SIGINT, SIGHUP": "SIGTERM",
   "SIGKILL, SIGSTOP": "SIGKILL",
-  "SIGQUIT, or another that no function is for": "SIGQUIT",
+  "SIGQUIT, or another signal without a function": "SIGQUIT",
 };
 
 function cell({ lines, status }: Ended): string {

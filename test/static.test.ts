@@ -690,6 +690,8 @@ test("bad arguments", () => {
   assert.throws(() => serveStatic(root, { setHeaders: 1 as never }), TypeError);
   assert.throws(() => serveStatic(root, { dotfiles: "x" as never }), TypeError);
   assert.throws(() => serveStatic(root, { symlinks: "x" as never }), TypeError);
+  assert.throws(() => serveStatic(root, { extensions: ["html", "\0"] }), /extensions must be names without null bytes/);
+  assert.throws(() => serveStatic(root, { index: "\0" }), /index must be names without null bytes/);
 });
 
 test("precompressed siblings", async () => {

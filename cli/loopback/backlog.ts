@@ -21,7 +21,7 @@ export class Backlog {
     this.#ring = Buffer.allocUnsafeSlow(Math.max(1, Math.ceil(capacity / slice)) * slice).fill(1);
   }
 
-  /** Where the next bytes go. */
+  /** The memory for the next bytes. */
   room(): Buffer {
     const size = this.#ring.length;
     if (this.bytes - this.#hashed === size) this.#hashSome();

@@ -79,6 +79,11 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
   if (symlinks !== "follow" && symlinks !== "inside") {
     throw argumentError(TypeError, `symlinks must be 'follow' or 'inside' (got ${describe(symlinks)})`);
   }
+  // `fs` would throw for such a path, while a request is answered.
+  for (const name of ["extensions", "index"] as const) {
+    const nul = (value: unknown) => typeof value === "string" && value.includes("\0");
+    if ([rest[name]].flat().some(nul)) throw argumentError(TypeError, `${name} must be names without null bytes`);
+  }
   const send = createRequire(import.meta.url)("send") as Send;
   const sendOptions = { ...rest, root };
   const proto = Object.getPrototypeOf(sample(send, sendOptions)) as SendStream;

@@ -30,7 +30,7 @@ type Native<T extends readonly Type[], R extends Result> = (
   ...args: { [I in keyof T]: Argument<T[I]> }
 ) => R extends "i32" ? number : Wide;
 
-/** Where a function is looked for. */
+/** The places to look for a function. */
 interface Where {
   /** Its name in the library. Default: the row's. */
   readonly symbol?: string;

@@ -3,7 +3,7 @@
 import type { Core } from "../../host/core.js";
 import type { Shared } from "../../host/shared.js";
 
-/** Counts from now on. Whoever starts transfers of this host asks for its core anew each time. */
+/** Counts from now on. Every transfer of this host gets its core anew. */
 export function census(shared: Shared): { readonly open: number } {
   const { core } = shared;
   const taken = new Set<number>();
