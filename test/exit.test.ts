@@ -44,6 +44,7 @@ function row(name: string, row: Row): void {
     test.skip(`${name} (${row.skip})`);
     return;
   }
+  if (!test.asked(name)) return;
   const ended = job(() => run(row.program, row));
   ended.catch(() => {}); // asserted below
   test(name, async () => {

@@ -440,4 +440,19 @@ row("a file that is closed while it is read is read no more", async (t) => {
   }
 });
 
+row("a file that is closed while it is read stays open until then: its fd is nobody else's meanwhile", async (t) => {
+  const path = tempFile(t, pattern(100));
+  const source = sourceOf(path);
+  const [during, after] = await new Promise<[number, number]>((resolve, reject) =>
+    source.open((error) => {
+      if (error) return reject(error);
+      let during = 0;
+      source.read(0, 10, false, 0, () => resolve([during, fdCount(path)]));
+      source.close();
+      during = fdCount(path);
+    }),
+  );
+  assert.equal([during, after], [1, 0]);
+});
+
 test.run();

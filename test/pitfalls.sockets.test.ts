@@ -186,6 +186,32 @@ row("T17 each write's own callback comes in its turn, and so does 'drain'", asyn
   assert.equal(order, ["A", "B", "C"]);
 });
 
+row(
+  "T17 what waits in a handle's own queue goes first: no native call may overtake it",
+  async (t) => {
+    const path = tempFile(t, DATA.subarray(0, 300_000));
+    const { near, far } = await connect(t);
+    const bytes = collect(far);
+    const { _handle: handle } = near as unknown as { _handle: { writeQueueSize?: number } };
+    const waiting = (size: number) =>
+      Object.defineProperty(handle, "writeQueueSize", { value: size, writable: true, configurable: true });
+    const native: number[] = [];
+    const onProgress = (progress: Progress) => (native[native.length - 1] = progress.native);
+    for (const size of [0, 1, 0]) {
+      waiting(size);
+      native.push(0);
+      assert.is(await sendfile(near, path, { onProgress }), 300_000);
+    }
+    near.end();
+    assert.is((await bytes).length, 900_000);
+    assert.equal(
+      native.map((n) => n > 0),
+      [true, false, true],
+    );
+  },
+  native ? null : "nothing goes by the kernel here",
+);
+
 row("T17 a socket whose _write the user replaced goes through it, before and after a first transfer", async (t) => {
   const data = DATA.subarray(0, 300_000);
   const path = tempFile(t, data);

@@ -93,6 +93,32 @@ natively("a client that does not read is back-pressure, as without it", async ()
   }
 });
 
+natively("what is appended to a file while its client is slow goes as well", async () => {
+  const growing = path.join(root, "growing");
+  fs.copyFileSync(big, growing);
+  const undo = install(shared, () => {});
+  let stream: fs.ReadStream | undefined;
+  const server = net.createServer((near) => {
+    stream = createReadStream(growing);
+    stream.pipe(near.on("error", () => {}));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const far = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
+  try {
+    await until("some of it", () => (stream?.bytesRead ?? 0) > 0);
+    fs.appendFileSync(growing, "the end");
+    const parts: Buffer[] = [];
+    far.on("data", (part: Buffer) => parts.push(part));
+    await within(once(far, "close"), "the rest");
+    assert.ok(Buffer.concat(parts).equals(fs.readFileSync(growing)));
+  } finally {
+    far.destroy();
+    server.close();
+    undo();
+  }
+});
+
 natively("a chunk that was read in the old way while the client was slow is the only one", async () => {
   const undo = install(shared, () => {});
   let full = false;

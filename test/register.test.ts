@@ -20,7 +20,7 @@ import { Fault } from "../assembly/abi.js";
 import { install } from "../host/register/pipe.js";
 import { copies } from "../host/register/require-hook.js";
 import { counting } from "./lib/counting.js";
-import { faultyHost } from "./lib/faulty.js";
+import { type Call, type FaultyHost, faultyHost, type Verdict } from "./lib/faulty.js";
 import { type Difference, IMPORT, lacks, RUN } from "./lib/runtime.js";
 import { type Body, suite } from "./lib/suite.js";
 import { descriptors, exchange, folder, parse, request, site, undated, within } from "./lib/web.js";
@@ -1090,25 +1090,55 @@ test("another package of send's name is not called", () => {
 natively(
   "a header that was held back for the file's first bytes goes without them where these have to be read",
   async () => {
-    const own = faultyHost({ judge: ({ name }) => (name === "sendfile" ? "EINVAL" : null) });
-    const { uncork } = own.sys;
-    let uncorked = 0;
-    own.sys.uncork = (fd) => {
-      uncorked++;
-      uncork(fd);
-    };
-    const undo = install(own.shared, () => {});
-    const at = await site((_req, res) => {
-      res.setHeader("Content-Length", 70_001);
-      createReadStream(file("odd")).pipe(res);
-    });
-    const got = parse(await within(exchange(at.port, request("/")), "the answer"));
-    await at.close();
-    undo();
-    assert.ok(got.body.equals(fs.readFileSync(file("odd"))));
-    assert.is(uncorked, 1);
+    // For good; and once, where the socket is full and then the disk cold.
+    const judges: ((call: Call, nth: number) => Verdict)[] = [
+      ({ name }) => (name === "sendfile" ? "EINVAL" : null),
+      ({ name }, nth) => ((name === "sendfile" && nth === 1) || (name === "read" && nth === 2) ? "EAGAIN" : null),
+    ];
+    for (const [i, judge] of judges.entries()) {
+      const own = faultyHost({
+        judge: (call) => judge(call, own.calls.filter(({ name }) => name === call.name).length),
+      });
+      const { uncork } = own.sys;
+      let uncorked = 0;
+      own.sys.uncork = (fd) => {
+        uncorked++;
+        uncork(fd);
+      };
+      const got = await pipedBy(own);
+      assert.ok(got.body.equals(fs.readFileSync(file("odd"))));
+      assert.is(uncorked, 1, `${i}`);
+    }
   },
 );
+
+natively("a header of which the kernel took a part goes on from there", async () => {
+  const own = faultyHost({
+    judge: ({ name }) => {
+      if (name !== "send") return null;
+      const nth = own.calls.filter(({ name }) => name === "send").length;
+      return nth === 1 ? { atMost: 10 } : nth === 2 ? "EAGAIN" : null;
+    },
+  });
+  const got = await pipedBy(own);
+  assert.is(got.status, "HTTP/1.1 200 OK");
+  assert.ok(got.body.equals(fs.readFileSync(file("odd"))));
+});
+
+/** An answer that is piped on a host of its own. */
+async function pipedBy(own: FaultyHost): Promise<ReturnType<typeof parse>> {
+  const undo = install(own.shared, () => {});
+  const at = await site((_req, res) => {
+    res.setHeader("Content-Length", 70_001);
+    createReadStream(file("odd")).pipe(res);
+  });
+  try {
+    return parse(await within(exchange(at.port, request("/")), "the answer"));
+  } finally {
+    await at.close();
+    undo();
+  }
+}
 
 natively("a clock that stands still stops nothing", async () => {
   const undo = install(shared, () => {});

@@ -804,13 +804,18 @@ test("server.close() waits for the response, and keepAliveTimeout ends the idle 
 });
 
 test("strictContentLength is kept", async () => {
+  let failed: unknown = null;
   const at = await site((req, res) => {
     res.strictContentLength = true;
-    respond(req, res, file("odd")).catch(() => res.destroy());
+    respond(req, res, file("odd")).catch((error) => {
+      failed = error;
+      res.destroy();
+    });
   });
   const got = parse(await within(exchange(at.port, request("/")), "the answer"));
   await at.close();
   assert.ok(got.body.equals(bytes("odd")));
+  assert.is(failed, null);
 });
 
 test.run();

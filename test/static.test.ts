@@ -13,7 +13,9 @@ import { accelerate, respond, type Send, type StaticOptions, serveStatic } from 
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { negotiate } from "../host/http/negotiate.js";
+import { until } from "./lib/command.js";
 import { counting } from "./lib/counting.js";
+import { fdCount } from "./lib/files.js";
 import { lacks } from "./lib/runtime.js";
 import { suite } from "./lib/suite.js";
 import { descriptors, exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
@@ -792,6 +794,43 @@ if (process.platform !== "win32") {
     await one.close();
     assert.is(descriptors(), before, "nothing is left open");
     remove();
+  });
+
+  const alone = native ? null : "a file is opened in a thread here";
+  test.unless(alone, "a file that was opened at once is closed where it is not sent", async () => {
+    const known = path.join(root, "a.txt");
+    const at = await site(serveStatic(root));
+    await exchange(at.port, request("/a.txt"));
+    const atOnce = () => {
+      const opened = shared.opener.open(known);
+      if (opened !== null) fs.closeSync(opened.fd);
+      return opened !== null;
+    };
+    await until("its file system is known", atOnce);
+    const got = parse(await exchange(at.port, request("/a.txt", ["Range: bytes=100000-"])));
+    await at.close();
+    assert.match(got.status, / 416 /);
+    assert.is(fdCount(known), 0);
+  });
+
+  test("symlinks: 'inside': what has become a folder since it was looked at is not there", async () => {
+    const { root, remove } = folder({ "a.txt": text });
+    const file = path.join(root, "a.txt");
+    const at = await site(serveStatic(root, { symlinks: "inside" }));
+    const { open } = fs;
+    fs.open = ((...args: Parameters<typeof open>) => {
+      fs.rmSync(file);
+      fs.mkdirSync(file);
+      return open(...args);
+    }) as typeof open;
+    try {
+      const got = parse(await within(exchange(at.port, request("/a.txt")), "the answer"));
+      assert.match(got.status, / 404 /);
+    } finally {
+      fs.open = open;
+      await at.close();
+      remove();
+    }
   });
 
   test("symlinks: 'inside': a folder whose name only begins like the root's is outside", async () => {

@@ -9,7 +9,10 @@ interface Told {
   failed: { test: string; message: string }[];
   skipped: string[];
 }
-type Watch = (entry: { name: string; command: string[] }, setting: { silent?: number }) => Promise<Told>;
+type Watch = (
+  entry: { name: string; command: string[] },
+  setting: { silent?: number; env?: NodeJS.ProcessEnv },
+) => Promise<Told>;
 
 // By a name that tsc does not follow.
 const WATCH: string = new URL("../../test/watch.js", import.meta.url).href;
@@ -25,6 +28,15 @@ const spun = told("spins", 5000).then(({ failed }) => failed);
 test("a good file: passed, and skipped with the reason", async () => {
   const { passed, failed, skipped } = await told("well");
   assert.equal({ passed, failed, skipped }, { passed: 3, failed: [], skipped: ["left out (for a reason)"] });
+});
+
+test("one test alone, by its name", async () => {
+  const env = { SENDOFF_TEST_ONLY: "third" };
+  const { passed, failed, skipped } = await watch(
+    { name: "", command: [process.execPath, FIXTURE, "throws"] },
+    { env },
+  );
+  assert.equal({ passed, failed, skipped }, { passed: 1, failed: [], skipped: [] });
 });
 
 for (const [way, passed, name, message] of [

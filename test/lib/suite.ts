@@ -32,6 +32,8 @@ export interface Suite {
   skip(name: string): void;
   /** Skips it for a reason, if there is one. */
   unless(reason: string | null, name: string, body: Body): void;
+  /** Whether it is to be run: a file can be asked for one of its tests alone. */
+  asked(name: string): boolean;
   before(hook: () => unknown): void;
   after(hook: () => unknown): void;
   run(): void;
@@ -40,9 +42,10 @@ export interface Suite {
 /** Results for test/run.js: a line at once, because a process may die before its end. */
 type Event = "begin" | "pass" | "fail" | "skip";
 
-const { SENDOFF_TEST_JOURNAL: journal } = process.env;
+const { SENDOFF_TEST_JOURNAL: journal, SENDOFF_TEST_ONLY: only } = process.env;
 // Nobody else's: programs that tests start have none.
 delete process.env.SENDOFF_TEST_JOURNAL;
+delete process.env.SENDOFF_TEST_ONLY;
 
 function tell(event: Event, name: string, message?: string): void {
   if (journal !== undefined) appendFileSync(journal, `${JSON.stringify({ event, name, message, at: Date.now() })}\n`);
@@ -100,17 +103,21 @@ export const test: Suite = guarded(uvu.test, "");
 
 function guarded(inner: uvu.Test, prefix: string): Suite {
   const title = (test: string) => `${prefix}${test}`;
+  const asked = (test: string) => only === undefined || only === title(test);
   const declare = (test: string, body: Body) => {
+    if (!asked(test)) return;
     declared++;
     inner(test, () => play(title(test), body));
   };
   const skip = (test: string) => {
+    if (!asked(test)) return;
     skipped.push(title(test));
     tell("skip", title(test));
     inner.skip(test, () => {});
   };
   return Object.assign((test: string, body: Body) => declare(test, body), {
     skip,
+    asked,
     unless(reason: string | null, test: string, body: Body) {
       if (reason === null) declare(test, body);
       else skip(`${test} (${reason})`);

@@ -4,21 +4,24 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { applyPatch, parsePatch } from "diff";
+import { run } from "./program.js";
 import type { Mutant } from "./run.js";
-import { inTree, noticed, ROOT, run } from "./tree.js";
+import { ROOT, type Tree } from "./tree.js";
+import { FLOOR_MS, type Noticed, notice, SLOWER } from "./watch.js";
 
 const PATCHES = join(ROOT, "test/mutations/core");
 const TESTS = ["core.faults", "core.records", "core.transitions", "exit-core"];
 
-/** Many more than the usual mistake needs, and a guard for a core that runs in circles. */
-const SCHEDULES = 20_000;
+/** As many as nearly each mistake needs, so that a core that runs in circles is soon known; and many more. */
+const SCHEDULES = [200, 20_000];
+/** What they may take without a mistake, in ms. */
 const GUARD_MS = 300_000;
 
 export function coreMutants(): Mutant[] {
   const files = fs.readdirSync(PATCHES).filter((file) => file.endsWith(".patch"));
   return files.map((file) => {
     const name = file.slice(0, -".patch".length);
-    return { name, caught: () => caught(name) };
+    return { name, caught: (tree, before) => caught(tree, before, name) };
   });
 }
 
@@ -35,35 +38,66 @@ async function build(dir: string, target: string): Promise<void> {
 }
 let compiling: Promise<unknown> = Promise.resolve();
 
-function caught(name: string): Promise<string> {
-  return inTree(name, async (tree) => {
-    tree.own("assembly");
+async function caught(tree: Tree, before: string, name: string): Promise<Noticed> {
+  tree.own("assembly");
+  try {
     for (const patch of parsePatch(fs.readFileSync(join(PATCHES, `${name}.patch`), "utf8"))) {
-      tree.rewrite((patch.newFileName as string).replace(/^b\//, ""), (text) => {
-        const mutated = applyPatch(text, patch, { fuzzFactor: 0 });
-        if (mutated === false) throw new Error("the patch does not apply any more");
-        return mutated;
-      });
+      const file = (patch.newFileName as string).replace(/^b\//, "");
+      const mutated = applyPatch(tree.read(file), patch, { fuzzFactor: 0 });
+      if (mutated === false) throw new Error("the patch does not apply any more");
+      tree.write(file, mutated);
     }
     await build(tree.root, "release");
     const core = join(tree.root, "build/core.wasm");
     if (fs.readFileSync(core).equals(fs.readFileSync(join(ROOT, "build/core.wasm")))) {
       throw new Error("the core is the same");
     }
-
-    const simulate = join(ROOT, "build/test/simulation/run.js");
-    const args = [simulate, "--core", core, "--schedules", String(SCHEDULES), "--seed", "1"];
-    const { code, out } = await run(args, GUARD_MS);
-    if (code === null) return "simulation: it has no end";
-    const [failed] = /^schedule \d+: .*/.exec(out) ?? [];
-    if (code === 1 && failed !== undefined) return `simulation: ${failed}`;
-    if (code !== 0) throw new Error(`the simulation could not run: ${out}`);
-
+    const [known = "", test] = before.split(/: (.*)/s);
+    const simulated = test ? null : await simulate(core);
+    if (simulated !== null) return simulated;
     await build(tree.root, "debug");
-    for (const test of TESTS) {
-      const failure = await noticed(tree, `build/test/${test}.test.js`);
-      if (failure !== null) return failure;
+    const noticed = test && (await notice(tree, known, test));
+    if (noticed) return noticed;
+    for (const file of TESTS) {
+      const noticed = await notice(tree, file);
+      if (noticed !== null) return noticed;
     }
+    const late = test ? await simulate(core) : null;
+    if (late !== null) return late;
     throw new Error("nobody has noticed it");
-  });
+  } finally {
+    tree.restore(["build/core.wasm", "build/core.debug.wasm"]);
+  }
+}
+
+async function simulate(core: string): Promise<Noticed | null> {
+  for (const schedules of SCHEDULES) {
+    const most = Math.max(FLOOR_MS, Math.round(SLOWER * (await healthy(schedules))));
+    const { code, out } = await play(core, schedules, most);
+    if (code === null) return { by: "simulation", how: `hangs: not over after ${Math.round(most / 1000)} s` };
+    const [failed] = /^schedule \d+: .*/.exec(out) ?? [];
+    if (code === 1 && failed !== undefined) return { by: "simulation", how: failed };
+    if (code !== 0) throw new Error(`the simulation could not run: ${out}`);
+  }
+  return null;
+}
+
+function play(core: string, schedules: number, most: number): ReturnType<typeof run> {
+  const simulation = join(ROOT, "build/test/simulation/run.js");
+  return run([simulation, "--core", core, "--schedules", String(schedules), "--seed", "1"], most);
+}
+
+const times = new Map<number, Promise<number>>();
+
+/** What they take without a mistake, in ms. */
+function healthy(schedules: number): Promise<number> {
+  const time = async () => {
+    const begin = performance.now();
+    const { code, out } = await play(join(ROOT, "build/core.wasm"), schedules, GUARD_MS);
+    if (code !== 0) throw new Error(`without it, too, the simulation fails: ${out}`);
+    return performance.now() - begin;
+  };
+  const known = times.get(schedules) ?? time();
+  times.set(schedules, known);
+  return known;
 }

@@ -1,12 +1,14 @@
-// Mistakes in host/ and cli/: the rows of table.ts. The file that has the text is compiled with the other one in its
-// place, in a copy of the project; then the test file of the row is run there, and where that finds nothing, all others.
+// Mistakes in host/ and cli/: the rows of the tables. The file that has the text is compiled with the other one in its
+// place, in a copy of the project; then the test that has noticed it before is run there, or else the file of the row.
 
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { run } from "./program.js";
 import type { Mutant } from "./run.js";
 import { TABLE } from "./table.js";
-import { inTree, noticed, ROOT, run, type Tree } from "./tree.js";
+import { ROOT, type Tree } from "./tree.js";
+import { type Noticed, notice } from "./watch.js";
 
 /** What tsc may take for one file, in ms. */
 const COMPILER_MS = 120_000;
@@ -15,7 +17,8 @@ export function hostMutants(): Mutant[] {
   return Object.entries(TABLE).flatMap(([test, mutations]) =>
     Object.entries(mutations).map(([name, [find, replace]]) => ({
       name,
-      caught: () => caught(name, test, find, replace),
+      test,
+      caught: (tree, before, search) => caught(tree, before, search ? tests(test) : [test], find, replace),
     })),
   );
 }
@@ -31,34 +34,48 @@ function fileWith(find: string): string {
   return found[0];
 }
 
-async function compile(tree: Tree, file: string): Promise<void> {
-  const compilerOptions = { rootDir: ".", outDir: "build", declaration: false, noCheck: true, noResolve: true };
-  const config = { extends: join(ROOT, "tsconfig.json"), compilerOptions, files: [file], include: [] };
-  fs.writeFileSync(join(tree.root, "mutant.json"), JSON.stringify(config));
+async function compile(tree: Tree, file: string, text: string): Promise<void> {
+  const compilerOptions = { rootDir: "mutant", outDir: "build", declaration: false, noCheck: true, noResolve: true };
+  const config = { extends: join(ROOT, "tsconfig.json"), compilerOptions, files: [`mutant/${file}`], include: [] };
+  tree.write(`mutant/${file}`, text);
+  tree.write("mutant.json", JSON.stringify(config));
   const tsc = join(createRequire(import.meta.url).resolve("typescript/package.json"), "../bin/tsc");
   const { code, out } = await run([tsc, "-p", join(tree.root, "mutant.json")], COMPILER_MS);
   if (code !== 0) throw new Error(`it does not compile: ${out}`);
 }
 
-async function caught(name: string, test: string, find: string, replace: string): Promise<string> {
+async function caught(
+  tree: Tree,
+  before: string,
+  files: readonly string[],
+  find: string,
+  replace: string,
+): Promise<Noticed> {
   const file = fileWith(find);
-  return inTree(name, async (tree) => {
-    const before = compiled(tree, file);
-    tree.own(file.split("/")[0] as string);
-    tree.rewrite(file, (text) => text.replace(find, () => replace));
-    await compile(tree, file);
-    if (compiled(tree, file) === before) throw new Error("what is compiled is the same");
-    const named = `build/test/${test}.test.js`;
-    const failure = await noticed(tree, named);
-    if (failure !== null) return failure;
-    for (const other of tree.tests().filter((path) => path.endsWith(".test.js") && path !== named)) {
-      const by = await noticed(tree, other).catch(() => null);
-      if (by !== null) return `${by} (and not by ${test})`;
+  const compiled = `build/${file.replace(/\.ts$/, ".js")}`;
+  const right = tree.read(compiled);
+  try {
+    await compile(
+      tree,
+      file,
+      tree.read(file).replace(find, () => replace),
+    );
+    if (tree.read(compiled) === right) throw new Error("what is compiled is the same");
+    const [known = "", name] = before.split(/: (.*)/s);
+    const noticed = name && (await notice(tree, known, name));
+    if (noticed) return noticed;
+    for (const one of files) {
+      const noticed = await notice(tree, one);
+      if (noticed !== null) return noticed;
     }
-    throw new Error(`nobody has noticed it in ${file}`);
-  });
+    throw new Error(`not by ${files.length > 1 ? "any test file" : files[0]}: ${file}`);
+  } finally {
+    tree.restore([compiled]);
+  }
 }
 
-function compiled(tree: Tree, file: string): string {
-  return fs.readFileSync(join(tree.root, "build", file.replace(/\.ts$/, ".js")), "utf8");
+/** All test files, this one first. */
+function tests(first: string): string[] {
+  const files = fs.readdirSync(join(ROOT, "build/test")).filter((file) => file.endsWith(".test.js"));
+  return [...new Set([first, ...files.map((file) => file.slice(0, -".test.js".length))])];
 }

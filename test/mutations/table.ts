@@ -18,6 +18,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "fd-is-inherited": ["const READ = O_NONBLOCK | O_CLOEXEC", "const READ = O_NONBLOCK"],
   },
   "pitfalls.files": {
+    "closed-under-a-read": ["if (this.#pending === 0) this.release();", "this.release();"],
     "read-ahead-beyond-the-end": ["Math.min(known.bytes, length)", "length"],
     "sysfs-is-believed": ["stat.size <= 4096)", "stat.size < 4096)"],
     "reads-after-the-close": ["if (this.#closing) return done(closedFile(), NOTHING);", ""],
@@ -45,6 +46,17 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "batches-never-again": ["if (--this.#batch.jobs === 0)", "if (this.#batch.jobs-- === 0)"],
     "idle-timer-forgotten": ["this.#inner._unrefTimer?.();", ""],
     "in-flight-is-sent": ["const flight = this.#queue.closed ? 0 : this.flight;", "const flight = this.flight;"],
+    "closed-while-opened": ["if (this.#closed) this.releaseLate();", ""],
+    "closed-in-a-read": ["if (this.#closing && this.#pending === 0) this.releaseLate();", ""],
+    "overtakes-the-handle": ["|| (handle.writeQueueSize ?? 0) > 0) return -1;", ") return -1;"],
+    "past-a-replaced-write": ["if (fd < 0 || this.retainsChunks || ", "if (fd < 0 || "],
+    "native-bytes-not-counted": ["counter[NATIVE] = (counter[NATIVE] as number) + bytes;", ""],
+    "native-bytes-counted-twice": ["this.#queue.moved(native - this.#counted)", "this.#queue.moved(native)"],
+    "timer-left-running": ["this.#limits?.stop();", ""],
+    "abort-listener-left": ["this.#unlisten?.();", ""],
+    "close-listener-left": ['queue.off("close", onClose);', ""],
+    "goes-on-in-a-write": ["this.#place !== Place.Held || this.#phase === Phase.Leaving", "this.#place !== Place.Held"],
+    "gone-file-is-the-peers": ["this.failed(file ? Fault.System : Fault.Closed);", "this.failed(Fault.Closed);"],
   },
   "pitfalls.streams": {
     "early-error-is-fatal": ['if (typeof on === "function") on.call(this.#iterable, "error", () => {});', ""],
@@ -54,6 +66,9 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "drain-not-waited-for": ["if (more !== false) done();", "if (more !== undefined) done();"],
     "last-abort-listener": ["if (set.delete(onAbort) && set.size === 0)", "if (set.delete(onAbort) && set.size === 1)"],
+    "an-empty-chunk-ends": ["if (chunk.length === 0) continue;", ""],
+    "falsy-throw-is-the-end": ["done(something(thrown), NOTHING)", "done(thrown, NOTHING)"],
+    "chunk-used-twice": ["way !== Way.Doorbell && !queue.retainsChunks;", "way !== Way.Doorbell;"],
   },
   "pitfalls.kernel": {
     "more-forgotten": ["(more === 0 ? 0 : MSG_MORE)", "0"],
@@ -69,8 +84,11 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "not-to-be-interrupted": ['[Fault.Interrupted, ["EINTR"]],', ""],
     "einval-is-an-error": ['["EINVAL", "EOPNOTSUPP"', '["EOPNOTSUPP"'],
     "errno-of-the-wrong-sign": ["{ sent, errno: -errno, syscall }", "{ sent, errno, syscall }"],
+    "bound-left-behind": ["if (fd >= 0) sys.limit?.(fd, 0);", ""],
+    "doorbell-from-its-offset": ["this.position + length, want)", "this.#offset + length, want)"],
+    "left-corked": ["if (this.action !== Action.Done) this.uncork();", ""],
   },
-  turns: {
+  scheduler: {
     "the-others-wait-for-ever": ["if (this.#waiting.length > 0 && !this.#asked) this.#ask();", ""],
   },
   drain: {
@@ -81,11 +99,13 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "timer = setTimeout(resolve, Math.min(timeout, LONGEST));",
       "timer = setTimeout(resolve, timeout);",
     ],
+    "idle-ended-for-ever": ["clearInterval(idle);", ""],
   },
   ranges: {
     "range-end-one-more": ["end: Math.max(start, start + count - 1)", "end: Math.max(start, start + count)"],
   },
   static: {
+    "what-is-no-file": ["if (stat.isFile() && known(file))", "if (known(file))"],
     "beside-the-root": ["= path.relative(root, file);", '= file.startsWith(root) ? "" : "..";'],
     "above-the-root": ["= path.relative(root, file);", '= path.relative(root, file).replace("../", "");'],
     "size-not-looked-at": ["known.size !== size ||", ""],
@@ -99,16 +119,39 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "worst-coding-first": [".sort(([, a], [, b]) => b - a)", ".sort(([, a], [, b]) => a - b)"],
     "undo-takes-others-away": ["if (last) Object.assign(proto, before);", "Object.assign(proto, before);"],
     "arguments-not-seen": [' && !text.includes("arguments")', ""],
+    "condition-by-known-headers": ["if (req.headers[CONDITIONS[i] as string] !== undefined) return false;", ";"],
+    "file-of-no-body-left-open": ["close(); // HEAD, 304, 404, 412, 416", ""],
+    "file-of-an-error-left-open": ["close(); // 404, 416", ""],
+    "shorter-than-its-headers": ["this.#size !== undefined && source.size < this.#size", "this.#size === Number.NaN"],
+    "replaced-stat-not-asked": ["return streams && known.has(fs.stat);", "return streams;"],
   },
   register: {
     "send-told-of-twice": [" && !known.has(exports) && makes(exports)", " && makes(exports)"],
     "namesake-of-send": [" && makes(exports)) {", ") {"],
     "body-of-a-head": ["    inner._hasBody === true &&\n", ""],
+    "uncork-forgotten": ["this.#driver?.uncork();", ""],
+    "pipe-end-one-less": ["min(stat.size, end + 1) - ", "min(stat.size, end) - "],
+    "past-a-data-listener": ['if (stream.listenerCount("data") !== 1) return "a \'data\' listener";', ""],
+    "position-of-a-pipe": ["this.#shared.sys?.seek(fd, bytesRead);", ""],
+    "header-split-from-its-start": ["call(sliceString, header, -driver.headerLeft)", "header"],
+    "past-a-drain-listener": [
+      'if (target.listenerCount("drain") > Number(this.#stopped)) return "a \'drain\' listener";',
+      "",
+    ],
+  },
+  "register.flow": {
+    "pipe-of-a-file-that-grows": ["position <= (stream.end ?? Number.POSITIVE_INFINITY);", "position < 0;"],
   },
   respond: {
     "header-twice": ["  inner._headerSent = true;\n  return inner._header;", "  return inner._header;"],
     "pipeline-not-told": ["for (const one of [...all]) one();", "for (const one of [...all].slice(1)) one();"],
     "one-destroy-for-all": ["        thrown.push(error);\n", "        throw error;\n"],
+    "not-modified-with-a-body": ["res.statusCode === 204 || res.statusCode === 304", "res.statusCode === 204"],
+    "connection-kept-in-a-failure": ["res.headersSent && !res.writableEnded)", "res.headersSent && res.writableEnded)"],
+    "watched-for-ever": ["this.#unwatch = watch(this.#req, ", "watch(this.#req, "],
+    "past-a-strict-length": ['if (inner.strictContentLength !== false) return "strictContentLength";', ""],
+    "past-a-wrapper": ["if (inner.write !== write || inner._send", "if (inner._send"],
+    "past-a-corked-socket": ['if (socket.writableCorked > 0) return "the socket is corked";', ""],
   },
   exit: {
     "id-of-another": ["if (this.#entries.get(id) !== entry) return;", ""],
@@ -123,6 +166,10 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "later-listeners-called": ["if (others !== undefined) queueMicrotask(() => others.hold());", ""],
     "stand-in-of-a-stranger": ["standIn.listener = known.listener ?? known;", ""],
     "output-not-waited-for": ["if (--left === 0) done();", "if (--left === 1) done();"],
+    "listener-of-a-removed-one": [
+      "(1 << (number - 1))) === 0) this.#unhook(number);",
+      "(1 << (number - 1))) === 0) continue;",
+    ],
   },
   "cli.serve": {
     "log-quotes-not-escaped": ["[^\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]", "[^\\x20-\\x5b\\x5d-\\x7e]"],
@@ -133,7 +180,10 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "pipelined-without-a-bound": ["else if (waiting === PIPELINED) req.socket.destroy();", ""],
     "names-in-html": ["return text\n    .replace(/[&<>\"']/g", "return text\n    .replace(/[&>\"']/g"],
-    "what-is-no-file": ["if (stat.isFile() && known(file))", "if (known(file))"],
+    "log-counts-the-header": ["- before - headerLength(res)", "- before"],
+    "links-that-lead-out": ["if (!isWithin(root, path)) return null;", ""],
+    "hidden-files-listed": ['if (name.startsWith(".") && !dotfiles) continue;', ""],
+    "folder-behind-a-link": ["if (!isWithin(root, real)) throw notFound();", ""],
   },
   "cli.backlog": {
     "room-not-hashed-yet": ["Math.min(this.#slice, free, size - at)", "Math.min(this.#slice, size - at)"],
@@ -155,5 +205,15 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "part-of-a-write": ["at += written;", "at = chunk.length;"],
     "those-behind-a-conn-not-told": ["for (const job of this.#jobs.slice(1)) job.drop();", ""],
     "reader-closed-in-a-read": ["if (!this.#busy) this.#reader.close?.();", "this.#reader.close?.();"],
+  },
+  body: {
+    "body-claimed-twice": ["if (res[BODY] !== undefined) return false;", ""],
+    "write-leaves-no-mark": ["if ((chunk as string | Uint8Array).length > 0) (this as Marked)[BODY] = true;", ""],
+    "body-of-another-given-back": ["if (res[BODY] !== sender) return false;", ""],
+    "an-empty-write-begins": [
+      "(chunk as string | Uint8Array).length > 0)",
+      "(chunk as string | Uint8Array).length >= 0)",
+    ],
+    "a-pipe-begins-nothing": ["(response as Marked)[BODY] ??= true;", ""],
   },
 };
