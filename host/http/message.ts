@@ -51,23 +51,26 @@ export function lengthOf(res: Response): number | null {
   const rendered = typeof header === "string";
   if (rendered && (chunkedEncoding === true || (_contentLength ?? null) === null)) return null;
   // Node's _contentLength is Number() of the text; getHeader() may miss a length that was given to writeHead().
-  const value = res.getHeader("content-length") ?? (rendered ? lengthsIn(header) : undefined);
-  if (value === undefined) return null;
-  if (Number.isSafeInteger(value)) return value as number;
-  return /^\d+$/.test(String(value)) ? Number(value) : Number.NaN;
+  const value = res.getHeader("content-length");
+  if (value !== undefined) return Number.isSafeInteger(value) ? (value as number) : decimal(String(value));
+  return rendered ? lengthIn(header) : null;
+}
+
+function decimal(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : Number.NaN;
 }
 
 const LENGTH = /\r\ncontent-length: ([^\r\n]*)/gi;
-/** What was last looked at: a response is asked several times, and the next one mostly has the same header. */
+/** The last result: a response is asked several times, and the next one mostly has the same header. */
 let lastHeader = "";
-let lastLength: string | undefined;
+let lastLength: number | null = null;
 
-/** The lengths in a rendered header, with commas between them. */
-function lengthsIn(header: string): string | undefined {
+/** The length that a rendered header announces. */
+function lengthIn(header: string): number | null {
   if (header === lastHeader) return lastLength;
-  const found = header.match(LENGTH)?.map((line) => line.slice("\r\ncontent-length: ".length));
+  const [first, ...more] = header.matchAll(LENGTH);
   lastHeader = header;
-  lastLength = found?.join();
+  lastLength = first === undefined ? null : more.length > 0 ? Number.NaN : decimal(first[1] as string);
   return lastLength;
 }
 
