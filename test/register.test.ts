@@ -21,7 +21,7 @@ import { install } from "../host/register/pipe.js";
 import { copies } from "../host/register/require-hook.js";
 import { counting } from "./lib/counting.js";
 import { type Call, type FaultyHost, faultyHost, type Verdict } from "./lib/faulty.js";
-import { type Difference, IMPORT, lacks, RUN } from "./lib/runtime.js";
+import { type Difference, IMPORT, lacks, RUN, runtime } from "./lib/runtime.js";
 import { type Body, suite } from "./lib/suite.js";
 import { descriptors, exchange, folder, parse, request, site, undated, within } from "./lib/web.js";
 
@@ -1024,11 +1024,16 @@ async function run(
   { name = "serve.mjs", env = {}, served = "odd" }: Program = {},
 ): Promise<{ stdout: string; stderr: string }> {
   const fixture = (name: string) => fileURLToPath(new URL(`../../test/fixtures/${name}`, import.meta.url));
-  const reads = pathToFileURL(fixture("reads.mjs")).href;
-  const register = new URL("../host/register/index.js", import.meta.url).href;
-  const child = spawn(process.execPath, [...RUN, IMPORT, reads, IMPORT, register, fixture(name), file(served), how], {
-    env: { ...process.env, NODE_NO_WARNINGS: "1", SENDOFF_DEBUG: "", SENDOFF_MODE: "", ...env },
-  });
+  const modules = [fixture("reads.mjs"), fileURLToPath(new URL("../host/register/index.js", import.meta.url))];
+  // Bun finds no URL whose path has a space.
+  const [reads, register] = runtime === "bun" ? modules : modules.map((path) => pathToFileURL(path).href);
+  const child = spawn(
+    process.execPath,
+    [...RUN, IMPORT, reads as string, IMPORT, register as string, fixture(name), file(served), how],
+    {
+      env: { ...process.env, NODE_NO_WARNINGS: "1", SENDOFF_DEBUG: "", SENDOFF_MODE: "", ...env },
+    },
+  );
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (part) => (stdout += part));
