@@ -97,7 +97,15 @@ const runtimes = Object.fromEntries(
 
 /** @type {Record<string, Suite>} */
 export const SUITES = {
-  fast: { about: "what npm test runs", packages: [], entries: () => onNode(named("test"), "test") },
+  fast: {
+    about: "what npm test runs",
+    packages: [],
+    entries: () =>
+      onNode(
+        named("test").filter((name) => name !== "docs"), // a suite of its own, below
+        "test",
+      ),
+  },
   http: {
     about: "the examples and browsers, by real clients",
     packages: ["examples"],
