@@ -51,8 +51,8 @@ export function lengthOf(res: Response): number | null {
   const rendered = typeof header === "string";
   if (rendered && (chunkedEncoding === true || (_contentLength ?? null) === null)) return null;
   // Node's _contentLength is Number() of the text; getHeader() may miss a length that was given to writeHead().
-  const value = res.getHeader("content-length");
-  if (value !== undefined) return Number.isSafeInteger(value) ? (value as number) : decimal(String(value));
+  const value = res.getHeader("content-length") ?? null; // some wrappers have null for none
+  if (value !== null) return Number.isSafeInteger(value) ? (value as number) : decimal(String(value));
   return rendered ? lengthIn(header) : null;
 }
 
