@@ -78,6 +78,19 @@ export class SendfileError extends Error {
   }
 }
 
+/** Calls each, whatever the others throw; then throws the first of the errors. */
+export function callEach(calls: readonly (() => void)[]): void {
+  const thrown: unknown[] = [];
+  for (const one of calls) {
+    try {
+      one();
+    } catch (error) {
+      thrown.push(error);
+    }
+  }
+  if (thrown.length > 0) throw thrown[0];
+}
+
 /** A property of a thrown value: a getter may throw, and so does any access to a revoked Proxy. */
 function property(thrown: unknown, name: string): unknown {
   try {

@@ -1,6 +1,6 @@
 // Draining at the end of the process: no new transfers, and time for the running ones to finish.
 
-import { argumentError, SendfileError } from "../errors.js";
+import { argumentError, callEach, SendfileError } from "../errors.js";
 import { describe, milliseconds, object } from "../validate.js";
 
 /** A server that can be closed: of net, http, https or http2. */
@@ -87,15 +87,7 @@ export class ActiveTransfers {
     clearInterval(idle);
     clearTimeout(timer);
     // An error from one, such as from a user's destroy(), must not keep the others.
-    const thrown: unknown[] = [];
-    for (const transfer of [...this.#running]) {
-      try {
-        transfer.abort(ending());
-      } catch (error) {
-        thrown.push(error);
-      }
-    }
-    if (thrown.length > 0) throw thrown[0];
+    callEach(this.#running.map((transfer) => () => transfer.abort(ending())));
   }
 }
 

@@ -1,5 +1,6 @@
 // The listeners of a transfer: on its AbortSignal, and on its stream.
 
+import { callEach } from "../errors.js";
 import type { Queue } from "../queue/queue.js";
 
 /** One listener for each signal: else a program's one shutdown signal would warn of a leak at the eleventh transfer. */
@@ -18,15 +19,7 @@ export function onAborted(signal: AbortSignal, onAbort: () => void): () => void 
 
 /** An error from one, such as from a user's destroy(), must not keep the others. */
 function run({ target }: Event): void {
-  const thrown: unknown[] = [];
-  for (const onAbort of [...(waiting.get(target as AbortSignal) ?? [])]) {
-    try {
-      onAbort();
-    } catch (error) {
-      thrown.push(error);
-    }
-  }
-  if (thrown.length > 0) throw thrown[0];
+  callEach([...(waiting.get(target as AbortSignal) ?? [])]);
 }
 
 /** Calls `onClose` when the stream closes, `onConnect` when it has connected; returns a function that removes both. */
