@@ -33,6 +33,7 @@ export type Difference =
   | "a Blob of a file is the file"
   | "stdout is a stream"
   | "fd of a response"
+  | "the async context of a pipe"
   | "keep-alive of HTTP/1.0"
   | "a loader that can be watched"
   | "a bound of what the kernel holds unsent"
@@ -64,6 +65,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "workers that import what the primary does": "a cluster's workers under Deno are not told of --preload",
     "the fd of a Unix Deno.Conn": "Deno tells no fd of a Unix Deno.Conn, and its addresses do not either",
     "the order of a later write to a Deno.Conn": "a write to a Deno.Conn during a transfer goes out in the middle",
+    "the async context of a pipe": "under Deno an event of a pipe may be told in none, also without sendoff",
     "live imports of node:fs": "under Deno syncBuiltinESMExports() changes no import",
     "a Blob of a file is the file": "fs.openAsBlob() under Deno reads the file at once",
     "a client that is half open":
