@@ -10,6 +10,7 @@ import type { FdOf, Queue } from "./queue/queue.js";
 import { Scheduler } from "./scheduler.js";
 import { Scratch } from "./scratch.js";
 import type { Shared } from "./shared.js";
+import { Files } from "./source/files.js";
 import { Opener } from "./source/open.js";
 import type { File, Source } from "./source/source.js";
 import { ActiveTransfers, type DrainOptions } from "./transfer/active.js";
@@ -44,6 +45,8 @@ export interface Adapter {
   libc?(): string;
   /** The meaning of mode 'auto'. Default: 'auto'. */
   readonly auto?: Mode;
+  /** The most files that stay open for their next use; 0 for none. Default: 128. */
+  readonly openFiles?: number;
   /** The queue of a runtime-specific socket, the same one each time; null for any other value. */
   queue?(socket: unknown): Queue | null;
   /** A new source for a runtime-specific file; null for any other value. */
@@ -117,13 +120,16 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
   if (typeof found !== "string") sys = found;
   const autoDisabledReason = asked === "auto" ? (sys?.autoDisabledReason ?? null) : null;
   const auto = autoDisabledReason === null ? asked : "copy";
+  const opener = new Opener(sys);
+  const scheduler = new Scheduler(core, adapter.now, adapter.defer);
   const shared: Shared = {
     core,
-    scheduler: new Scheduler(core, adapter.now, adapter.defer),
+    scheduler,
     scratch: new Scratch(core),
     sys: reason === null ? sys : null,
     seek: sys?.seek ?? null,
-    opener: new Opener(sys),
+    opener,
+    files: new Files(opener, scheduler, adapter.openFiles),
     reason,
     auto,
     now: adapter.now,

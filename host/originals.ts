@@ -8,7 +8,9 @@ import fs from "node:fs";
 /** Call it without arguments: Node spreads them, by Array.prototype's iterator. */
 export const setImmediate: (callback: () => void) => NodeJS.Immediate = globalThis.setImmediate;
 
-export const { closeSync, fstatSync, statfs } = fs;
+export const { clearInterval, setInterval } = globalThis;
+
+export const { closeSync, fstatSync, statfs, statSync } = fs;
 
 export const { isArray } = Array;
 export const { max, min } = Math;

@@ -18,6 +18,7 @@ export class Scheduler {
   #used = 0;
   /** The next round is scheduled: once half of the share is used, so it mostly begins before all is. */
   #asked = false;
+  #round = 0;
   /** When the time of the running task was last counted; NaN if none runs. */
   #since = Number.NaN;
   #waiting: Task[] = [];
@@ -44,6 +45,12 @@ export class Scheduler {
     if (this.#since <= now) this.#used += now - this.#since;
     this.#since = Number.NaN;
     if (!this.#asked && this.#over(2 * this.#used)) this.#ask();
+  }
+
+  /** A number that is another one in each turn of the event loop. */
+  get turn(): number {
+    if (!this.#asked) this.#ask();
+    return this.#round;
   }
 
   /** Whether nothing is left of this turn's share. */
@@ -74,6 +81,7 @@ export class Scheduler {
   readonly #next = (): void => {
     this.#used = 0;
     this.#asked = false;
+    this.#round++;
     const waiting = this.#waiting;
     let i = 0;
     // A task that schedules itself again joins the end of the same queue, so a lone transfer uses the whole share.

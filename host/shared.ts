@@ -5,6 +5,7 @@ import type { Syscalls } from "./libc/syscalls.js";
 import type { FdOf, Queue } from "./queue/queue.js";
 import type { Scheduler } from "./scheduler.js";
 import type { Scratch } from "./scratch.js";
+import type { Files } from "./source/files.js";
 import type { Opener } from "./source/open.js";
 import type { Lseek, Source } from "./source/source.js";
 import type { ActiveTransfers } from "./transfer/active.js";
@@ -21,6 +22,8 @@ export interface Shared {
   /** lseek(2), which moves no byte: null only if it is unavailable. */
   readonly seek: Lseek | null;
   readonly opener: Opener;
+  /** The files that stay open. */
+  readonly files: Files;
   /** SENDOFF_MODE: what 'auto' means in this process. */
   readonly auto: Mode;
   readonly now: () => number;

@@ -56,7 +56,7 @@ export function respond(
       throw argumentError(TypeError, `req must be a request (got ${describe(req)})`);
     }
     if (!isResponse(res)) throw argumentError(TypeError, `res must be a response (got ${describe(res)})`);
-    const source = sourceOf(file);
+    const source = sourceOf(file, shared.files);
     new Body(shared, req, res, source, check(options, shared.auto, true), resolve, reject).open();
   });
 }

@@ -1,17 +1,21 @@
 // serveStatic(): a handler for a folder of files, on top of `send`, with serve-static's options.
 
 import type { Stats } from "node:fs";
-import fs from "node:fs";
 import { createRequire } from "node:module";
 import { argumentError, SendfileError } from "../errors.js";
 import type { Shared } from "../shared.js";
 import { callable, describe, object } from "../validate.js";
+import { insideOf, sendInside } from "./inside.js";
+import { note, noteSibling, notingFile, notingFound, notingIndex, notingNone, notingSent } from "./learn.js";
 import type { Request, Response } from "./message.js";
-import { negotiate } from "./negotiate.js";
+import { isPlain, reply } from "./reply.js";
+import { Representations } from "./representations.js";
+import { headersOf } from "./send/headers.js";
 import { sendMethods } from "./send/send.js";
 import type { Send, SendStream } from "./send/stream.js";
+import { orderOf, sendSibling } from "./siblings.js";
 import { wholeSuffix } from "./suffix.js";
-import { isWithin, realPathOf } from "./within.js";
+import { realPathNow } from "./within.js";
 
 /** Those of `send` (in its documentation), and these. */
 export interface StaticOptions {
@@ -39,14 +43,25 @@ export interface StaticOptions {
   redirect?: boolean;
   /** Sets further headers; called on `send`'s event 'headers'. */
   setHeaders?: (res: Response, path: string, stat: Stats) => void;
-  /** Sends `file.br` or `file.gz` in place of `file` if it exists and the client accepts it. Default: false. */
+  /** Sends `file.br`, `file.zst` or `file.gz` in place of `file` if it exists and the client accepts it. Default: false. */
   precompressed?: boolean;
   /**
    * 'follow': as `send` does. 'inside': a file whose real path is outside of `root`, behind a symbolic link, is
    * treated as missing. The checked file is the one sent: it stays open in between. Default: 'follow'.
    */
   symlinks?: "follow" | "inside";
+  /**
+   * Remembers what a target has led to, and keeps its file open for the next request, for a second or two. A file that
+   * is renamed, changed or removed is noticed by the next turn of the event loop. Default: true.
+   */
+  openFileCache?: boolean;
 }
+
+/** Options that are the same for each request of a path. Others, as `start`, are passed to fs.createReadStream. */
+const POLICY: readonly string[] = [
+  ...["acceptRanges", "cacheControl", "dotfiles", "etag", "extensions", "immutable", "index", "lastModified"],
+  ...["maxAge", "maxage"],
+];
 
 /** A handler of node:http, Connect and Express. */
 export type Handler = (
@@ -54,12 +69,6 @@ export type Handler = (
   res: Response,
   next?: (error?: unknown) => void,
 ) => void;
-
-/** Content codings and the siblings that have them, the better one first. */
-const SIBLINGS = [
-  ["br", ".br"],
-  ["gzip", ".gz"],
-] as const;
 
 /** See the public docstring in http/index.ts. */
 export function serveStatic(shared: Shared, root: string, options: StaticOptions = {}): Handler {
@@ -73,9 +82,13 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
     setHeaders,
     precompressed = false,
     symlinks = "follow",
+    openFileCache = true,
     ...rest
   } = options;
   if (setHeaders !== undefined) callable("setHeaders", setHeaders);
+  if (typeof openFileCache !== "boolean") {
+    throw argumentError(TypeError, `openFileCache must be true or false (got ${describe(openFileCache)})`);
+  }
   if (symlinks !== "follow" && symlinks !== "inside") {
     throw argumentError(TypeError, `symlinks must be 'follow' or 'inside' (got ${describe(symlinks)})`);
   }
@@ -86,11 +99,25 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
   }
   const send = createRequire(import.meta.url)("send") as Send;
   const sendOptions = { ...rest, root };
-  const proto = Object.getPrototypeOf(sample(send, sendOptions)) as SendStream;
+  const first = sample(send, sendOptions);
+  const proto = Object.getPrototypeOf(first) as SendStream;
   const ours = sendMethods(shared, { ...proto, send: wholeSuffix(proto.send) });
-  const sendFile = symlinks === "inside" ? sendInside(root, ours) : ours.send;
-  const onStatError = orMissing(proto.onStatError);
-  const sendOne = regular(precompressed ? sendSibling(sendFile) : sendFile);
+  const inside = symlinks === "inside" ? insideOf(root) : null;
+  const last = notingSent(inside === null ? ours.send : sendInside(inside, ours));
+  const methods = {
+    send: regular(notingFound(precompressed ? sendSibling(last, noteSibling) : last)),
+    sendFile: notingFile(inside === null ? ours.sendFile : proto.sendFile), // else opened above
+    sendIndex: notingIndex(proto.sendIndex),
+    stream: ours.stream,
+    onStatError: notingNone(orMissing(proto.onStatError)),
+  };
+  const able = openFileCache && Object.keys(rest).every((name) => POLICY.includes(name));
+  const ways = { type: proto.type, setHeaders, varies: precompressed };
+  const representations = new Representations(
+    shared,
+    (path, stat) => headersOf(first, path, stat),
+    ({ fd }) => inside === null || inside(realPathNow(fd) ?? ""),
+  );
 
   return (req, res, next) => {
     if (req.method !== "GET" && req.method !== "HEAD") {
@@ -106,18 +133,15 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
     // The root of a mount, without its slash: a directory like any other.
     if (path === "/" && !asked.endsWith("/")) path = "";
 
-    const stream = send(req, path, sendOptions);
-    stream.send = sendOne;
-    if (symlinks === "follow") stream.sendFile = ours.sendFile; // else opened below
-    stream.stream = ours.stream;
-    stream.onStatError = onStatError;
-    if (setHeaders) stream.on("headers", setHeaders);
-    stream.on("directory", () => {
-      if (!redirect || path.endsWith("/")) return stream.error(404);
-      const query = (req.originalUrl ?? req.url ?? "").slice(asked.length);
-      redirectTo(res, `${asked.replace(/^\/+/, "/")}/${query}`);
-    });
-    if (next) {
+    const begin = (): SendStream => {
+      const stream = Object.assign(send(req, path, sendOptions), methods);
+      if (setHeaders) stream.on("headers", setHeaders);
+      stream.on("directory", () => {
+        if (!redirect || path.endsWith("/")) return stream.error(404);
+        const query = (req.originalUrl ?? req.url ?? "").slice(asked.length);
+        redirectTo(res, `${asked.replace(/^\/+/, "/")}/${query}`);
+      });
+      if (!next) return stream;
       // Once a file was found, we answer even if it fails.
       let forward = !fallthrough;
       stream.on("file", (_path: string, stat: Stats) => {
@@ -128,7 +152,18 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
         if (forward || error.statusCode >= 500) next(error);
         else next();
       });
-    }
+      return stream;
+    };
+
+    const remembers = able && first.setHeader === proto.setHeader && isPlain(req, res);
+    if (!remembers) return void begin().pipe(res);
+    const key = precompressed ? `${orderOf(req.headers["accept-encoding"])} ${path}` : path;
+    const known = representations.find(key);
+    if (known?.path === null && next && fallthrough) return next();
+    const file = known && representations.open(key, known);
+    if (file) return reply(shared, req, res, file, known, ways, begin);
+    const stream = begin();
+    note(stream, (found) => representations.learn(key, found));
     stream.pipe(res);
   };
 }
@@ -170,64 +205,4 @@ function orMissing(onStatError: SendStream["onStatError"]): SendStream["onStatEr
     if (code === "ELOOP" || code === "ENXIO") this.error(404, error);
     else onStatError.call(this, error);
   };
-}
-
-/** `send` for files whose real path is in the root. */
-function sendInside(root: string, { send, from }: ReturnType<typeof sendMethods>): SendStream["send"] {
-  let real = "";
-  /** If a file is not in the root, resolves the root again: it may be a link that has changed. */
-  const known = (file: string): boolean => {
-    if (real !== "" && isWithin(real, file)) return true;
-    real = fs.realpathSync.native(root);
-    return isWithin(real, file);
-  };
-  // A plain open() would block if a FIFO has replaced the file since.
-  const flags = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
-  return function (this: SendStream, path) {
-    fs.open(path, flags, (error, fd) => {
-      if (error) return this.onStatError(error);
-      const close = from(this, path, fd);
-      realPathOf(fd, path, (error, file) => {
-        try {
-          if (error) return this.onStatError(error);
-          const stat = fs.fstatSync(fd);
-          if (stat.isFile() && known(file)) send.call(this, path, stat);
-          else this.error(404);
-        } finally {
-          close(); // HEAD, 304, 404, 412, 416
-        }
-      });
-    });
-  };
-}
-
-/** `send` for the sibling that the client prefers; type and name stay those of the requested file. */
-function sendSibling(send: SendStream["send"]): SendStream["send"] {
-  return function (this: SendStream, path, stat) {
-    const { req, res } = this;
-    if (res.headersSent) return send.call(this, path, stat);
-    vary(res);
-    const wanted = negotiate(
-      req.headers["accept-encoding"],
-      SIBLINGS.map(([coding]) => coding),
-    );
-    const next = (): void => {
-      const coding = wanted.shift();
-      if (coding === undefined || coding === "identity") return send.call(this, path, stat);
-      const sibling = path + (SIBLINGS.find(([name]) => name === coding)?.[1] ?? "");
-      fs.stat(sibling, (error, found) => {
-        if (error || !found.isFile()) return next();
-        this.type(path);
-        res.setHeader("Content-Encoding", coding);
-        send.call(this, sibling, found);
-      });
-    };
-    next();
-  };
-}
-
-function vary(res: Response): void {
-  const before = String(res.getHeader("Vary") ?? "");
-  if (/(^|,)\s*(\*|accept-encoding)\s*(,|$)/i.test(before)) return;
-  res.setHeader("Vary", before === "" ? "Accept-Encoding" : `${before}, Accept-Encoding`);
 }

@@ -15,7 +15,7 @@ export function realPathOf(
   name: string,
   done: (error: NodeJS.ErrnoException | null, real: string) => void,
 ): void {
-  const known = byDescriptor(fd);
+  const known = realPathNow(fd);
   if (known !== null) return done(null, known);
   fs.realpath.native(name, (error, real) => {
     if (error) return done(error, "");
@@ -28,8 +28,8 @@ export function realPathOf(
   });
 }
 
-/** The path of the fd itself, however its name changes meanwhile. procfs answers from memory. */
-function byDescriptor(fd: number): string | null {
+/** The path of the fd itself, however its name changes meanwhile: procfs answers from memory. Null if there is none. */
+export function realPathNow(fd: number): string | null {
   if (process.platform !== "linux") return null;
   try {
     return fs.readlinkSync(`/proc/self/fd/${fd}`);

@@ -2,8 +2,11 @@
 
 import * as fs from "node:fs";
 import type { FileHandle } from "node:fs/promises";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { warn } from "../close.js";
 import { argumentError, SendfileError, something } from "../errors.js";
+import type { Files } from "./files.js";
 import type { Lseek, Read, Source } from "./source.js";
 import { fstat, hasTrueSize, type Stat } from "./stat.js";
 
@@ -151,24 +154,44 @@ export abstract class FdSource implements Source {
   }
 }
 
-/** Known facts of a path: an fd that is open already, and its fresh stat; a part of the file. */
+/** Known facts of a path: the file, open already, and its fresh stat; where files stay open; a part of it. */
 interface Known {
-  fd?: number;
+  file?: Lent | undefined;
   stat?: Stat | undefined;
+  files?: Files;
   start?: number;
   most?: number;
+}
+
+/** An open file that is released, not closed. */
+export interface Lent {
+  readonly fd: number;
+  release(): void;
+}
+
+/** Releases a file when nobody waits for it. */
+export function releaseAlone(file: Lent): void {
+  try {
+    file.release();
+  } catch (error) {
+    warn(error);
+  }
 }
 
 /** A path that we open: once, with fstat on the fd, so that no other file can slip in between. */
 export class PathSource extends FdSource {
   readonly #path: string | URL;
-  #fd: number;
+  readonly #files: Files | null;
+  #file: Lent | null;
   readonly #stat: Stat | null;
+  #fd: number;
   #closed = false;
 
-  constructor(path: string | URL, { fd = -1, stat, start, most }: Known = {}) {
+  constructor(path: string | URL, { file, stat, files, start, most }: Known = {}) {
     super(start, most);
-    this.#fd = fd;
+    this.#file = file ?? null;
+    this.#fd = file?.fd ?? -1;
+    this.#files = files ?? null;
     this.#stat = stat ?? null;
     if (path instanceof URL && path.protocol !== "file:") {
       throw argumentError(TypeError, `file must be a file URL (got ${path.protocol})`);
@@ -178,19 +201,38 @@ export class PathSource extends FdSource {
   }
 
   open(done: (error: unknown) => void): void {
-    if (this.#fd >= 0) return this.#met(done);
-    fs.open(this.#path, "r", (error, fd) => {
+    if (this.#file !== null) return this.#met(this.#stat, done);
+    const path = this.#files === null ? "" : absolute(this.#path);
+    const known = this.#files?.get(path, false) ?? null;
+    if (known !== null) {
+      this.#file = known;
+      this.#fd = known.fd;
+      return this.#met(known.stat, done);
+    }
+    this.#openByThread((error, fd) => {
       if (error) return done(error);
       this.#fd = fd;
-      if (this.#closed) this.releaseLate();
-      this.#met(done);
+      if (this.#closed) {
+        this.releaseLate();
+        return done(null);
+      }
+      const stat = fstat(fd);
+      if (stat !== null) this.#file = this.#files?.keep(path, fd, stat) ?? null;
+      this.#met(stat, done);
     });
   }
 
-  #met(done: (error: unknown) => void): void {
+  #openByThread(done: (error: unknown, fd: number) => void): void {
+    fs.open(this.#path, "r", (error, fd) => {
+      if (error?.code === "EMFILE" && this.#files?.clear()) fs.open(this.#path, "r", done);
+      else done(error, fd);
+    });
+  }
+
+  #met(stat: Stat | null, done: (error: unknown) => void): void {
     try {
-      if (this.#stat !== null) this.applyStat(this.#stat);
-      else if (this.#fd >= 0) this.fstat(this.#fd);
+      if (stat !== null) this.applyStat(stat);
+      else this.fstat(this.#fd);
     } catch (failure) {
       return done(failure);
     }
@@ -216,8 +258,14 @@ export class PathSource extends FdSource {
     this.#closed = true;
     const fd = this.#fd;
     this.#fd = -1;
-    if (fd >= 0) fs.closeSync(fd);
+    if (this.#file !== null) this.#file.release();
+    else if (fd >= 0) fs.closeSync(fd);
   }
+}
+
+/** As open(2) would find it now. */
+function absolute(path: string | URL): string {
+  return resolve(typeof path === "string" ? path : fileURLToPath(path));
 }
 
 /** The caller's FileHandle: its own read() keeps it open during the read. */

@@ -5,12 +5,14 @@ import { isArrayBuffer } from "node:util/types";
 import { argumentError } from "../errors.js";
 import { bytesOf, describe } from "../validate.js";
 import { HandleSource, NumberSource, PathSource } from "./fd.js";
+import type { Files } from "./files.js";
 import { BlobSource, BytesSource, IterableSource } from "./memory.js";
 import type { File, Source } from "./source.js";
 
-/** Checks the type and makes the source; opens nothing. */
-export function sourceOf(file: File): Source {
-  if (typeof file === "string" || file instanceof URL) return new PathSource(file);
+/** Checks the type and makes the source; opens nothing. A path may be among the open `files`. */
+export function sourceOf(file: File, files?: Files): Source {
+  if (typeof file === "string" || file instanceof URL)
+    return new PathSource(file, files === undefined ? {} : { files });
   if (typeof file === "number") return new NumberSource(file);
   if (typeof file === "object" && file !== null) {
     if (isFileHandle(file)) return new HandleSource(file);

@@ -39,6 +39,8 @@ type StatFs = (path: string, done: (error: Error | null, found: { type: number }
 
 export class Opener {
   readonly #sys: Syscalls | null;
+  /** Node's permission model, which native opens, and files that stay open, would bypass. */
+  readonly #guarded = (process as { permission?: unknown }).permission !== undefined;
   /** Paths last seen as regular files, with their devices: opening a FIFO would wake its writer. */
   readonly #met = new SafeMap<string, number>();
   /** Devices, and whether their file system is local; false until known. */
@@ -48,17 +50,20 @@ export class Opener {
 
   constructor(sys: Syscalls | null, ask: StatFs = statfs) {
     this.#statfs = ask;
-    // Native opens would bypass Node's permission model.
-    const guarded = (process as { permission?: unknown }).permission !== undefined;
-    this.#sys = guarded ? null : sys;
+    this.#sys = this.#guarded ? null : sys;
   }
 
   /** Records a regular file at this path, on this device. */
   met(path: string, { dev }: Pick<fs.Stats, "dev">): void {
-    if (this.#sys === null) return;
+    if (this.#guarded) return;
     if (!this.#local.has(dev)) this.#ask(path, dev);
     if (this.#met.size >= MOST) this.#met.clear();
     this.#met.set(path, dev);
+  }
+
+  /** Whether a device's file system is known to be local. */
+  isLocal(dev: number): boolean {
+    return this.#local.get(dev) === true;
   }
 
   #ask(path: string, dev: number): void {

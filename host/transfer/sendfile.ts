@@ -21,7 +21,7 @@ export function sendfile(
   return new Promise((resolve, reject) => {
     const own = shared.queue(socket);
     if (own === null) checkSocket(socket as Writable);
-    const source = shared.source(file) ?? sourceOf(file as File);
+    const source = shared.source(file) ?? sourceOf(file as File, shared.files);
     const checked = check(options, shared.auto);
     const queue = own ?? queueOf(socket as Writable, shared.fdOf);
     const transfer = new Transfer("sendoff.Transfer", shared, source, checked, resolve, reject);

@@ -37,10 +37,12 @@ export interface FaultyOptions {
   judge?: (call: Call) => Verdict;
   now?: () => number;
   auto?: Mode;
+  /** How many files stay open. Default: none. */
+  openFiles?: number;
 }
 
 /** Null if libc can't be called in this process. */
-export function faultyHost({ judge = () => null, now, auto = "auto" }: FaultyOptions = {}): FaultyHost {
+export function faultyHost({ judge = () => null, now, auto = "auto", openFiles = 0 }: FaultyOptions = {}): FaultyHost {
   const calls: Call[] = [];
   let sys: Syscalls | undefined;
   let memory: Memory | undefined;
@@ -51,6 +53,7 @@ export function faultyHost({ judge = () => null, now, auto = "auto" }: FaultyOpt
     ...lends,
     now: now ?? lends.now,
     auto,
+    openFiles,
     open(lent, frame) {
       const real = lends.open(lent, frame);
       if (typeof real === "string") return real;

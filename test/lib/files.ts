@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { host } from "#process";
 import type { Cleanup } from "./suite.js";
 
 export function tempFolder(cleanup: Cleanup): string {
@@ -36,8 +37,12 @@ export async function openHandle(cleanup: Cleanup, path: string, flags = "r"): P
   return handle;
 }
 
-/** Counts this process's open fds: all (a socket of an earlier test may still be closing), or those of a file. */
+/**
+ * Counts this process's open fds: all (a socket of an earlier test may still be closing), or those of a file. Files
+ * that only stay open for their next use do not count.
+ */
 export function fdCount(path?: string): number {
+  host().shared.files.clear();
   const fds = fs.readdirSync("/proc/self/fd");
   return path === undefined ? fds.length : fds.filter((fd) => target(fd) === path).length;
 }

@@ -53,6 +53,18 @@ export class HeaderCache {
   }
 }
 
+/** The headers that `send` makes for a file, before it knows what the response has: name and value. */
+export function headersOf(stream: SendStream, path: string, stat: Stats): [string, string][] {
+  const headers: [string, string][] = [];
+  const recorder = {
+    getHeader: () => undefined,
+    setHeader: (name: string, value: string) => void headers.push([name, value]),
+  };
+  stream.res = recorder as never;
+  stream.setHeader(path, stat);
+  return headers;
+}
+
 /** Request headers that can each lead to an answer without a body. */
 export const CONDITIONS = ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"] as const;
 

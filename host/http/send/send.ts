@@ -2,11 +2,11 @@
 // traversal, directories, events) is send's own work.
 
 import type { ReadStream, Stats } from "node:fs";
-import { closeFd, warn } from "../../close.js";
+import { warn } from "../../close.js";
 import { argumentError } from "../../errors.js";
 import { setImmediate } from "../../originals.js";
 import type { Shared } from "../../shared.js";
-import { PathSource } from "../../source/fd.js";
+import { type Lent, PathSource, releaseAlone } from "../../source/fd.js";
 import { unchanged } from "../../source/unchanged.js";
 import { describe } from "../../validate.js";
 import { bypassBlocker } from "../claim.js";
@@ -33,8 +33,8 @@ interface State {
 
 interface Held {
   readonly path: string;
-  readonly fd: number;
-  /** Only this fd may be sent; else `send` may open the path again. */
+  readonly file: Lent;
+  /** Only this file may be sent; else `send` may open the path again. */
   readonly only: boolean;
 }
 
@@ -45,17 +45,17 @@ function stateOf(stream: SendStream & { [STATE]?: State }): State {
 /** Our `sendFile`, `send` and `stream`, which replace those of `proto`. */
 export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream"> & Own) {
   const { sendFile, send, stream } = proto;
-  const { opener } = shared;
+  const { files, opener } = shared;
   const cache = new HeaderCache();
 
-  const hold = (stream: SendStream, path: string, fd: number, only: boolean): (() => void) => {
+  const hold = (stream: SendStream, path: string, file: Lent, only: boolean): (() => void) => {
     const state = stateOf(stream);
-    const held = { path, fd, only };
+    const held = { path, file, only };
     state.held = held;
     return () => {
       if (state.held !== held) return;
       state.held = null;
-      closeFd(fd);
+      releaseAlone(file);
     };
   };
 
@@ -73,10 +73,10 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
   ): void => {
     const { req, res } = self;
     const state = stateOf(self);
-    const file = state.held?.path === path ? state.held : null; // not where this is a sibling of it
-    if (file?.only && count === 0) return void res.end();
+    const held = state.held?.path === path ? state.held : null; // not where this is a sibling of it
+    if (held?.only && count === 0) return void res.end();
     const old =
-      !file?.only &&
+      !held?.only &&
       (shared.sys === null ||
         shared.auto === "copy" ||
         !(count > 0) ||
@@ -97,12 +97,12 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
 
     // Express listens to learn that a body has begun; it takes no stream, and gets none.
     self.emit("stream");
-    if (file !== null) state.held = null;
+    if (held !== null) state.held = null;
     new Body(
       shared,
       req,
       res,
-      new PathSource(path, file === null ? {} : { fd: file.fd, stat }),
+      new PathSource(path, { file: held?.file, stat, files }),
       rangeOf(start, count, shared.auto, state.size),
       () => apart(() => self.emit("end")),
       (error, complete) => {
@@ -111,13 +111,7 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
           warn(error);
           return apart(() => self.emit("end"));
         }
-        // A disconnected client is no error; and once the header is sent, only an 'error' listener can be told.
-        const { code } = error as NodeJS.ErrnoException;
-        if (code === "ERR_SENDFILE_CLOSED" && (res.destroyed || !res.headersSent)) return;
-        if (res.headersSent && self.listenerCount("error") === 0) return;
-        // If this process is ending, another one may answer.
-        const ending = !res.headersSent && code === "ERR_SENDFILE_ABORTED";
-        apart(() => (ending ? self.error(503, error) : self.onStatError(error)));
+        failed(self, error);
       },
     ).open();
   };
@@ -126,12 +120,12 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
     sendFile(this: SendStream, path: string): void {
       const able = shared.auto !== "copy" && unchanged() && bypassBlocker(this.res) === null;
       // Like `send`, we don't open a file for a request that may need no body.
-      const opened = able && !bodiless(this.req) ? opener.open(path) : null;
-      const stat = opened?.stat ?? (able ? opener.stat(path) : null);
+      const file = able ? files.get(path, true, !bodiless(this.req)) : null;
+      const stat = file?.stat ?? (able ? opener.stat(path) : null);
       if (stat === null || !stat.isFile()) return sendFile.call(this, path);
       // Events are emitted in a later turn, as after fs.stat().
       setImmediate(() => {
-        const close = opened === null ? () => {} : hold(this, path, opened.fd, false);
+        const close = file === null ? () => {} : hold(this, path, file, false);
         try {
           this.emit("file", path, stat);
           this.send(path, stat);
@@ -163,10 +157,22 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
       leave(this, path, options, options.start, count);
     },
 
-    /** Has the body sent from an open fd; returns a function that closes it if it was not used. */
-    from: (stream: SendStream, path: string, fd: number) => hold(stream, path, fd, true),
+    /** Has the body sent from an open file; returns a function that releases it if it was not used. */
+    from: (stream: SendStream, path: string, file: Lent) => hold(stream, path, file, true),
   };
   return ours;
+}
+
+/** Answers with the failure of a body, or tells the listeners of its stream. */
+export function failed(stream: SendStream, error: Error): void {
+  const { res } = stream;
+  // A disconnected client is no error; and once the header is sent, only an 'error' listener can be told.
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ERR_SENDFILE_CLOSED" && (res.destroyed || !res.headersSent)) return;
+  if (res.headersSent && stream.listenerCount("error") === 0) return;
+  // If this process is ending, another one may answer.
+  const ending = !res.headersSent && code === "ERR_SENDFILE_ABORTED";
+  apart(() => (ending ? stream.error(503, error) : stream.onStatError(error)));
 }
 
 /** Whether a request is, or may be, answered without a body. */

@@ -10,6 +10,8 @@ export interface SendStream extends EventEmitter {
   req: Request;
   res: Response;
   options: { readonly [option: string]: unknown };
+  readonly _extensions: readonly string[];
+  readonly _index: readonly string[];
   readonly _acceptRanges?: boolean;
   readonly _cacheControl?: boolean;
   readonly _etag?: boolean;
@@ -21,6 +23,8 @@ export interface SendStream extends EventEmitter {
   send(path: string, stat: Stats): void;
   /** Stats `path`, then `send`. */
   sendFile(path: string): void;
+  /** Stats the names of an index in a folder, then `send`. */
+  sendIndex(folder: string): void;
   /** The body: bytes `start` to `end` of the file, both included. */
   stream(path: string, options: ReadOptions): void;
   /** Sets the caching headers. */

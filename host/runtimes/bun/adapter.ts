@@ -4,7 +4,7 @@ import { type Adapter, createHost, type Host } from "../../index.js";
 import { linux } from "../../libc/linux.js";
 import { setImmediate } from "../../originals.js";
 import { wasm } from "../../wasm.js";
-import { modeOf } from "../mode.js";
+import { modeOf, openFilesOf } from "../environment.js";
 import { openBunFFI } from "./ffi.js";
 import { sourceOf } from "./file.js";
 import { fdOf, queueOf, type TCPSocket } from "./socket.js";
@@ -12,7 +12,7 @@ import { fdOf, queueOf, type TCPSocket } from "./socket.js";
 /** Bun's architectures: 64-bit and little-endian, as calls into libc need. */
 const ARCHS = ["x64", "arm64"];
 
-/** Bun's adapter. Throws a TypeError if SENDOFF_MODE is invalid. */
+/** Bun's adapter. Throws a TypeError for an invalid variable. */
 export function adapter(): Adapter {
   return {
     now: () => performance.now(),
@@ -28,6 +28,7 @@ export function adapter(): Adapter {
     },
     libc,
     auto: modeOf(process.env.SENDOFF_MODE),
+    ...openFilesOf(process.env.SENDOFF_OPEN_FILES),
     queue: queueOf,
     source: sourceOf,
     fdOf,

@@ -5,7 +5,7 @@ import { type Adapter, createHost, type Host } from "../../index.js";
 import { linux } from "../../libc/linux.js";
 import { setImmediate } from "../../originals.js";
 import { wasm } from "../../wasm.js";
-import { modeOf } from "../mode.js";
+import { modeOf, openFilesOf } from "../environment.js";
 import { queueOfConn } from "./conn.js";
 import { type DenoLibc, type Descriptor, Descriptors } from "./descriptors.js";
 import { openDeno } from "./ffi.js";
@@ -15,7 +15,7 @@ import { type Conn, Deno, type FsFile } from "./globals.js";
 /** Deno's architectures: 64-bit and little-endian, as calls into libc need. */
 const ARCHS = ["x86_64", "aarch64"];
 
-/** Deno's adapter. Throws a TypeError if SENDOFF_MODE is invalid. */
+/** Deno's adapter. Throws a TypeError for an invalid variable. */
 export function adapter(): Adapter {
   let libc: DenoLibc | null = null;
   let descriptors: Descriptors | null = null;
@@ -37,6 +37,7 @@ export function adapter(): Adapter {
     },
     libc: () => libc?.version() ?? "none",
     auto: modeOf(env("SENDOFF_MODE")),
+    ...openFilesOf(env("SENDOFF_OPEN_FILES")),
     queue: (socket) => queueOfConn(socket, descriptors),
     source: (file) => (file instanceof Deno.FsFile ? new FsFileSource(file, descriptors) : null),
     fdOf(handle) {

@@ -3,13 +3,13 @@
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { setImmediate } from "../../originals.js";
 import { wasm } from "../../wasm.js";
-import { modeOf } from "../mode.js";
+import { modeOf, openFilesOf } from "../environment.js";
 import { checkEngine } from "./engine.js";
 import { openSyscalls } from "./ffi.js";
 
 checkEngine();
 
-/** Node's adapter. Throws a TypeError if SENDOFF_MODE is invalid. */
+/** Node's adapter. Throws a TypeError for an invalid variable. */
 export function adapter(): Adapter {
   return {
     now: () => performance.now(),
@@ -17,6 +17,7 @@ export function adapter(): Adapter {
     open: (memory, frame) => openSyscalls(memory, frame, process.env),
     libc,
     auto: modeOf(process.env.SENDOFF_MODE),
+    ...openFilesOf(process.env.SENDOFF_OPEN_FILES),
   };
 }
 

@@ -1,0 +1,41 @@
+// Files that are inside a folder by their real path, behind all symbolic links.
+
+import fs from "node:fs";
+import type { sendMethods } from "./send/send.js";
+import type { SendStream } from "./send/stream.js";
+import { isWithin, realPathOf } from "./within.js";
+
+/** Whether a real path is in `root`. If it is not, resolves the root again: it may be a link that has changed. */
+export function insideOf(root: string): (file: string) => boolean {
+  let real = "";
+  return (file) => {
+    if (real !== "" && isWithin(real, file)) return true;
+    real = fs.realpathSync.native(root);
+    return isWithin(real, file);
+  };
+}
+
+/** `send` for files that are `inside`. The checked file is the one sent: it stays open in between. */
+export function sendInside(
+  inside: (file: string) => boolean,
+  { send, from }: ReturnType<typeof sendMethods>,
+): SendStream["send"] {
+  // A plain open() would block if a FIFO has replaced the file since.
+  const flags = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
+  return function (this: SendStream, path) {
+    fs.open(path, flags, (error, fd) => {
+      if (error) return this.onStatError(error);
+      const close = from(this, path, { fd, release: () => fs.closeSync(fd) });
+      realPathOf(fd, path, (error, file) => {
+        try {
+          if (error) return this.onStatError(error);
+          const stat = fs.fstatSync(fd);
+          if (stat.isFile() && inside(file)) send.call(this, path, stat);
+          else this.error(404);
+        } finally {
+          close(); // HEAD, 304, 404, 412, 416
+        }
+      });
+    });
+  };
+}

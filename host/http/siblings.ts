@@ -1,0 +1,61 @@
+// Compressed siblings of a file, `file.br` beside `file`: which one a client is sent.
+
+import fs from "node:fs";
+import type { Response } from "./message.js";
+import { negotiate } from "./negotiate.js";
+import type { SendStream } from "./send/stream.js";
+
+/** Content codings and the siblings that have them, the better one first. */
+const SIBLINGS: Readonly<Record<string, string>> = { br: ".br", zstd: ".zst", gzip: ".gz" };
+const CODINGS = Object.keys(SIBLINGS);
+
+/** Results for the headers that browsers send; then the list is emptied. */
+const MOST = 100;
+const orders = new Map<string, readonly string[]>();
+
+/** The codings that a client accepts of ours and "identity", best first. */
+export function orderOf(header: string | string[] | undefined): readonly string[] {
+  const text = String(header ?? "");
+  const known = orders.get(text);
+  if (known !== undefined) return known;
+  const order = negotiate(header, CODINGS);
+  if (orders.size >= MOST) orders.clear();
+  orders.set(text, order);
+  return order;
+}
+
+/** Called with each sibling that was looked for: `coding` if it is there, null if not. */
+export type Tried = (stream: SendStream, sibling: string, coding: string | null) => void;
+
+/** `send` for the sibling that the client prefers; type and name stay those of the requested file. */
+export function sendSibling(send: SendStream["send"], tried: Tried): SendStream["send"] {
+  return function (this: SendStream, path, stat) {
+    const { req, res } = this;
+    if (res.headersSent) return send.call(this, path, stat);
+    vary(res);
+    const order = orderOf(req.headers["accept-encoding"]);
+    const next = (i: number): void => {
+      const coding = order[i];
+      if (coding === undefined || coding === "identity") return send.call(this, path, stat);
+      const sibling = path + SIBLINGS[coding];
+      fs.stat(sibling, (error, found) => {
+        if (error || !found.isFile()) {
+          tried(this, sibling, null);
+          return next(i + 1);
+        }
+        tried(this, sibling, coding);
+        this.type(path);
+        res.setHeader("Content-Encoding", coding);
+        send.call(this, sibling, found);
+      });
+    };
+    next(0);
+  };
+}
+
+/** The answer depends on what the client accepts. */
+export function vary(res: Response): void {
+  const before = String(res.getHeader("Vary") ?? "");
+  if (/(^|,)\s*(\*|accept-encoding)\s*(,|$)/i.test(before)) return;
+  res.setHeader("Vary", before === "" ? "Accept-Encoding" : `${before}, Accept-Encoding`);
+}
