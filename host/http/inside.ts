@@ -1,6 +1,7 @@
 // Files that are inside a folder by their real path, behind all symbolic links.
 
 import fs from "node:fs";
+import type { Shared } from "../shared.js";
 import type { sendMethods } from "./send/send.js";
 import type { SendStream } from "./send/stream.js";
 import { isWithin, realPathOf } from "./within.js";
@@ -17,6 +18,7 @@ export function insideOf(root: string): (file: string) => boolean {
 
 /** `send` for files that are `inside`. The checked file is the one sent: it stays open in between. */
 export function sendInside(
+  { files }: Shared,
   inside: (file: string) => boolean,
   { send, from }: ReturnType<typeof sendMethods>,
 ): SendStream["send"] {
@@ -25,7 +27,8 @@ export function sendInside(
   return function (this: SendStream, path) {
     fs.open(path, flags, (error, fd) => {
       if (error) return this.onStatError(error);
-      const close = from(this, path, { fd, release: () => fs.closeSync(fd) });
+      const kept = files.keep(path, fd, fs.fstatSync(fd));
+      const close = from(this, path, kept ?? { fd, release: () => fs.closeSync(fd) });
       realPathOf(fd, path, (error, file) => {
         try {
           if (error) return this.onStatError(error);

@@ -103,7 +103,7 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
   const proto = Object.getPrototypeOf(first) as SendStream;
   const ours = sendMethods(shared, { ...proto, send: wholeSuffix(proto.send) });
   const inside = symlinks === "inside" ? insideOf(root) : null;
-  const last = notingSent(inside === null ? ours.send : sendInside(inside, ours));
+  const last = notingSent(inside === null ? ours.send : sendInside(shared, inside, ours));
   const methods = {
     send: regular(notingFound(precompressed ? sendSibling(last, noteSibling) : last)),
     sendFile: notingFile(inside === null ? ours.sendFile : proto.sendFile), // else opened above

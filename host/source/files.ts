@@ -145,7 +145,7 @@ export class Files {
 
   readonly #sweep = (): void => {
     for (const file of this.#files.values()) {
-      if (file.users === 0 && !file.used) this.#drop(file);
+      if (!file.used) this.#drop(file);
       file.used = false;
     }
     if (this.#files.size > 0 || this.#timer === null) return;

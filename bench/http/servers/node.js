@@ -30,6 +30,15 @@ const servers = {
     });
   },
 
+  // The same with what most people have: a path.
+  async "respond(path)"() {
+    const { respond } = await import(entry("sendoff/http", checkout));
+    return createServer((req, res) => {
+      res.setHeader("Content-Type", type);
+      respond(req, res, join(root, /** @type {string} */ (req.url)), { mode: "native" }).catch(gone);
+    });
+  },
+
   async serveStatic() {
     const { serveStatic } = await import(entry("sendoff/http", checkout));
     return createServer(serveStatic(root));
