@@ -13,6 +13,7 @@ import type { Shared } from "./shared.js";
 import { Opener } from "./source/open.js";
 import type { File, Source } from "./source/source.js";
 import { ActiveTransfers, type DrainOptions } from "./transfer/active.js";
+import { Chunks } from "./transfer/chunks.js";
 import type { Mode, SendfileOptions } from "./transfer/options.js";
 import { sendfile } from "./transfer/sendfile.js";
 import { descriptor, integer } from "./validate.js";
@@ -121,6 +122,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
     core,
     scheduler: new Scheduler(core, adapter.now, adapter.defer),
     scratch: new Scratch(core),
+    chunks: new Chunks(),
     sys: reason === null ? sys : null,
     seek: sys?.seek ?? null,
     opener: new Opener(sys),
