@@ -106,11 +106,10 @@ export class Driver {
   readWarm(file: number, target: Buffer, at: number, most: number): number {
     const { scratch, sys } = this.#shared;
     if (sys === null || file < 0) return 0;
-    const { position } = this;
     let length = 0;
     while (length < most) {
       const want = Math.min(most - length, scratch.length);
-      const n = sys.read(file, scratch.address, position + length, want);
+      const n = sys.read(file, scratch.address, this.position + length, want);
       if (n <= 0) break;
       scratch.take(target, at + length, n);
       length += n;

@@ -26,7 +26,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "this.count = Math.min(Math.max(0, Math.min(size, MAX) - offset), count);",
       "this.count = Math.min(MAX, count);",
     ],
-    "position-left-behind": ["this.source.seek(this.options.offset + sent, ", "this.source.seek(sent, "],
+    "position-left-behind": ["seek ? this.options.offset + sent : null", "seek ? sent : null"],
     "range-error-without-its-code": ["const code = type === RangeError", "const code = type === TypeError"],
     "file-error-is-the-peers": ["return n === -Fault.Closed ? -Fault.System : n;", "return n;"],
     "offset-of-32-bits": [
