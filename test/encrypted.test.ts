@@ -13,12 +13,13 @@ import { capabilities } from "sendoff";
 import * as assert from "uvu/assert";
 import { Fault } from "../assembly/abi.js";
 import { type RespondOptions, respond } from "../host/http/respond.js";
+import { serveStatic } from "../host/http/static.js";
 import { pattern, same } from "./lib/bytes.js";
 import { certificate } from "./lib/certificate.js";
 import { collect, connect, keep, listen, still, take, until } from "./lib/connection.js";
 import { failure } from "./lib/failure.js";
 import { type Call, type FaultyHost, faultyHost, type Verdict } from "./lib/faulty.js";
-import { fdCount, openHandle, tempFile } from "./lib/files.js";
+import { fdCount, openHandle, tempFile, tempFolder } from "./lib/files.js";
 import { runtime } from "./lib/runtime.js";
 import { type Cleanup, row, test } from "./lib/suite.js";
 
@@ -448,6 +449,81 @@ row(
     const flipped = DATA.subarray(0, 300_000).map((byte) => byte ^ 0xff);
     same((await get(address)).body, Buffer.from(flipped));
     assert.is(file.pool(), 0);
+  },
+  off,
+);
+
+row(
+  "serveStatic: the same answers over HTTPS and HTTP/2, their bodies by no stream",
+  async (t) => {
+    const folder = tempFolder(t);
+    for (const size of SIZES) fs.writeFileSync(`${folder}/${size}`, DATA.subarray(0, size));
+    const host = warm();
+    const serves = serveStatic(host.shared, folder, { setHeaders: (res) => void res.setHeader("X-Wrapped", "no") });
+    const handler = (req: http.IncomingMessage, res: http.ServerResponse) => serves(req, res);
+    const made = (size: number, act: () => Promise<Buffer>) => async () => {
+      const before = host.calls.length;
+      const body = await act();
+      assert.is(host.calls.length - before, calls(size), `${size} bytes`);
+      return body;
+    };
+
+    const address = await serve(t, handler);
+    for (const size of SIZES) {
+      same(
+        await made(size, async () => (await get(address, `/${size}`)).body)(),
+        DATA.subarray(0, size),
+        `${size} bytes`,
+      );
+    }
+
+    const server = http2.createSecureServer(certificate(), (req, res) => {
+      const [request, response] = [req, res] as unknown as Parameters<Listener>;
+      if (req.headers["x-wrap"] === "yes") {
+        const write = response.write.bind(response) as (chunk: Uint8Array) => boolean;
+        response.write = ((chunk: Uint8Array) =>
+          write(Buffer.from(chunk.map((byte) => byte ^ 0xff)))) as typeof response.write;
+      }
+      handler(request, response);
+    });
+    const { port } = (await listen(t, server)) as { port: number };
+    const client = http2.connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false });
+    t.after(() => client.destroy());
+    const ask = async (headers: http2.OutgoingHttpHeaders) => {
+      const stream = client.request(headers);
+      const [answer] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+      return { answer, body: await collect(stream) };
+    };
+    for (const size of SIZES) {
+      const path = `/${size}`;
+      same(
+        await made(size, async () => (await ask({ ":path": path })).body)(),
+        DATA.subarray(0, size),
+        `${size} bytes`,
+      );
+      const head = await made(0, async () => {
+        const { answer, body } = await ask({ ":path": path, ":method": "HEAD" });
+        assert.is(answer["content-length"], `${size}`);
+        return body;
+      })();
+      assert.is(head.length, 0);
+    }
+    const range = await ask({ ":path": "/700001", range: "bytes=5-300000" });
+    assert.is(range.answer[":status"], 206);
+    same(range.body, DATA.subarray(5, 300_001));
+    const { etag } = range.answer;
+    assert.is((await ask({ ":path": "/700001", "if-none-match": etag })).answer[":status"], 304);
+    assert.is((await ask({ ":path": "/missing" })).answer[":status"], 404);
+
+    const wrapped = await ask({ ":path": "/700001", "x-wrap": "yes" });
+    same(wrapped.body, Buffer.from(DATA.subarray(0, 700_001).map((byte) => byte ^ 0xff)));
+
+    // A client that resets its stream.
+    const gone = client.request({ ":path": "/700001" });
+    await once(gone, "data");
+    gone.close(http2.constants.NGHTTP2_CANCEL);
+    await once(gone, "close");
+    await until(() => fdCount(`${folder}/700001`) === 0);
   },
   off,
 );

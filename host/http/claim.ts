@@ -2,7 +2,7 @@
 
 import { OutgoingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import { isArray } from "../originals.js";
+import { getPrototypeOf, hasOwn, isArray } from "../originals.js";
 import { queueOf } from "../queue/kinds.js";
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
@@ -30,6 +30,15 @@ export function bypassBlocker(res: Response): string | null {
   if (socket.writableCorked > 0) return "the socket is corked";
   if (!isArray(inner.outputData) || inner.outputData.length > 0) return "the response holds data back";
   return null;
+}
+
+/**
+ * Why the body must not be written to the response in place of a stream piped to it: a wrapper might notice. Null for a
+ * response of node:http2 as it was made, of which nothing can be bypassed.
+ */
+export function pipeBlocker(res: Response): string | null {
+  const http2 = getPrototypeOf(res)?.constructor?.name === "Http2ServerResponse";
+  return http2 && !hasOwn(res, "write") && !hasOwn(res, "end") ? null : bypassBlocker(res);
 }
 
 /** The queue of a socket that native calls can write to, or with `copies` an encrypted one; else why there is none. */

@@ -153,6 +153,15 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "past-a-wrapper": ["if (inner.write !== write || inner._send", "if (inner._send"],
     "past-a-corked-socket": ['if (socket.writableCorked > 0) return "the socket is corked";', ""],
   },
+  encrypted: {
+    "buffer-given-back-early": [
+      "    this.#to(Event.Read);\n",
+      "    this.#to(Event.Read);\n    if (buffer !== null) this.shared.chunks.give(buffer);\n",
+    ],
+    "beyond-what-was-read": ["buffer.subarray(0, before + n)", "buffer.subarray(0, before + most)"],
+    "cold-asked-again": ["driver.cold = way === Way.Copied;", ""],
+    "header-apart": ["const joins = head.length <= HEADER;", "const joins = head.length < 0;"],
+  },
   exit: {
     "id-of-another": ["if (this.#entries.get(id) !== entry) return;", ""],
     "twice-is-called-twice": ["if (this.#called.has(fn)) return this.#core.exit_settle(id, 1);", ""],
