@@ -293,6 +293,22 @@ for (const mode of ["auto", "copy"] as const) {
 }
 
 row(
+  "TLS: from the first cold byte on the pool reads, and nobody asks again",
+  async (t) => {
+    const host = warm(({ nth }) => (nth === calls(CHUNK) + 1 ? "EAGAIN" : null));
+    const file = await counted(t, tempFile(t, DATA));
+    const { near, far } = await connect(t, { over: "tls" });
+    const bytes = collect(far);
+    assert.is(await host.sendfile(near, file.handle), DATA.length);
+    near.end();
+    same(await bytes, DATA);
+    assert.is(host.calls.length, calls(CHUNK) + 1);
+    assert.is(file.pool(), Math.ceil(DATA.length / (512 * KIB)), "up to each multiple of 512 KiB");
+  },
+  off,
+);
+
+row(
   "TLS: a file truncated in the middle is an error, and nothing but its bytes was sent",
   async (t) => {
     const size = 3 * CHUNK;
@@ -357,7 +373,7 @@ row(
 
 for (const over of ["tls", "tcp"] as const) {
   row(
-    `${over}: a buffer is not used again before its write is over`,
+    `T28 ${over}: a buffer is not used again before its write is over`,
     async (t) => {
       const host = warm();
       const sends = [];

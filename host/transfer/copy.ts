@@ -12,6 +12,9 @@ import type { Checked } from "./options.js";
 
 const EMPTY = new Uint8Array(0);
 
+/** Bytes read ahead: no less than the next copy, or each one after it would be as short. */
+const AHEAD = 512 << 10;
+
 /** An error; or the pieces to write, none at the end of the file. `buffer` is one of the chunks, and holds them. */
 type Done = (error: unknown, pieces: Uint8Array[], buffer: Buffer | null) => void;
 
@@ -63,7 +66,7 @@ export function readCopy(
   }
 
   // For cold bytes the kernel itself reads ahead.
-  const ahead = way === Way.Copied && reuse ? Math.min(total - bodyAt - body, body) : 0;
+  const ahead = way === Way.Copied && reuse ? Math.min(total - bodyAt - body, AHEAD) : 0;
   source.read(offset + bodyAt, body, reuse, ahead, (error, bytes) => {
     if (error) done(error, [], null);
     else if (bytes.length === 0) done(null, [], null);

@@ -160,7 +160,6 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "beyond-what-was-read": ["buffer.subarray(0, before + n)", "buffer.subarray(0, before + most)"],
     "cold-asked-again": ["driver.cold = way === Way.Copied;", ""],
-    "header-apart": ["const joins = head.length <= HEADER;", "const joins = head.length < 0;"],
   },
   exit: {
     "id-of-another": ["if (this.#entries.get(id) !== entry) return;", ""],
