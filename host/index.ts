@@ -14,6 +14,7 @@ import { Files } from "./source/files.js";
 import { Opener } from "./source/open.js";
 import type { File, Source } from "./source/source.js";
 import { ActiveTransfers, type DrainOptions } from "./transfer/active.js";
+import { Chunks } from "./transfer/chunks.js";
 import type { Mode, SendfileOptions } from "./transfer/options.js";
 import { sendfile } from "./transfer/sendfile.js";
 import { descriptor, integer } from "./validate.js";
@@ -126,6 +127,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
     core,
     scheduler,
     scratch: new Scratch(core),
+    chunks: new Chunks(),
     sys: reason === null ? sys : null,
     seek: sys?.seek ?? null,
     opener,

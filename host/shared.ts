@@ -9,12 +9,14 @@ import type { Files } from "./source/files.js";
 import type { Opener } from "./source/open.js";
 import type { Lseek, Source } from "./source/source.js";
 import type { ActiveTransfers } from "./transfer/active.js";
+import type { Chunks } from "./transfer/chunks.js";
 import type { Mode } from "./transfer/options.js";
 
 export interface Shared {
   readonly core: Core;
   readonly scheduler: Scheduler;
   readonly scratch: Scratch;
+  readonly chunks: Chunks;
   /** null if native calls are unavailable or forbidden: SENDOFF_MODE=copy applies to mode 'native' too. */
   readonly sys: Syscalls | null;
   /** Why that is so. */

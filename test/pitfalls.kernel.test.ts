@@ -280,7 +280,7 @@ row(
     assert.is(await host.sendfile(near, tempFile(t, data)), data.length);
     near.end();
     same(await bytes, data);
-    assert.is(host.calls.length, 0);
+    assert.ok(host.calls.length > 0 && host.calls.every(({ name }) => name === "read"));
   },
   off,
 );

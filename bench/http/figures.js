@@ -71,6 +71,10 @@ export function figures(majors, find, slow) {
     for (const kib of SIZES) speed("respond", "bun", kib, 1.3);
     speed("serveStatic", "send", 64, 2.5);
     speed("accelerate", "send", 64, 2.5);
+    for (const kib of [4, 64, 256]) {
+      speed("respond-https", "https", kib, 0.8);
+      speed("serveStatic-https", "https", kib, 0.8);
+    }
     for (const kib of [64, 256]) for (const name of PIPES) speed(registered(name), name, kib, 1.8);
     for (const name of PIPES) speed(registered(name), name, 4, 0.97);
     all.push({

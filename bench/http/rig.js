@@ -4,7 +4,8 @@
 import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { get } from "node:http";
+import http from "node:http";
+import https from "node:https";
 import { connect } from "node:net";
 import { loadavg } from "node:os";
 import { join } from "node:path";
@@ -113,7 +114,7 @@ export class HttpRig extends Rig {
       this.pids.add(pid);
     }
     kill(pid, "SIGSTOP");
-    return { competitor, origin: `http://127.0.0.1:${port}`, pid, words };
+    return { competitor, origin: `${competitor.encrypted ? "https" : "http"}://127.0.0.1:${port}`, pid, words };
   }
 
   /** A server's turn. @template T @param {Server} server @param {() => Promise<T>} act @returns {Promise<T>} */
@@ -229,7 +230,8 @@ async function listening(port) {
 /** @param {string} url @returns {Promise<{ status: number | undefined, digest: string }>} */
 function fetched(url) {
   return new Promise((resolve, reject) => {
-    get(url, { agent: false }, (res) => {
+    const { get } = url.startsWith("https:") ? https : http;
+    get(url, { agent: false, rejectUnauthorized: false }, (res) => {
       const hash = createHash("sha256");
       res.on("data", (chunk) => hash.update(chunk));
       res.on("error", reject);

@@ -12,15 +12,25 @@ const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.
 /** Those that are measured with `register`, too. */
 export const PIPES = ["pipe", "send", "express.static", "serve-static", "sirv", "koa-send", "@fastify/static"];
 /** Those that `register` would not change: sendoff moves their bytes already. */
-const OURS = ["respond", "respond(path)", "serveStatic", "accelerate"];
+const OURS = ["respond", "respond(path)", "serveStatic", "accelerate", "respond-https", "serveStatic-https"];
 const OTHERS = ["nginx", "bun", "deno", "bare"];
+/** Over TLS; the bytes are in the memory of the first. */
+const ENCRYPTED = ["https", "respond-https", "serveStatic-https"];
 
 export const registered = (/** @type {string} */ name) => `${name}+register`;
-export const NAMES = [...OURS, ...OTHERS, ...PIPES.flatMap((name) => [name, registered(name)])];
+export const NAMES = [
+  ...new Set([...OURS, ...OTHERS, ...ENCRYPTED, ...PIPES.flatMap((name) => [name, registered(name)])]),
+];
 
 /** Where the name is not what a reader would call it. @param {string} name */
 export function called(name) {
-  const names = { bun: "Bun.serve", deno: "Deno.serve", bare: "bare C", accelerate: "accelerate(send)" };
+  const names = {
+    bun: "Bun.serve",
+    deno: "Deno.serve",
+    bare: "bare C",
+    accelerate: "accelerate(send)",
+    https: "node:https from memory",
+  };
   return names[name] ?? name;
 }
 
@@ -34,6 +44,7 @@ export function called(name) {
  * @property {string} name
  * @property {string} [node] the major version of the Node that runs it
  * @property {boolean} [former] sendoff is that of the other checkout
+ * @property {boolean} [encrypted] it speaks HTTPS
  * @property {string} label
  * @property {string[]} argv the folder of files is appended
  * @property {NodeJS.ProcessEnv} [env] on top of ours
@@ -94,7 +105,10 @@ export function choose(names, runtimes, former) {
       const ours = onNode(name, runtime);
       return former !== undefined && changes ? [ours, onNode(name, runtime, former)] : [ours];
     });
-  const files = ["respond(path)", "serveStatic", "accelerate", ...PIPES.flatMap((name) => [name, registered(name)])];
+  const files = [
+    ...["respond(path)", "serveStatic", "accelerate", ...ENCRYPTED],
+    ...PIPES.flatMap((name) => [name, registered(name)]),
+  ];
   return {
     competitors: [
       ...list(first, ["respond"]),
@@ -128,6 +142,7 @@ function onNode(name, { major, binary, ffi }, former) {
     name,
     node: major,
     former: former !== undefined,
+    encrypted: ENCRYPTED.includes(name),
     label: `${called(name)}, Node ${major}${former === undefined ? "" : ", former"}`,
     argv: [binary, "--no-warnings", ...imports, script, server],
     // The folder of files comes before the checkout.

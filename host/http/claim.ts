@@ -2,7 +2,7 @@
 
 import { OutgoingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
-import { isArray } from "../originals.js";
+import { getPrototypeOf, hasOwn, isArray } from "../originals.js";
 import { queueOf } from "../queue/kinds.js";
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
@@ -32,20 +32,30 @@ export function bypassBlocker(res: Response): string | null {
   return null;
 }
 
-/** The queue of a socket that native calls can write to; else why they can't. */
-export function claimSocket(shared: Shared, socket: Socket): Queue | string {
+/**
+ * Why the body must not be written to the response in place of a stream piped to it: a wrapper might notice. Null for a
+ * response of node:http2 as it was made, of which nothing can be bypassed.
+ */
+export function pipeBlocker(res: Response): string | null {
+  const http2 = getPrototypeOf(res)?.constructor?.name === "Http2ServerResponse";
+  return http2 && !hasOwn(res, "write") && !hasOwn(res, "end") ? null : bypassBlocker(res);
+}
+
+/** The queue of a socket that native calls can write to, or with `copies` an encrypted one; else why there is none. */
+export function claimSocket(shared: Shared, socket: Socket, copies = false): Queue | string {
   if (shared.reason !== null) return shared.reason;
   if (socket.write !== socketWrite) return REPLACED;
   const queue = queueOf(socket, shared.fdOf);
   if (queue.retainsChunks) return "a write method of the socket or its handle was replaced";
-  return socket.connecting || queue.fd() >= 0 ? queue : "not a plain socket";
+  const encrypted = copies && (socket as Socket & { encrypted?: boolean }).encrypted === true;
+  return socket.connecting || encrypted || queue.fd() >= 0 ? queue : "not a plain socket";
 }
 
 /** The same for a response's body of `count` bytes. Renders the header, if nothing before rules it out. */
-export function claimResponse(shared: Shared, res: Response, count: number): Queue | string {
+export function claimResponse(shared: Shared, res: Response, count: number, copies = false): Queue | string {
   const blocker = bypassBlocker(res);
   if (blocker !== null) return blocker;
-  const queue = claimSocket(shared, res.socket as Socket);
+  const queue = claimSocket(shared, res.socket as Socket, copies);
   if (typeof queue === "string") return queue;
   renderHeader(res);
   return announces(res, count) ? queue : "a response without a body, or another one";

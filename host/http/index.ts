@@ -21,8 +21,8 @@ export type { Handler, StaticOptions } from "./static.js";
  * is set if it is not. A request of method HEAD and the statuses 204 and 304 get no body.
  *
  * The kernel moves the bytes if the response is a plain node:http one on a TCP or Unix socket with a
- * known length; chunked, compressed, encrypted and other wrapped responses are written to, with 'drain'
- * awaited, as by pipe().
+ * known length. Over HTTPS they are copied to the TLS socket; chunked, compressed and other wrapped responses, and those
+ * of HTTP/2, are written to, with 'drain' awaited, as by pipe().
  *
  * A failure before the header is rendered (`res.headersSent`; no such file, say) leaves the response to
  * you; any later one, such as a truncated file or a closed connection, destroys the connection. A response has one

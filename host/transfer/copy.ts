@@ -2,19 +2,25 @@
 
 import { Way } from "../../assembly/abi.js";
 import type { Queue } from "../queue/queue.js";
+import type { Shared } from "../shared.js";
 import type { Source } from "../source/source.js";
 import { MAX } from "../validate.js";
 import type { Account } from "./account.js";
+import { CHUNK, HEADER } from "./chunks.js";
 import type { Driver } from "./driver.js";
 import type { Checked } from "./options.js";
 
 const EMPTY = new Uint8Array(0);
 
-/** An error; or the pieces to write, none at the end of the file. */
-type Done = (error: unknown, pieces: Uint8Array[]) => void;
+/** Bytes read ahead: no less than the next copy, or each one after it would be as short. */
+const AHEAD = 512 << 10;
+
+/** An error; or the pieces to write, none at the end of the file. `buffer` is one of the chunks, and holds them. */
+type Done = (error: unknown, pieces: Uint8Array[], buffer: Buffer | null) => void;
 
 /** Reads the bytes that the core wants: from the page cache if they are there, else by the source. */
 export function readCopy(
+  { chunks, sys }: Shared,
   driver: Driver,
   queue: Queue,
   source: Source,
@@ -32,26 +38,38 @@ export function readCopy(
   const body = Math.max(0, Math.min(want - head.length, Math.min(total, MAX) - bodyAt));
   const tailAt = Math.max(0, at - headerLength - total);
   const tail = trailer.subarray(tailAt, tailAt + Math.max(0, want - head.length - body));
-  const read = (bytes: Uint8Array) => {
-    if (bytes.length === 0 && body > 0) return done(null, []);
+  const read = (first: Uint8Array, bytes: Uint8Array, length: number, buffer: Buffer | null) => {
     // After a short read the trailer has to wait.
-    const pieces = bytes.length === body ? [head, bytes, tail] : [head, bytes];
+    const pieces = length === body ? [first, bytes, tail] : [first, bytes];
     done(
       null,
       pieces.filter(({ length }) => length > 0),
+      buffer,
     );
   };
-  if (body === 0) return read(EMPTY);
-  if (way === Way.Doorbell) {
-    source.dropBuffers?.();
-    const warm = driver.doorbell(source.fd(), body);
-    if (warm !== null) return read(warm);
-  }
-  // For cold bytes the kernel itself reads ahead.
+  if (body === 0) return read(head, EMPTY, 0, null);
+  if (way === Way.Doorbell) source.dropBuffers?.();
   const reuse = way !== Way.Doorbell && !queue.retainsChunks;
-  const ahead = way === Way.Copied && reuse ? Math.min(total - bodyAt - body, body) : 0;
+
+  if (way !== Way.Cold && sys !== null && source.native && !driver.cold) {
+    const joins = head.length <= HEADER;
+    const before = joins ? head.length : 0;
+    const most = Math.min(body, CHUNK);
+    const buffer = reuse ? chunks.take(most) : Buffer.allocUnsafe(before + most);
+    const n = driver.readWarm(source.fd(), buffer, before, most);
+    if (n > 0) {
+      if (joins) buffer.set(head);
+      return read(joins ? EMPTY : head, buffer.subarray(0, before + n), n, reuse ? buffer : null);
+    }
+    if (reuse) chunks.give(buffer);
+    driver.cold = way === Way.Copied;
+  }
+
+  // For cold bytes the kernel itself reads ahead.
+  const ahead = way === Way.Copied && reuse ? Math.min(total - bodyAt - body, AHEAD) : 0;
   source.read(offset + bodyAt, body, reuse, ahead, (error, bytes) => {
-    if (error) done(error, []);
-    else read(bytes);
+    if (error) done(error, [], null);
+    else if (bytes.length === 0) done(null, [], null);
+    else read(head, bytes, bytes.length, null);
   });
 }

@@ -22,6 +22,8 @@ export class Driver {
   action: Action = Action.Yield;
   /** Whether native calls are to be tried: then a step needs both fds. */
   native = false;
+  /** A copy met a byte that was not in the page cache: from there on the source reads, ahead of the writes. */
+  cold = false;
   readonly #shared: Shared;
   readonly #core: Core;
   readonly #queue: Queue;
@@ -91,20 +93,29 @@ export class Driver {
    * bytes from the body's position, in memory of their own. Null if no doorbell is wanted, or the bytes are not cached.
    */
   doorbell(file: number, most: number): Uint8Array | null {
+    if (this.#shared.sys === null || this.way !== Way.Doorbell) return null;
+    const bytes = Buffer.allocUnsafe(most);
+    const length = this.readWarm(file, bytes, 0, most);
+    return length === 0 ? null : bytes.subarray(0, length);
+  }
+
+  /**
+   * Reads at most `most` bytes from the body's position into `target`, at `at`: those in the page cache, so it never
+   * waits for a disk. Returns their count; 0 if the next one is not there, or if the system can't tell.
+   */
+  readWarm(file: number, target: Buffer, at: number, most: number): number {
     const { scratch, sys } = this.#shared;
-    if (sys === null || this.#core.transfer_way(this.#record) !== Way.Doorbell) return null;
-    let bytes: Buffer | null = null;
+    if (sys === null || file < 0) return 0;
     let length = 0;
     while (length < most) {
       const want = Math.min(most - length, scratch.length);
       const n = sys.read(file, scratch.address, this.position + length, want);
       if (n <= 0) break;
-      bytes ??= Buffer.allocUnsafe(most);
-      scratch.take(bytes, length, n);
+      scratch.take(target, at + length, n);
       length += n;
       if (n < want) break;
     }
-    return bytes === null ? null : bytes.subarray(0, length);
+    return length;
   }
 
   /** `bytes` of a copy were sent, and more of it follows. */

@@ -15,6 +15,7 @@ import { nativeBlocker } from "./blocker.js";
 import { readCopy } from "./copy.js";
 import { Driver } from "./driver.js";
 import { aborted, closed, faulted } from "./failure.js";
+import { giveBack } from "./give-back.js";
 import { Limits } from "./limits.js";
 import { onAborted, watchQueue } from "./listeners.js";
 import type { Checked, Progress } from "./options.js";
@@ -262,13 +263,13 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
       this.#to(Event.Copied);
       if (!inLoop) this.run();
     };
-    readCopy(driver, this.#queue, this.source, this.options, account, (error, pieces) => {
+    readCopy(this.shared, driver, this.#queue, this.source, this.options, account, (error, pieces, buffer) => {
       if (this.#phase !== Phase.Reading) return;
       if (error) return this.#stop(error);
       if (this.#queue.closed) return this.#stop(this.#closed());
       const missing = account.missing(); // detached since the file was read
       if (missing !== null) return this.#stop(missing);
-      if (pieces.length > 0) return this.#write(pieces, copied);
+      if (pieces.length > 0) return this.#write(pieces, buffer, copied);
       driver.ended();
       if (driver.fault !== Fault.None) return this.#stop(this.#faulted());
       account.total = driver.sent;
@@ -277,11 +278,12 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
     inLoop = false;
   }
 
-  #write(pieces: Uint8Array[], copied: () => void): void {
+  #write(pieces: Uint8Array[], buffer: Buffer | null, copied: () => void): void {
     this.#to(Event.Read);
     const account = this.#account;
     account.flight = pieces.reduce((sum, { length }) => sum + length, 0);
     const written = (error?: unknown) => {
+      if (buffer !== null && !error && !this.#queue.closed) this.shared.chunks.give(buffer);
       if (this.#phase === Phase.Leaving) {
         this.#to(Event.Copied);
         return this.#free();
@@ -355,7 +357,7 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
     this.#unlisten?.();
     const sent = this.#account.sent();
     this.#driver?.close();
-    const thrown = this.#giveBack(sent, seek);
+    const thrown = giveBack(this.#unwatch, this.source, seek ? this.options.offset + sent : null, this.shared.seek);
     try {
       this.#free();
     } finally {
@@ -364,21 +366,6 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
       if (failure === null) this.done(sent);
       else this.failed(failure, sent, error === null);
       if (thrown !== null && failure !== thrown) warn(thrown);
-    }
-  }
-
-  /** Returns stream and file to their owners, or closes the file. Returns the error thrown, or null. */
-  #giveBack(sent: number, seek: boolean): unknown {
-    try {
-      try {
-        this.#unwatch?.();
-        if (seek) this.source.seek(this.options.offset + sent, this.shared.seek);
-      } finally {
-        this.source.close();
-      }
-      return null;
-    } catch (error) {
-      return something(error);
     }
   }
 

@@ -26,7 +26,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "this.count = Math.min(Math.max(0, Math.min(size, MAX) - offset), count);",
       "this.count = Math.min(MAX, count);",
     ],
-    "position-left-behind": ["this.source.seek(this.options.offset + sent, ", "this.source.seek(sent, "],
+    "position-left-behind": ["seek ? this.options.offset + sent : null", "seek ? sent : null"],
     "range-error-without-its-code": ["const code = type === RangeError", "const code = type === TypeError"],
     "file-error-is-the-peers": ["return n === -Fault.Closed ? -Fault.System : n;", "return n;"],
     "offset-of-32-bits": [
@@ -152,6 +152,14 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "past-a-strict-length": ['if (inner.strictContentLength !== false) return "strictContentLength";', ""],
     "past-a-wrapper": ["if (inner.write !== write || inner._send", "if (inner._send"],
     "past-a-corked-socket": ['if (socket.writableCorked > 0) return "the socket is corked";', ""],
+  },
+  encrypted: {
+    "buffer-given-back-early": [
+      "    this.#to(Event.Read);\n",
+      "    this.#to(Event.Read);\n    if (buffer !== null) this.shared.chunks.give(buffer);\n",
+    ],
+    "beyond-what-was-read": ["buffer.subarray(0, before + n)", "buffer.subarray(0, before + most)"],
+    "cold-asked-again": ["driver.cold = way === Way.Copied;", ""],
   },
   exit: {
     "id-of-another": ["if (this.#entries.get(id) !== entry) return;", ""],

@@ -4,29 +4,51 @@
 //
 // Prints {"port"} and serves until it is killed.
 
-import { createReadStream, readdirSync, stat } from "node:fs";
+import { createReadStream, readdirSync, readFileSync, stat } from "node:fs";
 import { open } from "node:fs/promises";
 import { createServer } from "node:http";
+import https from "node:https";
 import { join } from "node:path";
 import { entry } from "../../lib/ours.js";
 
 const [name, root, checkout] = process.argv.slice(2);
 const type = "application/octet-stream";
 
-/** @type {Record<string, () => Promise<import("node:http").Server>>} */
+/** node:https with a self-signed certificate, made now. @param {import("node:http").RequestListener} listener */
+async function encrypted(listener) {
+  const { certificate } = await import("../../../build/test/lib/certificate.js");
+  return https.createServer(certificate(), listener);
+}
+
+/** A handler with every file open. @param {import("sendoff").Mode} mode */
+async function responding(mode) {
+  const { respond } = await import(entry("sendoff/http", checkout));
+  const files = new Map();
+  for (const file of readdirSync(root)) {
+    const handle = await open(join(root, file));
+    files.set(`/${file}`, { handle, size: (await handle.stat()).size });
+  }
+  return (/** @type {any} */ req, /** @type {any} */ res) => {
+    const { handle, size } = files.get(req.url);
+    res.writeHead(200, { "Content-Type": type, "Content-Length": size });
+    respond(req, res, handle, { count: size, mode }).catch(gone);
+  };
+}
+
+/** @type {Record<string, () => Promise<import("node:http").Server | import("node:https").Server>>} */
 const servers = {
   // As docs/guide/http.md says: "The fastest way is a FileHandle that you keep open, with its length said twice".
   async respond() {
-    const { respond } = await import(entry("sendoff/http", checkout));
-    const files = new Map();
-    for (const file of readdirSync(root)) {
-      const handle = await open(join(root, file));
-      files.set(`/${file}`, { handle, size: (await handle.stat()).size });
-    }
-    return createServer((req, res) => {
-      const { handle, size } = files.get(req.url);
-      res.writeHead(200, { "Content-Type": type, "Content-Length": size });
-      respond(req, res, handle, { count: size, mode: "native" }).catch(gone);
+    return createServer(await responding("native"));
+  },
+
+  // The most that node:https can do: every file is in memory.
+  async https() {
+    const files = new Map(readdirSync(root).map((file) => [`/${file}`, readFileSync(join(root, file))]));
+    return encrypted((req, res) => {
+      const bytes = files.get(/** @type {string} */ (req.url));
+      res.writeHead(200, { "Content-Type": type, "Content-Length": /** @type {Buffer} */ (bytes).length });
+      res.end(bytes);
     });
   },
 
@@ -37,6 +59,15 @@ const servers = {
       res.setHeader("Content-Type", type);
       respond(req, res, join(root, /** @type {string} */ (req.url)), { mode: "native" }).catch(gone);
     });
+  },
+
+  async "respond-https"() {
+    return encrypted(await responding("auto"));
+  },
+
+  async "serveStatic-https"() {
+    const { serveStatic } = await import(entry("sendoff/http", checkout));
+    return encrypted(serveStatic(root));
   },
 
   async serveStatic() {
@@ -112,7 +143,7 @@ function gone(/** @type {NodeJS.ErrnoException} */ error) {
 }
 
 // Where the kernel's way can't be had there is nothing to measure.
-if (["respond", "serveStatic", "accelerate"].includes(name) || process.execArgv.includes("--import")) {
+if (/^(respond|serveStatic|accelerate)/.test(name) || process.execArgv.includes("--import")) {
   const { capabilities } = await import(entry("sendoff", checkout));
   const { native, reason } = capabilities();
   if (!native) throw new Error(`not native: ${reason}`);

@@ -9,7 +9,7 @@ import type { Shared } from "../../shared.js";
 import { type Lent, PathSource, releaseAlone } from "../../source/fd.js";
 import { unchanged } from "../../source/unchanged.js";
 import { describe } from "../../validate.js";
-import { bypassBlocker } from "../claim.js";
+import { pipeBlocker } from "../claim.js";
 import { lengthOf } from "../message.js";
 import { watch } from "../pipelining.js";
 import { Body, rangeOf } from "../respond.js";
@@ -84,7 +84,7 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
         (self.listenerCount("stream") > 0 && !self.listeners("stream").every(takesNothing)) ||
         FOREIGN.some((name) => options[name] !== undefined) ||
         // For a pipelined response `send` would never close the file if the client disconnects.
-        (res.socket !== null && bypassBlocker(res) !== null));
+        (res.socket !== null && pipeBlocker(res) !== null));
     if (old) {
       self.once("stream", (body: ReadStream) =>
         body.once(
@@ -118,7 +118,7 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
 
   const ours = {
     sendFile(this: SendStream, path: string): void {
-      const able = shared.auto !== "copy" && unchanged() && bypassBlocker(this.res) === null;
+      const able = shared.auto !== "copy" && unchanged() && pipeBlocker(this.res) === null;
       // Like `send`, we don't open a file for a request that may need no body.
       const file = able ? files.get(path, true, !bodiless(this.req)) : null;
       const stat = file?.stat ?? (able ? opener.stat(path) : null);
