@@ -125,6 +125,17 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "shorter-than-its-headers": ["this.#size !== undefined && source.size < this.#size", "this.#size === Number.NaN"],
     "replaced-stat-not-asked": ["return streams && known.has(fs.stat);", "return streams;"],
   },
+  abandoned: {
+    "destroyed-under-a-reader": ['stream.listenerCount("data") !== all.length || ', ""],
+    "pipelined-and-abandoned": [
+      "target instanceof ServerResponse ? watch(target.req, target, lost) : () => {};",
+      "() => {};",
+    ],
+    "destroyed-in-the-turn": [
+      "void setImmediate(() => {\n        if (!isAbandoned(this, target)) return;",
+      "void [0].forEach(() => {\n        if (!isAbandoned(this, target)) return;",
+    ],
+  },
   register: {
     "send-told-of-twice": [" && !known.has(exports) && makes(exports)", " && makes(exports)"],
     "namesake-of-send": [" && makes(exports)) {", ") {"],
