@@ -10,9 +10,12 @@ import { nginx } from "./servers/nginx.js";
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Those that are measured with `register`, too. */
-export const PIPES = ["pipe", "send", "express.static", "serve-static", "sirv", "koa-send", "@fastify/static"];
+export const PIPES = [
+  ...["pipe", "send", "express.static", "serve-static", "sirv", "koa-send", "@fastify/static"],
+  ...["nest", "hono", "srvx"],
+];
 /** Those that `register` would not change: sendoff moves their bytes already. */
-const OURS = ["respond", "serveStatic", "accelerate"];
+const OURS = ["respond", "serveStatic", "accelerate", "fileResponse"];
 const OTHERS = ["nginx", "bun", "deno", "bare"];
 
 export const registered = (/** @type {string} */ name) => `${name}+register`;
@@ -94,7 +97,7 @@ export function choose(names, runtimes, former) {
       const ours = onNode(name, runtime);
       return former !== undefined && changes ? [ours, onNode(name, runtime, former)] : [ours];
     });
-  const files = ["serveStatic", "accelerate", ...PIPES.flatMap((name) => [name, registered(name)])];
+  const files = ["serveStatic", "accelerate", "fileResponse", ...PIPES.flatMap((name) => [name, registered(name)])];
   return {
     competitors: [
       ...list(first, ["respond"]),

@@ -7,6 +7,7 @@ import { say } from "../say.js";
 import { abandonedOf, destroyAbandoned } from "./abandoned.js";
 import { install } from "./pipe.js";
 import { copies } from "./require-hook.js";
+import { installToWeb } from "./to-web.js";
 
 const { shared } = host();
 const debug = process.env.SENDOFF_DEBUG === "1";
@@ -25,6 +26,7 @@ if (shared.auto !== "copy") {
     seen.add(reason);
     say(`sendoff: a pipe was left alone: ${reason}`);
   });
+  installToWeb(shared);
   copies((send) => {
     try {
       accelerate(shared, send);

@@ -1,0 +1,206 @@
+// Files in web Responses: patches Readable.toWeb(), which frameworks make bodies of an fs.ReadStream by. The web stream and its
+// events are Node's own. If an adapter for node:http reads it (http/web/consumer.ts), the kernel sends what comes after the
+// first chunk, and the stream then has less left to read, as with a pipe.
+
+import fs from "node:fs";
+import { Readable } from "node:stream";
+import { SendfileError } from "../errors.js";
+import { Consumer } from "../http/web/consumer.js";
+import { FIRST, readCached, takeOver } from "../http/web/take-over.js";
+import { apply, call, defineProperty, min, setImmediate } from "../originals.js";
+import type { Shared } from "../shared.js";
+import { NumberSource } from "../source/fd.js";
+import { fstat, hasTrueSize } from "../source/stat.js";
+import { unchanged } from "../source/unchanged.js";
+import type { Transfer } from "../transfer/transfer.js";
+import { usesFs } from "./pipe.js";
+
+/** The part of a ReadStream that we use; undocumented members are checked for. */
+interface Stream extends fs.ReadStream {
+  fd?: number | null;
+  flags?: unknown;
+  start?: number;
+  pos?: number;
+  end?: number;
+  open?: unknown;
+  _read(size: number): void;
+  _destroy(error: Error | null, callback: (error?: Error | null) => void): void;
+}
+
+const NOTHING = new Uint8Array(0);
+
+// As they are when this is loaded: later replacements must see the bytes.
+const { push, read, emit } = Readable.prototype;
+const { open } = fs.ReadStream.prototype as unknown as Stream;
+const { ByteLengthQueuingStrategy } = globalThis;
+
+/** Patches Readable.toWeb of the process. Returns an undo. */
+export function installToWeb(shared: Shared): () => void {
+  const { toWeb: original } = Readable;
+  if (typeof original !== "function") return () => {};
+  const toWeb = function toWeb(this: unknown, ...args: unknown[]): unknown {
+    const stream = args[0] as Stream;
+    const ours = args[1] === undefined && stream instanceof fs.ReadStream && isUntouched(stream);
+    if (!ours) return apply(original, this, args as never);
+    // Nothing is read ahead of the reader, who may turn out to be an adapter.
+    const strategy = new ByteLengthQueuingStrategy({ highWaterMark: 0 });
+    const web = apply(original, this, [stream, { strategy }]);
+    new WebSource(shared, stream, new Consumer(web as ReadableStream));
+    return web;
+  };
+  Readable.toWeb = toWeb as typeof original;
+  return () => {
+    if (Readable.toWeb === (toWeb as unknown)) Readable.toWeb = original;
+  };
+}
+
+/** Whether only Readable.toWeb() will use the stream, as far as can be seen. */
+function isUntouched(stream: Stream): boolean {
+  const { _read, _destroy } = fs.ReadStream.prototype as unknown as Stream;
+  return (
+    stream.flags === "r" && // it opens its file itself
+    usesFs(stream) &&
+    stream._read === _read &&
+    stream._destroy === _destroy &&
+    !stream.destroyed &&
+    stream.bytesRead === 0 &&
+    stream.readableFlowing === null &&
+    stream.listenerCount("data") === 0 &&
+    isPlain(stream)
+  );
+}
+
+/** Whether nobody else would see the bytes. */
+function isPlain(stream: Stream): boolean {
+  return (
+    stream.open === open &&
+    stream.push === push &&
+    stream.read === read &&
+    stream.emit === emit &&
+    stream.readableEncoding === null &&
+    stream.listenerCount("readable") === 0 &&
+    unchanged()
+  );
+}
+
+/** Reads one stream for its web stream. */
+class WebSource {
+  readonly #shared: Shared;
+  readonly #stream: Stream;
+  readonly #consumer: Consumer;
+  #transfer: Transfer | null = null;
+  /** The kernel can't send the rest. */
+  #copies = false;
+  /** Bytes were read elsewhere since the last seek. */
+  #moved = false;
+
+  constructor(shared: Shared, stream: Stream, consumer: Consumer) {
+    this.#shared = shared;
+    this.#stream = stream;
+    this.#consumer = consumer;
+    const own = (name: string, value: unknown) =>
+      defineProperty(stream, name, { value, writable: true, configurable: true, enumerable: false });
+    own("_read", (size: number) => this.#read(size));
+    own("_destroy", (error: Error | null, callback: (error?: Error | null) => void) => {
+      this.#transfer?.abort(new SendfileError("ERR_SENDFILE_ABORTED", "the stream was destroyed"));
+      call(fs.ReadStream.prototype._destroy, stream, error, callback);
+    });
+  }
+
+  #read(size: number): void {
+    const stream = this.#stream;
+    if (this.#copies || !this.#consumer.isLoop) return this.#old(size);
+    if (stream.readableFlowing !== true) return void stream.push(NOTHING); // none for now
+    if (stream.bytesRead === 0) return this.#first(size);
+    // Node's response holds the socket corked until the next turn.
+    setImmediate(() => {
+      if (!stream.destroyed && !this.#sendRest(size)) this.#old(size);
+    });
+  }
+
+  /** The chunk that tells which response it is for. */
+  #first(size: number): void {
+    const stream = this.#stream;
+    const { fd, pos = 0, end = Number.POSITIVE_INFINITY } = stream;
+    const most = min(size, FIRST, end + 1 - pos);
+    const open = most > 0 && typeof fd === "number" && isPlain(stream);
+    const bytes = open ? readCached(this.#shared, fd, pos, most) : null;
+    if (bytes === null) return this.#old(min(size, FIRST));
+    this.#advance(bytes.length);
+    stream.push(bytes);
+  }
+
+  /** False if the kernel can't send it. */
+  #sendRest(size: number): boolean {
+    const stream = this.#stream;
+    const { fd } = stream;
+    const res = this.#consumer.target(stream.bytesRead);
+    const stat = typeof fd === "number" && isPlain(stream) ? fstat(fd) : null;
+    this.#copies = true; // unless all goes well
+    if (res === null || stat === null || !hasTrueSize(stat)) return false;
+    if (stream.listenerCount("data") !== 1 || stream.readableLength !== 0) return false;
+    const offset = stream.pos ?? stream.bytesRead;
+    const count = min(stat.size, (stream.end ?? Number.POSITIVE_INFINITY) + 1) - offset;
+    if (!(count > 0)) return false;
+    if (typeof stream.path === "string") this.#shared.opener.met(stream.path, stat);
+    const rest = { source: new NumberSource(fd as number), offset, count, total: stream.bytesRead + count };
+    const transfer = takeOver(
+      this.#shared,
+      res,
+      rest,
+      (sent) => this.#sent(sent, size),
+      (error) => this.#failed(error as SendfileError),
+    );
+    if (typeof transfer === "string") return false;
+    this.#transfer = transfer;
+    return true;
+  }
+
+  /** The end, unless the file has grown and has more to read. */
+  #sent(sent: number, size: number): void {
+    const stream = this.#stream;
+    const { sys, scratch } = this.#shared;
+    this.#transfer = null;
+    this.#advance(sent);
+    if (stream.destroyed) return;
+    const fd = stream.fd as number;
+    const position = stream.pos ?? stream.bytesRead;
+    const more = position <= (stream.end ?? Number.POSITIVE_INFINITY);
+    if (more && sys?.read(fd, scratch.address, position, 1) !== 0) return this.#old(size);
+    this.#seek();
+    stream.push(null);
+  }
+
+  #failed(error: SendfileError): void {
+    const stream = this.#stream;
+    this.#transfer = null;
+    if (stream.destroyed) return;
+    this.#advance(error.sent);
+    this.#seek();
+    if (error.code === "ERR_SENDFILE_TRUNCATED")
+      stream.push(null); // as a read at the end
+    // Who cancels because the client has gone wants no error.
+    else setImmediate(() => void (stream.destroyed || stream.destroy(error)));
+  }
+
+  /** As if these bytes had been read and passed on. */
+  #advance(bytes: number): void {
+    const stream = this.#stream;
+    stream.bytesRead += bytes;
+    if (stream.pos !== undefined) stream.pos += bytes;
+    this.#moved = true;
+  }
+
+  /** A stream without `start` reads at its file's own position. */
+  #seek(): void {
+    const { fd, pos, bytesRead } = this.#stream;
+    if (!this.#moved || pos !== undefined || typeof fd !== "number") return;
+    this.#shared.sys?.seek(fd, bytesRead);
+    this.#moved = false;
+  }
+
+  #old(size: number): void {
+    this.#seek();
+    call(fs.ReadStream.prototype._read, this.#stream, size);
+  }
+}
