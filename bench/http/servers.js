@@ -10,16 +10,16 @@ import { nginx } from "./servers/nginx.js";
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Those that are measured with `register`, too. */
-export const PIPES = [
-  ...["pipe", "send", "express.static", "serve-static", "sirv", "koa-send", "@fastify/static"],
-  ...["nest", "hono", "srvx"],
-];
+export const PIPES = ["pipe", "send", "express.static", "serve-static", "sirv", "koa-send", "@fastify/static"];
+/** Frameworks: `register` changes what they do with a file, and little else of theirs. */
+export const FRAMEWORKS = ["nest", "hono", "srvx"];
+const REGISTERED = [...PIPES, ...FRAMEWORKS];
 /** Those that `register` would not change: sendoff moves their bytes already. */
 const OURS = ["respond", "serveStatic", "accelerate", "fileResponse"];
 const OTHERS = ["nginx", "bun", "deno", "bare"];
 
 export const registered = (/** @type {string} */ name) => `${name}+register`;
-export const NAMES = [...OURS, ...OTHERS, ...PIPES.flatMap((name) => [name, registered(name)])];
+export const NAMES = [...OURS, ...OTHERS, ...REGISTERED.flatMap((name) => [name, registered(name)])];
 
 /** Where the name is not what a reader would call it. @param {string} name */
 export function called(name) {
@@ -97,7 +97,12 @@ export function choose(names, runtimes, former) {
       const ours = onNode(name, runtime);
       return former !== undefined && changes ? [ours, onNode(name, runtime, former)] : [ours];
     });
-  const files = ["serveStatic", "accelerate", "fileResponse", ...PIPES.flatMap((name) => [name, registered(name)])];
+  const files = [
+    "serveStatic",
+    "accelerate",
+    "fileResponse",
+    ...REGISTERED.flatMap((name) => [name, registered(name)]),
+  ];
   return {
     competitors: [
       ...list(first, ["respond"]),

@@ -7,9 +7,9 @@ import { Readable } from "node:stream";
 import { SendfileError } from "../errors.js";
 import { Consumer } from "../http/web/consumer.js";
 import { FIRST, readCached, takeOver } from "../http/web/take-over.js";
-import { apply, call, defineProperty, min, setImmediate } from "../originals.js";
+import { apply, call, closeSync, defineProperty, min, setImmediate } from "../originals.js";
 import type { Shared } from "../shared.js";
-import { NumberSource } from "../source/fd.js";
+import { FdSource } from "../source/fd.js";
 import { fstat, hasTrueSize } from "../source/stat.js";
 import { unchanged } from "../source/unchanged.js";
 import type { Transfer } from "../transfer/transfer.js";
@@ -24,8 +24,10 @@ interface Stream extends fs.ReadStream {
   end?: number;
   open?: unknown;
   _read(size: number): void;
-  _destroy(error: Error | null, callback: (error?: Error | null) => void): void;
+  _destroy(error: Error | null, callback: Destroyed): void;
 }
+
+type Destroyed = (error?: Error | null) => void;
 
 const NOTHING = new Uint8Array(0);
 
@@ -83,6 +85,40 @@ function isPlain(stream: Stream): boolean {
   );
 }
 
+/** The stream's file, by its fd as long as the stream has it: {@link WebSource} ends a transfer before its close. */
+class StreamFile extends FdSource {
+  readonly #stream: Stream;
+  readonly #stat: fs.Stats;
+
+  constructor(stream: Stream, stat: fs.Stats) {
+    super();
+    this.#stream = stream;
+    this.#stat = stat;
+  }
+
+  open(done: (error: unknown) => void): void {
+    this.applyStat(this.#stat);
+    done(null);
+  }
+
+  fd(): number {
+    return this.#stream.fd ?? -1;
+  }
+
+  protected fetch(
+    buffer: Uint8Array,
+    length: number,
+    position: number | null,
+    done: (error: unknown, bytes: number) => void,
+  ): void {
+    fs.read(this.fd(), buffer, 0, length, position, done);
+  }
+
+  override seek(): void {}
+
+  protected release(): void {}
+}
+
 /** Reads one stream for its web stream. */
 class WebSource {
   readonly #shared: Shared;
@@ -91,6 +127,8 @@ class WebSource {
   #transfer: Transfer | null = null;
   /** The kernel can't send the rest. */
   #copies = false;
+  /** The rest was sent natively and the file is still linked, so closeSync frees no blocks. */
+  #whole = false;
   /** Bytes were read elsewhere since the last seek. */
   #moved = false;
 
@@ -101,10 +139,7 @@ class WebSource {
     const own = (name: string, value: unknown) =>
       defineProperty(stream, name, { value, writable: true, configurable: true, enumerable: false });
     own("_read", (size: number) => this.#read(size));
-    own("_destroy", (error: Error | null, callback: (error?: Error | null) => void) => {
-      this.#transfer?.abort(new SendfileError("ERR_SENDFILE_ABORTED", "the stream was destroyed"));
-      call(fs.ReadStream.prototype._destroy, stream, error, callback);
-    });
+    own("_destroy", (error: Error | null, callback: Destroyed) => this.#destroy(error, callback));
   }
 
   #read(size: number): void {
@@ -143,16 +178,20 @@ class WebSource {
     const count = min(stat.size, (stream.end ?? Number.POSITIVE_INFINITY) + 1) - offset;
     if (!(count > 0)) return false;
     if (typeof stream.path === "string") this.#shared.opener.met(stream.path, stat);
-    const rest = { source: new NumberSource(fd as number), offset, count, total: stream.bytesRead + count };
-    const transfer = takeOver(
-      this.#shared,
-      res,
-      rest,
-      (sent) => this.#sent(sent, size),
-      (error) => this.#failed(error as SendfileError),
-    );
+    const rest = { source: new StreamFile(stream, stat), offset, count, total: stream.bytesRead + count };
+    this.#whole = stat.nlink > 0;
+    let over = false; // it may be at once
+    const done = (sent: number) => {
+      over = true;
+      this.#sent(sent, size);
+    };
+    const failed = (error: Error) => {
+      over = true;
+      this.#failed(error as SendfileError);
+    };
+    const transfer = takeOver(this.#shared, res, rest, done, failed);
     if (typeof transfer === "string") return false;
-    this.#transfer = transfer;
+    if (!over) this.#transfer = transfer;
     return true;
   }
 
@@ -169,6 +208,24 @@ class WebSource {
     if (more && sys?.read(fd, scratch.address, position, 1) !== 0) return this.#old(size);
     this.#seek();
     stream.push(null);
+  }
+
+  /** Closes at once if that needs no thread. */
+  #destroy(error: Error | null, callback: Destroyed): void {
+    const stream = this.#stream;
+    const { fd } = stream;
+    this.#transfer?.abort(new SendfileError("ERR_SENDFILE_ABORTED", "the stream was destroyed"));
+    if (!this.#whole || typeof fd !== "number" || !unchanged()) {
+      return call(fs.ReadStream.prototype._destroy, stream, error, callback);
+    }
+    stream.fd = null;
+    let failure: Error | null = null;
+    try {
+      closeSync(fd);
+    } catch (thrown) {
+      failure = thrown as Error;
+    }
+    setImmediate(() => callback(failure ?? error)); // as in Node: the error of close comes first
   }
 
   #failed(error: SendfileError): void {
@@ -200,6 +257,7 @@ class WebSource {
   }
 
   #old(size: number): void {
+    this.#whole = false; // a read may be under way when it is closed
     this.#seek();
     call(fs.ReadStream.prototype._read, this.#stream, size);
   }

@@ -39,7 +39,6 @@ function bare(text: string): string {
 }
 
 const { getReader } = ReadableStream.prototype;
-// biome-ignore lint/suspicious/noThenProperty: as it was when this was loaded
 const { then } = Promise.prototype;
 
 /** The consumer whose loop is running. */
@@ -117,9 +116,16 @@ export class Consumer {
   }
 }
 
+/** The last answer: a server mostly has one adapter. */
+let lastText = "";
+let lastIsLoop = false;
+
 function isLoop(settled: Settled): boolean {
   const text = call(textOf, settled);
-  return text.length < LONGEST && LOOPS.has(bare(text));
+  if (text === lastText) return lastIsLoop;
+  lastIsLoop = text.length < LONGEST && LOOPS.has(bare(text));
+  lastText = text;
+  return lastIsLoop;
 }
 
 /** A method of this object alone, as inconspicuous as its prototype's. */
