@@ -113,6 +113,10 @@ async function get(port: number, name: string, method = "GET"): Promise<{ length
 const native = shared.sys === null ? "nothing goes by the kernel here" : null;
 for (const [name, make] of Object.entries(servers)) {
   test.unless(missing ?? native, name, async (cleanup) => {
+    const told: unknown[] = []; // an adapter says so if its stream has failed
+    const { error } = console;
+    console.error = (...args) => told.push(args);
+    cleanup.after(() => Object.assign(console, { error }));
     const server = await make();
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -154,6 +158,7 @@ for (const [name, make] of Object.entries(servers)) {
       while (open()) await new Promise((next) => setImmediate(next));
     };
     await within(closed(), "the file is closed");
+    assert.equal(told, []);
   });
 }
 

@@ -376,10 +376,12 @@ async function play(cleanup: Cleanup, handler: Play, ask = request("/")): Promis
   return { got: parse(answer), native, events };
 }
 
-const send = (res: ServerResponse, body: ReadableStream, length: number | null, loop: Loop) => {
+function send(res: ServerResponse, body: ReadableStream, length: number | null, loop: Loop): Reader {
   res.writeHead(200, length === null ? {} : { "Content-Length": length });
-  loop(body.getReader() as Reader, res);
-};
+  const reader = body.getReader() as Reader;
+  loop(reader, res);
+  return reader;
+}
 
 /** Bodies by their makers: fileResponse's own, and under register those of Readable.toWeb(). */
 const makers: Record<string, (name: string, events?: string[]) => Promise<ReadableStream>> = {
@@ -467,10 +469,12 @@ for (const [maker, make] of Object.entries(makers)) {
         res.on("error", () => {
           failed = true;
         });
-        send(res, await make("big"), BIG, loop);
+        send(res, await make("big"), BIG, loop).closed.catch(() => {
+          failed = true; // an adapter would say so
+        });
       });
       cleanup.after(at.close);
-      for (let i = 0; i < 5; i++) {
+      for (let i = 0; i < 20; i++) {
         const socket = net.connect(at.port, "127.0.0.1");
         socket.on("error", () => {});
         socket.write(request("/"));

@@ -204,8 +204,8 @@ class WebSource {
     if (stream.destroyed) return;
     const fd = stream.fd as number;
     const position = stream.pos ?? stream.bytesRead;
-    const more = position <= (stream.end ?? Number.POSITIVE_INFINITY);
-    if (more && sys?.read(fd, scratch.address, position, 1) !== 0) return this.#old(size);
+    const { end = Number.POSITIVE_INFINITY } = stream;
+    if (position <= end && sys?.read(fd, scratch.address, position, 1) !== 0) return this.#old(size);
     this.#seek();
     stream.push(null);
   }
@@ -236,8 +236,7 @@ class WebSource {
     this.#seek();
     if (error.code === "ERR_SENDFILE_TRUNCATED")
       stream.push(null); // as a read at the end
-    // Who cancels because the client has gone wants no error.
-    else setImmediate(() => void (stream.destroyed || stream.destroy(error)));
+    else stream.destroy(error);
   }
 
   /** As if these bytes had been read and passed on. */
@@ -251,8 +250,8 @@ class WebSource {
   /** A stream without `start` reads at its file's own position. */
   #seek(): void {
     const { fd, pos, bytesRead } = this.#stream;
-    if (!this.#moved || pos !== undefined || typeof fd !== "number") return;
-    this.#shared.sys?.seek(fd, bytesRead);
+    const { sys } = this.#shared;
+    if (this.#moved && pos === undefined && typeof fd === "number") sys?.seek(fd, bytesRead);
     this.#moved = false;
   }
 

@@ -136,6 +136,19 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "void [0].forEach(() => {\n        if (!isAbandoned(this, target)) return;",
     ],
   },
+  web: {
+    "past-any-loop": ["(settled !== this.#writer && !isLoop(settled))", "settled === this.#loop"],
+    "first-chunk-twice": [
+      "    this.#seek();\n    call(fs.ReadStream.prototype._read",
+      "    call(fs.ReadStream.prototype._read",
+    ],
+    "file-of-a-cancel-left-open": ['"the stream was canceled"));\n    this.#close();', '"the stream was canceled"));'],
+    "body-of-another-file": [
+      "stat.dev !== this.#stat.dev || stat.ino !== this.#stat.ino",
+      "stat.dev !== this.#stat.dev",
+    ],
+    "read-ahead-of-an-adapter": ["if (stream.readableFlowing !== true) return void stream.push(NOTHING);", ""],
+  },
   register: {
     "send-told-of-twice": [" && !known.has(exports) && makes(exports)", " && makes(exports)"],
     "namesake-of-send": [" && makes(exports)) {", ") {"],

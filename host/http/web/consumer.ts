@@ -75,9 +75,9 @@ export class Consumer {
     });
   }
 
-  /** Whether an adapter's loop waits for the next chunk. */
+  /** Whether an adapter's loop waits for the next chunk, or has written all so far. */
   get isLoop(): boolean {
-    return this.#loop !== null;
+    return this.#loop !== null || this.#bytes > 0;
   }
 
   /**
@@ -96,6 +96,8 @@ export class Consumer {
     return (result) => {
       const outer = running;
       running = this;
+      this.#attached = 0;
+      this.#loop = null;
       this.#chunk = (result as { value?: unknown }).value ?? null;
       this.#writer = settled;
       try {

@@ -61,7 +61,6 @@ export class FileBody implements UnderlyingDefaultSource<Uint8Array> {
       else controller.enqueue(await this.#read());
     } catch (error) {
       this.#close();
-      if (this.#transfer !== null) await turn(); // who cancels because the client has gone wants no error
       if (!this.#canceled) throw error;
     }
     if (this.#bytes < this.#count || this.#canceled) return;

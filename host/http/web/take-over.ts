@@ -1,6 +1,7 @@
 // Sends the rest of a file by the kernel, in place of the adapter that writes it to the response chunk by chunk.
 
-import { min } from "../../originals.js";
+import type { SendfileError } from "../../errors.js";
+import { min, setImmediate } from "../../originals.js";
 import type { Shared } from "../../shared.js";
 import type { Source } from "../../source/source.js";
 import { type Reject, Transfer } from "../../transfer/transfer.js";
@@ -24,7 +25,7 @@ export interface Rest {
 
 /**
  * Sends the rest, after all that was written to the response, which stays open; and closes the source. Or returns why
- * it can't.
+ * it can't. If the client has gone the response is destroyed, and the failure told once it has closed.
  */
 export function takeOver(
   shared: Shared,
@@ -38,7 +39,15 @@ export function takeOver(
   const queue = claimResponse(shared, res, total);
   if (typeof queue === "string") return queue;
   const range = rangeOf(offset, count, shared.auto, undefined);
-  const transfer = new Transfer("sendoff.TakeOver", shared, source, range, resolve, reject);
+  // Node hears of a failed write; of ours we tell it. The adapter, which listens for 'close', cancels first.
+  const failed: Reject = (error, complete) => {
+    const fail = () => void setImmediate(() => reject(error, complete));
+    if ((error as SendfileError).code !== "ERR_SENDFILE_CLOSED") return reject(error, complete);
+    if (res.closed) return fail();
+    res.once("close", fail);
+    res.destroy();
+  };
+  const transfer = new Transfer("sendoff.TakeOver", shared, source, range, resolve, failed);
   try {
     shared.transfers.add(transfer);
     transfer.attach(queue, NO_HEADER);
