@@ -3,7 +3,7 @@
 
 import { once } from "node:events";
 import fs, { createReadStream } from "node:fs";
-import { type IncomingMessage, OutgoingMessage, type ServerResponse } from "node:http";
+import { type IncomingMessage, OutgoingMessage, type ServerOptions, type ServerResponse } from "node:http";
 import net from "node:net";
 import path from "node:path";
 import { Readable } from "node:stream";
@@ -365,12 +365,12 @@ interface Played {
 type Play = (req: IncomingMessage, res: ServerResponse, events: string[]) => unknown;
 
 /** Asks a server of one handler, and counts what the kernel sends. */
-async function play(cleanup: Cleanup, handler: Play, ask = request("/")): Promise<Played> {
+async function play(cleanup: Cleanup, handler: Play, ask = request("/"), options: ServerOptions = {}): Promise<Played> {
   const events: string[] = [];
   const at = await site(async (req, res) => {
     for (const name of ["finish", "close", "error"]) res.on(name, () => events.push(`res ${name}`));
     await handler(req, res, events);
-  });
+  }, options);
   cleanup.after(at.close);
   const [answer, native] = await counting(() => within(exchange(at.port, ask), "the answer"));
   return { got: parse(answer), native, events };
@@ -416,6 +416,24 @@ for (const [maker, make] of Object.entries(makers)) {
         );
       });
     }
+
+    test.unless(
+      copied ?? lacks("highWaterMark of a response"),
+      `${maker}, ${adapter}: while the first chunk waits nothing is read ahead`,
+      async (cleanup) => {
+        registered(cleanup);
+        const handler: Play = async (_req, res) => {
+          const { socket } = res;
+          socket?.cork();
+          send(res, await make("odd"), 200_001, loop);
+          for (let turn = 0; turn < 20; turn++) await new Promise((next) => setImmediate(next));
+          socket?.uncork();
+        };
+        const { got, native } = await play(cleanup, handler, request("/"), { highWaterMark: 1024 });
+        assert.ok(got.body.equals(bytes("odd")));
+        assert.ok(native > 150_000, String(native));
+      },
+    );
 
     for (const name of ["small", "page"]) {
       test(`${maker}, ${adapter}: ${name} arrives whole`, async (cleanup) => {

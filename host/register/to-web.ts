@@ -145,7 +145,7 @@ class WebSource {
   #read(size: number): void {
     const stream = this.#stream;
     if (this.#copies || !this.#consumer.isLoop) return this.#old(size);
-    if (stream.readableFlowing !== true) return void stream.push(NOTHING); // none for now
+    if (stream.readableFlowing !== true || stream.readableLength > 0) return void stream.push(NOTHING); // none for now
     if (stream.bytesRead === 0) return this.#first(size);
     // Node's response holds the socket corked until the next turn.
     setImmediate(() => {

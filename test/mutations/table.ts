@@ -147,7 +147,10 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "stat.dev !== this.#stat.dev || stat.ino !== this.#stat.ino",
       "stat.dev !== this.#stat.dev",
     ],
-    "read-ahead-of-an-adapter": ["if (stream.readableFlowing !== true) return void stream.push(NOTHING);", ""],
+    "read-ahead-of-an-adapter": [
+      "if (stream.readableFlowing !== true || stream.readableLength > 0) return void stream.push(NOTHING);",
+      "",
+    ],
   },
   register: {
     "send-told-of-twice": [" && !known.has(exports) && makes(exports)", " && makes(exports)"],
