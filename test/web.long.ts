@@ -23,7 +23,7 @@ const SIZE = 8 << 20;
 const { root, remove } = folder({ big: SIZE, odd: 70_001, small: 100 });
 const file = (name: string) => path.join(root, name);
 const { shared } = host();
-const undo = [install(shared, () => {}), installToWeb(shared)];
+const undo = [install(shared, () => {}), installToWeb(shared, () => {})];
 test.after(() => {
   for (const one of undo) one();
   remove();

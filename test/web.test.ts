@@ -1,6 +1,7 @@
 // Files in web Responses: what fileResponse() decides; and which bodies the kernel sends, with the loops of the adapters as
 // they are published. The adapters themselves are asked by web.long.ts.
 
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import fs, { createReadStream } from "node:fs";
 import { type IncomingMessage, OutgoingMessage, type ServerOptions, type ServerResponse } from "node:http";
@@ -8,6 +9,7 @@ import net from "node:net";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { fileResponse } from "sendoff/http";
 import * as assert from "uvu/assert";
 import { host } from "#process";
@@ -395,8 +397,12 @@ const makers: Record<string, (name: string, events?: string[]) => Promise<Readab
 
 /** With Readable.toWeb() as register has it, while the test lasts. */
 function registered(cleanup: Cleanup): void {
-  cleanup.after(installToWeb(shared));
+  reasons = [];
+  cleanup.after(installToWeb(shared, (reason) => reasons.push(reason)));
 }
+
+/** Why bodies were copied. */
+let reasons: string[] = [];
 
 for (const [maker, make] of Object.entries(makers)) {
   for (const [adapter, loop] of Object.entries({ hono, srvx })) {
@@ -458,6 +464,7 @@ for (const [maker, make] of Object.entries(makers)) {
     test(`${maker}, ${adapter}: a chunked response is written to`, async (cleanup) => {
       registered(cleanup);
       const { got, native } = await play(cleanup, async (_req, res) => send(res, await make("odd"), null, loop));
+      if (maker === "toWeb" && copied === null) assert.equal(reasons, ["chunked"]);
       assert.ok(got.body.length > 200_001 && got.body.includes(bytes("odd").subarray(0, 1000)));
       assert.ok(!(native > 0));
     });
@@ -655,10 +662,27 @@ test("toWeb: a missing file, and one that is destroyed, fail as with Node alone"
   assert.equal(outcomes[1], outcomes[0]);
 });
 
+const node = copied ?? (runtime === "node" ? null : "Node's command line");
+test.unless(node, "sendoff/register patches Readable.toWeb(), but not with SENDOFF_MODE=copy", async () => {
+  const register = new URL("../host/register/index.js", import.meta.url).href;
+  const program = `import fs from "node:fs"; import { Readable } from "node:stream";
+    const stream = fs.createReadStream(${JSON.stringify(file("small"))});
+    const body = Readable.toWeb(stream);
+    const { byteLength } = await new Response(body).arrayBuffer();
+    console.log(byteLength, Object.hasOwn(stream, "_read"), stream.destroyed);`;
+  const run = async (mode: string) => {
+    const args = ["--import", register, "--input-type=module", "--eval", program];
+    const env = { ...process.env, SENDOFF_MODE: mode };
+    return (await promisify(execFile)(process.execPath, args, { env })).stdout.trim();
+  };
+  assert.is(await run(""), "5000 true true");
+  assert.is(await run("copy"), "5000 false true");
+});
+
 test("after the undo Readable.toWeb is Node's own, and a response's write is as it was", (cleanup) => {
   const { toWeb } = Readable;
   const { write } = OutgoingMessage.prototype;
-  installToWeb(shared)();
+  installToWeb(shared, () => {})();
   assert.is(Readable.toWeb, toWeb);
   assert.is(OutgoingMessage.prototype.write, write);
   cleanup.after(() => {});

@@ -21,12 +21,14 @@ if (abandonedOf(process.env.SENDOFF_ABANDONED)) {
 }
 if (shared.auto !== "copy") {
   const seen = new Set<string>();
-  install(shared, (reason) => {
-    if (!debug || seen.has(reason)) return;
-    seen.add(reason);
-    say(`sendoff: a pipe was left alone: ${reason}`);
-  });
-  installToWeb(shared);
+  const leaves = (what: string) => (reason: string) => {
+    const line = `sendoff: ${what} was left alone: ${reason}`;
+    if (!debug || seen.has(line)) return;
+    seen.add(line);
+    say(line);
+  };
+  install(shared, leaves("a pipe"));
+  installToWeb(shared, leaves("a web stream"));
   copies((send) => {
     try {
       accelerate(shared, send);

@@ -36,8 +36,8 @@ const { push, read, emit } = Readable.prototype;
 const { open } = fs.ReadStream.prototype as unknown as Stream;
 const { ByteLengthQueuingStrategy } = globalThis;
 
-/** Patches Readable.toWeb of the process. Returns an undo. */
-export function installToWeb(shared: Shared): () => void {
+/** Patches Readable.toWeb of the process; `onFallback` gets the reason why an adapter's body is copied. Returns an undo. */
+export function installToWeb(shared: Shared, onFallback: (reason: string) => void): () => void {
   const { toWeb: original } = Readable;
   if (typeof original !== "function") return () => {};
   const toWeb = function toWeb(this: unknown, ...args: unknown[]): unknown {
@@ -47,7 +47,7 @@ export function installToWeb(shared: Shared): () => void {
     // Nothing is read ahead of the reader, who may turn out to be an adapter.
     const strategy = new ByteLengthQueuingStrategy({ highWaterMark: 0 });
     const web = apply(original, this, [stream, { strategy }]);
-    new WebSource(shared, stream, new Consumer(web as ReadableStream));
+    new WebSource(shared, stream, new Consumer(web as ReadableStream), onFallback);
     return web;
   };
   Readable.toWeb = toWeb as typeof original;
@@ -81,14 +81,18 @@ function isPlain(stream: Stream): boolean {
     stream.emit === emit &&
     stream.readableEncoding === null &&
     stream.listenerCount("readable") === 0 &&
+    stream.listenerCount("pause") === 0 &&
+    stream.listenerCount("resume") === 0 &&
     unchanged()
   );
 }
 
-/** The stream's file, by its fd as long as the stream has it: {@link WebSource} ends a transfer before its close. */
+/** The stream's file, by the stream's fd. It is closed once no read is under way, and the transfer has ended. */
 class StreamFile extends FdSource {
   readonly #stream: Stream;
   readonly #stat: fs.Stats;
+  #released = false;
+  #onRelease: (() => void) | null = null;
 
   constructor(stream: Stream, stat: fs.Stats) {
     super();
@@ -116,7 +120,16 @@ class StreamFile extends FdSource {
 
   override seek(): void {}
 
-  protected release(): void {}
+  protected release(): void {
+    this.#released = true;
+    this.#onRelease?.();
+  }
+
+  /** Calls back once nothing uses the fd any more. */
+  whenReleased(done: () => void): void {
+    if (this.#released) done();
+    else this.#onRelease = done;
+  }
 }
 
 /** Reads one stream for its web stream. */
@@ -124,7 +137,10 @@ class WebSource {
   readonly #shared: Shared;
   readonly #stream: Stream;
   readonly #consumer: Consumer;
+  readonly #onFallback: (reason: string) => void;
+  /** The transfer of the rest, and its file. */
   #transfer: Transfer | null = null;
+  #file: StreamFile | null = null;
   /** The kernel can't send the rest. */
   #copies = false;
   /** The rest was sent natively and the file is still linked, so closeSync frees no blocks. */
@@ -132,10 +148,11 @@ class WebSource {
   /** Bytes were read elsewhere since the last seek. */
   #moved = false;
 
-  constructor(shared: Shared, stream: Stream, consumer: Consumer) {
+  constructor(shared: Shared, stream: Stream, consumer: Consumer, onFallback: (reason: string) => void) {
     this.#shared = shared;
     this.#stream = stream;
     this.#consumer = consumer;
+    this.#onFallback = onFallback;
     const own = (name: string, value: unknown) =>
       defineProperty(stream, name, { value, writable: true, configurable: true, enumerable: false });
     own("_read", (size: number) => this.#read(size));
@@ -178,7 +195,8 @@ class WebSource {
     const count = min(stat.size, (stream.end ?? Number.POSITIVE_INFINITY) + 1) - offset;
     if (!(count > 0)) return false;
     if (typeof stream.path === "string") this.#shared.opener.met(stream.path, stat);
-    const rest = { source: new StreamFile(stream, stat), offset, count, total: stream.bytesRead + count };
+    const file = new StreamFile(stream, stat);
+    const rest = { source: file, offset, count, total: stream.bytesRead + count };
     this.#whole = stat.nlink > 0;
     let over = false; // it may be at once
     const done = (sent: number) => {
@@ -190,8 +208,13 @@ class WebSource {
       this.#failed(error as SendfileError);
     };
     const transfer = takeOver(this.#shared, res, rest, done, failed);
-    if (typeof transfer === "string") return false;
-    if (!over) this.#transfer = transfer;
+    if (typeof transfer === "string") {
+      this.#onFallback(transfer);
+      return false;
+    }
+    if (over) return true;
+    this.#transfer = transfer;
+    this.#file = file;
     return true;
   }
 
@@ -210,11 +233,17 @@ class WebSource {
     stream.push(null);
   }
 
-  /** Closes at once if that needs no thread. */
   #destroy(error: Error | null, callback: Destroyed): void {
+    this.#transfer?.abort(new SendfileError("ERR_SENDFILE_ABORTED", "the stream was destroyed"));
+    const close = () => this.#close(error, callback);
+    if (this.#file === null) close();
+    else this.#file.whenReleased(close);
+  }
+
+  /** Closes at once if that needs no thread. */
+  #close(error: Error | null, callback: Destroyed): void {
     const stream = this.#stream;
     const { fd } = stream;
-    this.#transfer?.abort(new SendfileError("ERR_SENDFILE_ABORTED", "the stream was destroyed"));
     if (!this.#whole || typeof fd !== "number" || !unchanged()) {
       return call(fs.ReadStream.prototype._destroy, stream, error, callback);
     }

@@ -31,8 +31,10 @@ export interface FileResponseOptions {
 
 /** The part of a web Request that is used. */
 export interface WebRequest {
+  /** In capitals, as a Request has it. */
   readonly method: string;
-  readonly headers: { get(name: string): string | null };
+  /** A `Headers`. */
+  readonly headers: Pick<Headers, "get">;
 }
 
 /** Names of `send`'s req.headers. */
