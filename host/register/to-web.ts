@@ -143,7 +143,7 @@ class WebSource {
   #file: StreamFile | null = null;
   /** The kernel can't send the rest. */
   #copies = false;
-  /** The rest was sent natively and the file is still linked, so closeSync frees no blocks. */
+  /** All was read or sent, and the file is still linked, so closeSync frees no blocks. */
   #whole = false;
   /** Bytes were read elsewhere since the last seek. */
   #moved = false;
@@ -164,6 +164,7 @@ class WebSource {
     if (this.#copies || !this.#consumer.isLoop) return this.#old(size);
     if (stream.readableFlowing !== true || stream.readableLength > 0) return void stream.push(NOTHING); // none for now
     if (stream.bytesRead === 0) return this.#first(size);
+    if (isPlain(stream) && this.#end()) return; // a small file
     // Node's response holds the socket corked until the next turn.
     setImmediate(() => {
       if (!stream.destroyed && !this.#sendRest(size)) this.#old(size);
@@ -197,7 +198,6 @@ class WebSource {
     if (typeof stream.path === "string") this.#shared.opener.met(stream.path, stat);
     const file = new StreamFile(stream, stat);
     const rest = { source: file, offset, count, total: stream.bytesRead + count };
-    this.#whole = stat.nlink > 0;
     let over = false; // it may be at once
     const done = (sent: number) => {
       over = true;
@@ -218,19 +218,23 @@ class WebSource {
     return true;
   }
 
-  /** The end, unless the file has grown and has more to read. */
   #sent(sent: number, size: number): void {
-    const stream = this.#stream;
-    const { sys, scratch } = this.#shared;
     this.#transfer = null;
     this.#advance(sent);
-    if (stream.destroyed) return;
-    const fd = stream.fd as number;
-    const position = stream.pos ?? stream.bytesRead;
-    const { end = Number.POSITIVE_INFINITY } = stream;
-    if (position <= end && sys?.read(fd, scratch.address, position, 1) !== 0) return this.#old(size);
+    if (!this.#stream.destroyed && !this.#end()) this.#old(size); // the file has grown
+  }
+
+  /** Ends the stream, if there is nothing more to read. */
+  #end(): boolean {
+    const { sys, scratch } = this.#shared;
+    const { fd, pos, bytesRead, end = Number.POSITIVE_INFINITY } = this.#stream;
+    if (typeof fd !== "number") return false;
+    const position = pos ?? bytesRead;
+    if (position <= end && sys?.read(fd, scratch.address, position, 1) !== 0) return false;
+    this.#whole = (fstat(fd)?.nlink ?? 0) > 0;
     this.#seek();
-    stream.push(null);
+    this.#stream.push(null);
+    return true;
   }
 
   #destroy(error: Error | null, callback: Destroyed): void {
