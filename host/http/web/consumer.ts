@@ -21,7 +21,7 @@ const LOOPS = new SafeSet(
         else reader.read().then(flow, handleStreamError);
       } catch (e) { handleStreamError(e); }
     }`,
-    // srvx 1, and h3 2, which is built on it: streamBody
+    // srvx 1: streamBody
     `function streamHandle({ done, value }) {
       try {
         if (done) nodeRes.end();
