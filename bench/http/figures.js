@@ -1,7 +1,7 @@
 // The figures to reach: each a ratio of two servers, round by round, and its bound.
 
 import { bytes, median } from "../lib/numbers.js";
-import { called, PIPES, registered } from "./servers.js";
+import { called, FRAMEWORKS, PIPES, registered } from "./servers.js";
 
 const KIB = 1024;
 /** Of a core: a load generator of one thread that takes so much can't ask for more. */
@@ -76,7 +76,9 @@ export function figures(majors, find, slow) {
       speed("serveStatic-https", "https", kib, 0.8);
     }
     for (const kib of [64, 256]) for (const name of PIPES) speed(registered(name), name, kib, 1.8);
-    for (const name of PIPES) speed(registered(name), name, 4, 0.97);
+    for (const name of FRAMEWORKS) speed(registered(name), name, 256, 2);
+    speed("fileResponse", "srvx", 256, 2);
+    for (const name of [...PIPES, ...FRAMEWORKS]) speed(registered(name), name, 4, 0.97);
     all.push({
       work: `respond, 64 KiB, p99 with 500 slow clients over without, Node ${node}`,
       ratios: slow(node).map((pair) => pair.with.p99 / pair.without.p99),

@@ -11,15 +11,21 @@ const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.
 
 /** Those that are measured with `register`, too. */
 export const PIPES = ["pipe", "send", "express.static", "serve-static", "sirv", "koa-send", "@fastify/static"];
+/** Frameworks: `register` changes what they do with a file, and little else of theirs. */
+export const FRAMEWORKS = ["nest", "hono", "srvx"];
+const REGISTERED = [...PIPES, ...FRAMEWORKS];
 /** Those that `register` would not change: sendoff moves their bytes already. */
-const OURS = ["respond", "respond(path)", "serveStatic", "accelerate", "respond-https", "serveStatic-https"];
+const OURS = [
+  ...["respond", "respond(path)", "serveStatic", "accelerate"],
+  ...["respond-https", "serveStatic-https", "fileResponse"],
+];
 const OTHERS = ["nginx", "bun", "deno", "bare"];
 /** Over TLS; the bytes are in the memory of the first. */
 const ENCRYPTED = ["https", "respond-https", "serveStatic-https"];
 
 export const registered = (/** @type {string} */ name) => `${name}+register`;
 export const NAMES = [
-  ...new Set([...OURS, ...OTHERS, ...ENCRYPTED, ...PIPES.flatMap((name) => [name, registered(name)])]),
+  ...new Set([...OURS, ...OTHERS, ...ENCRYPTED, ...REGISTERED.flatMap((name) => [name, registered(name)])]),
 ];
 
 /** Where the name is not what a reader would call it. @param {string} name */
@@ -106,8 +112,8 @@ export function choose(names, runtimes, former) {
       return former !== undefined && changes ? [ours, onNode(name, runtime, former)] : [ours];
     });
   const files = [
-    ...["respond(path)", "serveStatic", "accelerate", ...ENCRYPTED],
-    ...PIPES.flatMap((name) => [name, registered(name)]),
+    ...["respond(path)", "serveStatic", "accelerate", "fileResponse", ...ENCRYPTED],
+    ...REGISTERED.flatMap((name) => [name, registered(name)]),
   ];
   return {
     competitors: [

@@ -15,6 +15,15 @@ interface Marked {
 
 type Write = (this: object, chunk: unknown, encoding?: unknown, callback?: unknown) => boolean;
 
+/** Called after each write() to a response. */
+type OnWrite = (response: object, chunk: unknown) => void;
+let onWrite: OnWrite | null = null;
+
+/** Sets the one that is told of writes; it is told of none if another copy of this package marks them. */
+export function watchWrites(told: OnWrite): void {
+  onWrite = told;
+}
+
 /** The prototype that has write(): OutgoingMessage's, in Node. */
 let proto = ServerResponse.prototype as object;
 while (!Object.hasOwn(proto, "write")) proto = Object.getPrototypeOf(proto);
@@ -24,6 +33,7 @@ if (write[BODY] === undefined) {
   const marks: Write & Marked = function write_(chunk, encoding, callback) {
     const more = write.call(this, chunk, encoding, callback);
     if ((chunk as string | Uint8Array).length > 0) (this as Marked)[BODY] = true;
+    onWrite?.(this, chunk);
     return more;
   };
   marks[BODY] = true;

@@ -7,6 +7,7 @@ import * as http from "./respond.js";
 import { accelerate as patch } from "./send/send.js";
 import type { Send } from "./send/stream.js";
 import { type Handler, type StaticOptions, serveStatic as serve } from "./static.js";
+import { type FileResponseOptions, fileResponse as respondWeb, type WebRequest } from "./web/file-response.js";
 
 export { SendfileError, type SendfileErrorCode, type SendfileErrorDetails } from "../errors.js";
 export type { File } from "../source/source.js";
@@ -15,6 +16,7 @@ export type { Request, Response } from "./message.js";
 export type { RespondOptions } from "./respond.js";
 export type { Send } from "./send/stream.js";
 export type { Handler, StaticOptions } from "./static.js";
+export type { FileResponseOptions, WebRequest } from "./web/file-response.js";
 
 /**
  * Sends a file as the body of a response, and ends it. Status and headers are yours, set before; `Content-Length`
@@ -66,4 +68,31 @@ export function serveStatic(root: string, options?: StaticOptions): Handler {
  */
 export function accelerate(send: Send): () => void {
   return patch(host().shared, send);
+}
+
+/**
+ * A web Response for a file, for the servers of Deno and Bun, and for Hono, srvx and the like: 200, or 206 for one range,
+ * 304, 412 and 416, with Content-Type by its extension, Content-Length, Last-Modified and a weak ETag. The package `send`
+ * decides, as for {@link serveStatic}. Conditions are for GET and HEAD, ranges for GET; other methods get the whole file.
+ *
+ * A missing file, a folder, and anything else that is no regular file resolve with a Response of status 404, whose
+ * body is text: return your own in its place. The path is yours to check: nothing is hidden, and links are followed.
+ *
+ * The file is opened when the body is first read, and closed at its end, by `cancel()`, or by an error: a Response that
+ * is not read has nothing open, nor has one for HEAD, 304, 412 or 416. If it is another file by then, or a shorter one,
+ * the body fails with ERR_SENDFILE_TRUNCATED, also in its middle.
+ *
+ * With the adapters of Hono and srvx for node:http the kernel sends the body, but for its first 16 KiB, if it could send
+ * that of {@link respond}; any other reader gets chunks of 256 KiB.
+ *
+ * @param request only `method` and `headers` are used.
+ * @param path a path, absolute or from the working directory, or a file URL.
+ * @throws TypeError for a bad argument; the system's error for a file that can't be looked at (EACCES, say).
+ */
+export function fileResponse(
+  request: WebRequest,
+  path: string | URL,
+  options?: FileResponseOptions,
+): Promise<globalThis.Response> {
+  return respondWeb(host().shared, request, path, options);
 }

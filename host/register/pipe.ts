@@ -150,7 +150,7 @@ function refuse(stream: Stream, ours: Stream["_read"]): string | null {
 let kFs: symbol | undefined;
 
 /** The `fs` option is kept under a symbol. */
-function usesFs(stream: Stream): boolean {
+export function usesFs(stream: object): boolean {
   kFs ??= ownSymbol(stream, "kFs");
   return kFs !== undefined && (stream as unknown as Record<symbol, unknown>)[kFs] === fs;
 }

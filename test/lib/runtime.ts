@@ -53,7 +53,8 @@ export type Difference =
   | "a connection that says nothing"
   | "connections in turn"
   | "a listener for *"
-  | "two spellings of a header";
+  | "two spellings of a header"
+  | "highWaterMark of a response";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -78,6 +79,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "ticks between callbacks": "under Deno several callbacks may run before the ticks of the first",
     "callbacks without an iterator of arrays": "what setImmediate() is given Deno calls by a spread",
     "a handle as Node's": "the handle of a net.Socket under Deno has no bytesWritten",
+    "highWaterMark of a response": "node:http under Deno does not know the option highWaterMark",
     "a bound of what the kernel holds unsent": "Deno might ask for permission to read what the system has as one",
   },
   bun: {

@@ -125,6 +125,33 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "shorter-than-its-headers": ["this.#size !== undefined && source.size < this.#size", "this.#size === Number.NaN"],
     "replaced-stat-not-asked": ["return streams && known.has(fs.stat);", "return streams;"],
   },
+  abandoned: {
+    "destroyed-under-a-reader": ['stream.listenerCount("data") !== all.length || ', ""],
+    "pipelined-and-abandoned": [
+      "target instanceof ServerResponse ? watch(target.req, target, lost) : () => {};",
+      "() => {};",
+    ],
+    "destroyed-in-the-turn": [
+      "void setImmediate(() => {\n        if (!isAbandoned(this, target)) return;",
+      "void [0].forEach(() => {\n        if (!isAbandoned(this, target)) return;",
+    ],
+  },
+  web: {
+    "past-any-loop": ["(settled !== this.#writer && !isLoop(settled))", "settled === this.#loop"],
+    "first-chunk-twice": [
+      "    this.#seek();\n    call(fs.ReadStream.prototype._read",
+      "    call(fs.ReadStream.prototype._read",
+    ],
+    "file-of-a-cancel-left-open": ['"the stream was canceled"));\n    this.#close();', '"the stream was canceled"));'],
+    "body-of-another-file": [
+      "stat.dev !== this.#stat.dev || stat.ino !== this.#stat.ino",
+      "stat.dev !== this.#stat.dev",
+    ],
+    "read-ahead-of-an-adapter": [
+      "if (stream.readableFlowing !== true || stream.readableLength > 0) return void stream.push(NOTHING);",
+      "",
+    ],
+  },
   register: {
     "send-told-of-twice": [" && !known.has(exports) && makes(exports)", " && makes(exports)"],
     "namesake-of-send": [" && makes(exports)) {", ") {"],

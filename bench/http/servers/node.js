@@ -9,10 +9,13 @@ import { open } from "node:fs/promises";
 import { createServer } from "node:http";
 import https from "node:https";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { promisify } from "node:util";
 import { entry } from "../../lib/ours.js";
 
 const [name, root, checkout] = process.argv.slice(2);
 const type = "application/octet-stream";
+const stats = promisify(stat);
 
 /** node:https with a self-signed certificate, made now. @param {import("node:http").RequestListener} listener */
 async function encrypted(listener) {
@@ -134,6 +137,58 @@ const servers = {
     await app.ready();
     return app.server;
   },
+
+  // As its pages on streaming files have it, with the length said; without a compiler for its decorators.
+  async nest() {
+    await import("reflect-metadata");
+    const [nest, { NestFactory }] = await Promise.all([import("@nestjs/common"), import("@nestjs/core")]);
+    class Files {
+      async file(/** @type {string} */ name) {
+        const path = join(root, name);
+        return new nest.StreamableFile(createReadStream(path), { type, length: (await stats(path)).size });
+      }
+    }
+    const method = /** @type {PropertyDescriptor} */ (Object.getOwnPropertyDescriptor(Files.prototype, "file"));
+    nest.Get(":name")(Files.prototype, "file", method);
+    nest.Param("name")(Files.prototype, "file", 0);
+    nest.Controller()(Files);
+    class App {}
+    nest.Module({ controllers: [Files] })(App);
+    const app = await NestFactory.create(App, { logger: ["error"] });
+    await app.init();
+    return app.getHttpServer();
+  },
+
+  async hono() {
+    const [{ Hono }, { createAdaptorServer }, { serveStatic }] = await Promise.all([
+      import("hono"),
+      import("@hono/node-server"),
+      import("@hono/node-server/serve-static"),
+    ]);
+    const app = new Hono().use(serveStatic({ root }));
+    return createAdaptorServer({ fetch: app.fetch });
+  },
+
+  // Its own static() gives its adapter a FileHandle's stream, which register leaves alone.
+  async srvx() {
+    const { serve } = await import("srvx");
+    const server = serve({
+      manual: true,
+      silent: true,
+      async fetch(request) {
+        const path = join(root, new URL(request.url).pathname);
+        const headers = { "Content-Type": type, "Content-Length": String((await stats(path)).size) };
+        return new Response(Readable.toWeb(createReadStream(path)), { headers });
+      },
+    });
+    return server.node.server;
+  },
+
+  async fileResponse() {
+    const [{ serve }, { fileResponse }] = await Promise.all([import("srvx"), import(entry("sendoff/http", checkout))]);
+    const fetch = (request) => fileResponse(request, join(root, new URL(request.url).pathname));
+    return serve({ manual: true, silent: true, fetch }).node.server;
+  },
 };
 
 /** The load generator hangs up in the middle of a response when its time is over; all else is a fault. */
@@ -143,7 +198,7 @@ function gone(/** @type {NodeJS.ErrnoException} */ error) {
 }
 
 // Where the kernel's way can't be had there is nothing to measure.
-if (/^(respond|serveStatic|accelerate)/.test(name) || process.execArgv.includes("--import")) {
+if (/^(respond|serveStatic|accelerate|fileResponse)/.test(name) || process.execArgv.includes("--import")) {
   const { capabilities } = await import(entry("sendoff", checkout));
   const { native, reason } = capabilities();
   if (!native) throw new Error(`not native: ${reason}`);
