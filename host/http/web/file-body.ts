@@ -10,7 +10,6 @@ import type { Shared } from "../../shared.js";
 import { PathSource } from "../../source/fd.js";
 import { closeAlone } from "../../source/source.js";
 import { fstat } from "../../source/stat.js";
-import { unchanged } from "../../source/unchanged.js";
 import type { Transfer } from "../../transfer/transfer.js";
 import type { Response } from "../message.js";
 import { Consumer } from "./consumer.js";
@@ -75,19 +74,16 @@ export class FileBody implements UnderlyingDefaultSource<Uint8Array> {
   }
 
   async #open(): Promise<PathSource> {
-    const { opener } = this.#shared;
-    const known = unchanged() ? opener.open(this.#path) : null;
-    const source = new PathSource(this.#path, known === null ? {} : { fd: known.fd, stat: known.stat });
+    const source = new PathSource(this.#path, { files: this.#shared.files });
     try {
       await new Promise<void>((resolve, reject) => source.open((error) => (error ? reject(error) : resolve())));
-      const stat = known?.stat ?? fstat(source.fd());
+      const stat = fstat(source.fd());
       if (stat === null || stat.dev !== this.#stat.dev || stat.ino !== this.#stat.ino) {
         throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file was replaced since its headers were made");
       }
       if (stat.size < this.#start + this.#count) {
         throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file has got shorter since its headers were made");
       }
-      opener.met(this.#path, stat);
     } catch (error) {
       closeAlone(source);
       throw error;
