@@ -8,7 +8,7 @@ import fs from "node:fs";
 /** Call it without arguments: Node spreads them, by Array.prototype's iterator. */
 export const setImmediate: (callback: () => void) => NodeJS.Immediate = globalThis.setImmediate;
 
-export const { closeSync, fstatSync, statfs } = fs;
+export const { closeSync, fstatSync, readSync, statfs } = fs;
 
 export const { isArray } = Array;
 export const { max, min } = Math;
@@ -16,6 +16,7 @@ export const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn,
 export const { apply } = Reflect;
 export const { slice: sliceArray } = Array.prototype;
 export const { slice: sliceString } = String.prototype;
+export const { toString: numberToString } = Number.prototype;
 export const textOf: (this: unknown) => string = Function.prototype.toString;
 
 /** `method.call(self, ...args)`. */

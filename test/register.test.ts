@@ -17,7 +17,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { Fault } from "../assembly/abi.js";
-import { install } from "../host/register/pipe.js";
+import { install } from "../host/register/install.js";
 import { copies } from "../host/register/require-hook.js";
 import { counting } from "./lib/counting.js";
 import { type Call, type FaultyHost, faultyHost, type Verdict } from "./lib/faulty.js";

@@ -164,7 +164,7 @@ export class Body extends Transfer {
       options.mode === "copy"
         ? "mode: 'copy'"
         : source.native
-          ? claimResponse(shared, res, this.count)
+          ? claimResponse(shared, res, this.count, false)
           : "no regular file";
     if (typeof queue === "string") agree(res, this.count); // a replaced writeHead() may have set another length
     if (source.openEnded) this.#owed = lengthOf(res) ?? 0;
