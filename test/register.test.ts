@@ -297,7 +297,7 @@ const situations: Record<string, Situation> = {
     },
   },
   chunked: {
-    native: "none",
+    native: "some",
     play: (_req, res, log) => {
       const stream = source(log, "odd");
       stream.pipe(res);

@@ -10,7 +10,16 @@ import { nginx } from "./servers/nginx.js";
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Those that are measured with `register`, too. */
-export const PIPES = ["pipe", "pipe-chunked", "send", "express.static", "serve-static", "sirv", "koa-send", "@fastify/static"];
+export const PIPES = [
+  "pipe",
+  "pipe-chunked",
+  "send",
+  "express.static",
+  "serve-static",
+  "sirv",
+  "koa-send",
+  "@fastify/static",
+];
 /** Those that `register` would not change: sendoff moves their bytes already. */
 const OURS = ["respond", "serveStatic", "accelerate"];
 const OTHERS = ["nginx", "bun", "deno", "bare"];

@@ -20,7 +20,7 @@ import { destinations, pass, passing, type Stream, watched } from "./stream.js";
 
 export type OnFallback = (reason: string) => void;
 
-/** The most bytes a doorbell reads: a ReadStream's default highWaterMark. */
+/** The most bytes of a doorbell, and of a chunk: a ReadStream's default highWaterMark. */
 const CHUNK = 64 << 10;
 
 const NOTHING = new Uint8Array(0);
@@ -213,10 +213,10 @@ export class Pipe extends AsyncResource implements Task {
     /** What is owed before the next chunk: the header, or the last one's CRLF. */
     let before = takeHeader(res);
     let action = Action.Done;
-    while (action === Action.Done && stream.bytesRead < this.#count) {
-      const left = this.#count - stream.bytesRead;
+    const end = this.#there(file);
+    while (action === Action.Done && stream.bytesRead < end) {
+      const left = end - stream.bytesRead;
       const length = min(size, left);
-      if (before === CRLF && !this.#has(length)) break;
       const head = before + sizeLine(length);
       if (driver.action === Action.Copy) driver.copied(0, now());
       driver.start(head.length, this.#position(), length, 0, Flag.Native | Flag.Probe, left - length);
@@ -245,10 +245,12 @@ export class Pipe extends AsyncResource implements Task {
     this.#old();
   }
 
-  /** Whether the file still has the next `length` bytes, as far as can be told without waiting. */
-  #has(length: number): boolean {
-    const { scratch, sys } = this.#shared;
-    return sys?.read(this.#stream.fd as number, scratch.address, this.#position() + length - 1, 1) !== 0;
+  /** As #count, or fewer if the file has got shorter since. */
+  #there(file: number): number {
+    const { bytesRead } = this.#stream;
+    if (bytesRead === 0) return this.#count; // it was just asked for
+    const size = fstat(file)?.size ?? 0;
+    return min(this.#count, size - this.#position() + bytesRead);
   }
 
   /** A part of a chunk was sent: the rest of its head, and `rest` bytes of the file, must follow. */
