@@ -1331,9 +1331,9 @@ test("SENDOFF_MODE=copy turns it off", async () => {
 });
 
 test("SENDOFF_DEBUG=1 says why a pipe was left alone, once a reason", async () => {
-  const { stdout, stderr } = await run("chunked", { env: { SENDOFF_DEBUG: "1" } });
+  const { stdout, stderr } = await run("wrapped", { env: { SENDOFF_DEBUG: "1" } });
   assert.is(stdout, `${lengths(4)} read`);
-  const why = "sendoff: a pipe was left alone: the response's length is not known, or another\n";
+  const why = "sendoff: a pipe was left alone: res.write was replaced\n";
   if (bodies) assert.is(stderr, why);
 });
 

@@ -52,7 +52,7 @@ const PORTABLE = [
   ...["abi", "core.faults", "core.records", "core.transitions", "simulation", "exit-core"],
   ...["exit-recipe", "exit-ways"],
   ...["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"],
-  ...["respond", "body", "static", "hostile", "lent", "close", "register"],
+  ...["respond", "body", "static", "hostile", "lent", "close", "register", "chunked"],
   ...["cli", "cli.backlog", "cli.serve"],
 ];
 
