@@ -436,11 +436,12 @@ natively("what is appended to a file while its client is slow goes as well", asy
 natively("a file that has got shorter between two chunks ends the body, as without it", async () => {
   for (const register of [false, true]) {
     fs.copyFileSync(file("big"), file("shrinking"));
-    const shrink = () => fs.truncateSync(file("shrinking"), 100);
+    // In the middle of what would be the next chunk.
+    const shrink = (stream: fs.ReadStream) => fs.truncateSync(file("shrinking"), stream.bytesRead + 1000);
     const wire = register ? (await stallNatively("shrinking", shrink))[0] : await stall("shrinking", shrink);
     const answer = strictly(wire);
     assert.ok(answer.body.length < BIG);
-    assert.ok(answer.body.subarray(0, 100).equals(bytes("big").subarray(0, 100)));
+    assert.ok(answer.body.equals(bytes("big").subarray(0, answer.body.length)));
     assert.is(next(wire, answer.end), "next");
   }
 });
