@@ -41,7 +41,7 @@ export function transfer_open(now: f64): Transfer | null {
   return transfer.open(now);
 }
 
-/** Sets the bytes to send, offset + count at most 2^53 - 1; before any is sent. */
+/** Sets the bytes to send, offset + count at most 2^53 - 1: at first, or once a former extent is over. */
 export function transfer_extent(t: Transfer, header: i32, offset: f64, count: f64, trailer: i32, flags: i32): void {
   transfer.extent(t, header, offset, count, trailer, flags);
 }

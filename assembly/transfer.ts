@@ -29,26 +29,28 @@ export enum Event {
   Finished,
   Faulted,
   Closed,
+  /** An extent was set: the first, or another one. */
+  Extended,
 }
 
 /*
- *             Moved  Wanted  Copied  Finished  Faulted  Closed
- *   Ready       1      2       .        3         4        5
- *   Copying     2      .       1        .         4        5
- *   Done        .      .       .        .         .        5
- *   Failed      .      .       .        .         .        5
- *   Free        .      .       .        .         .        .
+ *             Moved  Wanted  Copied  Finished  Faulted  Closed  Extended
+ *   Ready       1      2       .        3         4        5       1
+ *   Copying     2      .       1        .         4        5       .
+ *   Done        .      .       .        .         .        5       1
+ *   Failed      .      .       .        .         .        5       .
+ *   Free        .      .       .        .         .        .       .
  *
  * A dot is an illegal event: it traps, and changes nothing.
  */
-const EVENTS: i32 = 6;
+const EVENTS: i32 = 7;
 // biome-ignore format: the lines of the table above
 const TABLE: usize = memory.data<u8>([
-  1, 2, 0, 3, 4, 5,
-  2, 0, 1, 0, 4, 5,
-  0, 0, 0, 0, 0, 5,
-  0, 0, 0, 0, 0, 5,
-  0, 0, 0, 0, 0, 0,
+  1, 2, 0, 3, 4, 5, 1,
+  2, 0, 1, 0, 4, 5, 0,
+  0, 0, 0, 0, 0, 5, 1,
+  0, 0, 0, 0, 0, 5, 0,
+  0, 0, 0, 0, 0, 0, 0,
 ]);
 
 /*
@@ -108,12 +110,13 @@ export function open(now: f64): Transfer | null {
   return t;
 }
 
-/** Sets the bytes to send; before any is sent. */
+/** Sets the bytes to send. Those left of an extent before it are forgotten; what is known of the page cache is kept. */
 export function extent(t: Transfer, head: i32, offset: f64, body: f64, tail: i32, flags: i32): void {
-  if (t.state != State.Ready || t.done != 0) unreachable();
   if (head < 0 || tail < 0) unreachable();
   // Written so that NaN is refused too; and an f64 holds every position exactly.
   if (!(offset >= 0 && body >= 0 && offset + body <= f64.MAX_SAFE_INTEGER)) unreachable();
+  step(t, Event.Extended);
+  t.done = 0;
   t.head = head;
   t.offset = <i64>offset;
   t.body = <i64>body;

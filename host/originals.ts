@@ -10,7 +10,7 @@ export const setImmediate: (callback: () => void) => NodeJS.Immediate = globalTh
 
 export const { clearInterval, setInterval } = globalThis;
 
-export const { closeSync, fstatSync, statfs, statSync } = fs;
+export const { closeSync, fstatSync, readSync, statfs, statSync } = fs;
 
 export const { isArray } = Array;
 export const { max, min } = Math;
@@ -18,6 +18,7 @@ export const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn,
 export const { apply } = Reflect;
 export const { slice: sliceArray } = Array.prototype;
 export const { slice: sliceString } = String.prototype;
+export const { toString: numberToString } = Number.prototype;
 export const textOf: (this: unknown) => string = Function.prototype.toString;
 
 /** `method.call(self, ...args)`. */

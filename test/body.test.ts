@@ -9,7 +9,7 @@ import { PassThrough, Readable } from "node:stream";
 import { capabilities, type Mode, type Progress, SendfileError } from "sendoff";
 import { type RespondOptions, respond } from "sendoff/http";
 import * as assert from "uvu/assert";
-import { install } from "../host/register/pipe.js";
+import { install } from "../host/register/install.js";
 import { pattern, same } from "./lib/bytes.js";
 import { faultyHost } from "./lib/faulty.js";
 import { fdCount } from "./lib/files.js";

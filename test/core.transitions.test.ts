@@ -80,7 +80,12 @@ each("core: transitions", (test, build) => {
       tick: "Fail Stalled sent 40",
       close: "",
     },
-    Done: { close: "" },
+    Done: {
+      "extent count=5": `
+        > run
+        Copy 5 at 0 Copied`,
+      close: "",
+    },
     Failed: { close: "" },
     Free: {},
   };
@@ -143,7 +148,7 @@ each("core: transitions", (test, build) => {
   );
 
   row(
-    "an extent is said before anything was sent, and is never negative",
+    "an extent is never negative, and not said during a copy",
     `
     > open count=100
     > extent header=-1
@@ -169,11 +174,40 @@ each("core: transitions", (test, build) => {
     > extent count=8
     > run
     Copy 8 at 0 Copied
-    > copied 3
     > extent count=100
     trap
+    > copied 3
     > run
     Copy 5 at 3 Copied`,
+  );
+
+  row(
+    "another extent counts from 0, forgets what was left of the former, and keeps the tally and what is known of the disk",
+    `
+    > open header=4 count=100 native
+    > run
+    send @0 4 more = 4
+    sendfile 0 100 = 100
+    Done sent 100
+    > extent header=6 offset=100 count=50 native
+    > at
+    0
+    > run
+    send @0 6 more = 6
+    sendfile 100 50 = 20
+    sendfile 120 30 = WouldBlock
+    Copy 30 at 26 Doorbell
+    > copied 10
+    > extent header=2 offset=1000 count=33554532 native probe
+    > run
+    read @2 1000 1 = WouldBlock
+    Copy 261146 at 0 Cold
+    > copied 2
+    > extent offset=2000 count=100 native probe
+    > run
+    Copy 100 at 0 Cold
+    > tally
+    Native 130, Doorbell 10, Cold 2, Copied 0`,
   );
 
   row(

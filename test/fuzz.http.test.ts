@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { accelerate, type Send, serveStatic } from "sendoff/http";
 import * as assert from "uvu/assert";
 import { host } from "#process";
-import { install } from "../host/register/pipe.js";
+import { install } from "../host/register/install.js";
 import { census } from "./lib/census.js";
 import { check } from "./lib/hostile.js";
 import { suite } from "./lib/suite.js";

@@ -12,7 +12,7 @@ import { runInNewContext } from "node:vm";
 import { accelerate, respond, type Send, serveStatic } from "sendoff/http";
 import * as assert from "uvu/assert";
 import { host } from "#process";
-import { install } from "../host/register/pipe.js";
+import { install } from "../host/register/install.js";
 import { suite } from "./lib/suite.js";
 import { descriptors, folder, request, site, within } from "./lib/web.js";
 

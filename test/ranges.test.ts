@@ -14,7 +14,7 @@ import { accelerate } from "../host/http/send/send.js";
 import type { Send } from "../host/http/send/stream.js";
 import { type StaticOptions, serveStatic } from "../host/http/static.js";
 import { createHost } from "../host/index.js";
-import { install } from "../host/register/pipe.js";
+import { install } from "../host/register/install.js";
 import type { Shared } from "../host/shared.js";
 import { wasm } from "../host/wasm.js";
 import { pattern, same } from "./lib/bytes.js";

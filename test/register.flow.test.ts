@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
 import { host } from "#process";
 import { Fault } from "../assembly/abi.js";
-import { install } from "../host/register/pipe.js";
+import { install } from "../host/register/install.js";
 import { census } from "./lib/census.js";
 import { until } from "./lib/command.js";
 import { counting } from "./lib/counting.js";

@@ -52,7 +52,8 @@ const PORTABLE = [
   ...["abi", "core.faults", "core.records", "core.transitions", "simulation", "exit-core"],
   ...["exit-recipe", "exit-ways"],
   ...["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"],
-  ...["respond", "body", "static", "hostile", "lent", "close", "register", "abandoned", "web"],
+  ...["respond", "body", "static", "hostile", "lent", "close", "register", "abandoned", "web", "chunked"],
+  ...["representations"],
   ...["cli", "cli.backlog", "cli.serve"],
 ];
 

@@ -11,7 +11,7 @@ import { pathToFileURL } from "node:url";
 import { fileResponse } from "sendoff/http";
 import * as assert from "uvu/assert";
 import { host } from "#process";
-import { install } from "../host/register/pipe.js";
+import { install } from "../host/register/install.js";
 import { installToWeb } from "../host/register/to-web.js";
 import { counting } from "./lib/counting.js";
 import { missing } from "./lib/example.js";

@@ -10,7 +10,16 @@ import { nginx } from "./servers/nginx.js";
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Those that are measured with `register`, too. */
-export const PIPES = ["pipe", "send", "express.static", "serve-static", "sirv", "koa-send", "@fastify/static"];
+export const PIPES = [
+  "pipe",
+  "pipe-chunked",
+  "send",
+  "express.static",
+  "serve-static",
+  "sirv",
+  "koa-send",
+  "@fastify/static",
+];
 /** Frameworks: `register` changes what they do with a file, and little else of theirs. */
 export const FRAMEWORKS = ["nest", "hono", "srvx"];
 const REGISTERED = [...PIPES, ...FRAMEWORKS];

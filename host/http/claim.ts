@@ -6,7 +6,7 @@ import { getPrototypeOf, hasOwn, isArray } from "../originals.js";
 import { queueOf } from "../queue/kinds.js";
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
-import { announces, type Inner, type Response, renderHeader } from "./message.js";
+import { announces, type Inner, letsFollow, type Response, renderHeader } from "./message.js";
 
 // As they were when this was loaded: later replacements must see the bytes.
 const { write, _send, _writeRaw } = OutgoingMessage.prototype as unknown as Inner & OutgoingMessage;
@@ -20,7 +20,6 @@ export function bypassBlocker(res: Response): string | null {
   if (inner.write !== write || inner._send !== _send || inner._writeRaw !== _writeRaw) return "res.write was replaced";
   if (inner._header !== null && typeof inner._header !== "string") return "res._header is not there";
   if (typeof inner._headerSent !== "boolean" || typeof inner._implicitHeader !== "function") return "no _headerSent";
-  if (inner.chunkedEncoding !== false) return "chunked";
   // Node compares the bytes given to write() with Content-Length at end(), and throws.
   if (inner.strictContentLength !== false) return "strictContentLength";
   const { socket } = res;
@@ -51,12 +50,22 @@ export function claimSocket(shared: Shared, socket: Socket, copies = false): Que
   return socket.connecting || encrypted || queue.fd() >= 0 ? queue : "not a plain socket";
 }
 
-/** The same for a response's body of `count` bytes. Renders the header, if nothing before rules it out. */
-export function claimResponse(shared: Shared, res: Response, count: number, copies = false): Queue | string {
+/**
+ * The same for a response's body of `count` bytes; of any length, and in any framing, if the header announces none and
+ * `framed` allows it. Renders the header, if nothing before rules it out.
+ */
+export function claimResponse(
+  shared: Shared,
+  res: Response,
+  count: number,
+  framed: boolean,
+  copies: boolean,
+): Queue | string {
   const blocker = bypassBlocker(res);
   if (blocker !== null) return blocker;
   const queue = claimSocket(shared, res.socket as Socket, copies);
   if (typeof queue === "string") return queue;
   renderHeader(res);
-  return announces(res, count) ? queue : "a response without a body, or another one";
+  if (announces(res, count) || (framed && letsFollow(res))) return queue;
+  return "a response without a body, or another one";
 }

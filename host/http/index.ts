@@ -22,9 +22,9 @@ export type { FileResponseOptions, WebRequest } from "./web/file-response.js";
  * Sends a file as the body of a response, and ends it. Status and headers are yours, set before; `Content-Length`
  * is set if it is not. A request of method HEAD and the statuses 204 and 304 get no body.
  *
- * The kernel moves the bytes if the response is a plain node:http one on a TCP or Unix socket with a
- * known length. Over HTTPS they are copied to the TLS socket; chunked, compressed and other wrapped responses, and those
- * of HTTP/2, are written to, with 'drain' awaited, as by pipe().
+ * The kernel moves the bytes if the response is a plain node:http one on a TCP or Unix socket, with a known length or
+ * with `chunked`. Over HTTPS they are copied to the TLS socket; compressed and other wrapped responses, those of HTTP/2,
+ * and those whose `Transfer-Encoding` you have set without that option, are written to, with 'drain' awaited, as by pipe().
  *
  * A failure before the header is rendered (`res.headersSent`; no such file, say) leaves the response to
  * you; any later one, such as a truncated file or a closed connection, destroys the connection. A response has one
@@ -32,9 +32,10 @@ export type { FileResponseOptions, WebRequest } from "./web/file-response.js";
  * response goes on as it was.
  *
  * @param options `offset`, `count`, `timeout`, `deadline`, `signal`, `onProgress`, `mode`: as for `sendfile`.
- *   The position of a `FileHandle` or fd is not moved.
+ *   The position of a `FileHandle` or fd is not moved. `chunked`: no length is announced; trailers may follow.
  * @returns the bytes of the file that were sent; 0 where there is no body.
- * @throws TypeError or RangeError for a bad argument, or a `Content-Length` that is not the count in decimal digits;
+ * @throws TypeError or RangeError for a bad argument, or a `Content-Length` that is not the count in decimal digits,
+ *   or is set although `chunked` is true;
  *   SendfileError for everything else, with the bytes `sent`. If only close(2) fails, after all bytes were sent
  *   (`syscall` is "close"), the response is complete, and its connection is kept.
  */

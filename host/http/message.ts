@@ -42,6 +42,13 @@ export function announces(res: Response, count: number): boolean {
   );
 }
 
+/** Whether the rendered header lets a body follow without announcing its length: in chunks, or until the connection closes. */
+export function letsFollow(res: Response): boolean {
+  const inner = res as Response & Inner;
+  const { chunkedEncoding } = inner;
+  return typeof chunkedEncoding === "boolean" && inner._hasBody === true && lengthOf(res) === null;
+}
+
 /**
  * The Content-Length that the header has, or will have; null if none, NaN if ambiguous: not decimal digits alone
  * (RFC 9110 section 8.6), or more than one.

@@ -11,20 +11,30 @@ import { type Checked, check, type Mode, type SendfileOptions } from "../transfe
 import { type Reject, Transfer } from "../transfer/transfer.js";
 import { describe } from "../validate.js";
 import { claim, disclaim, isClaimed } from "./body.js";
+import { CRLF, isChunked, sizeLine } from "./chunked.js";
 import { claimResponse } from "./claim.js";
-import { isResponse, lengthOf, type Request, type Response, takeHeader } from "./message.js";
+import { isResponse, lengthOf, type Request, type Response, renderHeader, takeHeader } from "./message.js";
 import { lost, watch } from "./pipelining.js";
 
 /** As for `sendfile`; header and trailer are the response's own. */
-export type RespondOptions = Omit<SendfileOptions, "header" | "trailer">;
+export interface RespondOptions extends Omit<SendfileOptions, "header" | "trailer"> {
+  /**
+   * Sends the body without announcing its length: in chunks (RFC 9112 section 7.1), which trailers may follow
+   * (`res.addTrailers()`); to a client of HTTP/1.0, until the connection closes. Default: false.
+   */
+  chunked?: boolean | undefined;
+}
 
 /** The arguments of respond(), checked. */
 export interface Range extends Checked {
   /** The file's size when the headers were made; a shorter file is refused. */
   readonly size?: number | undefined;
+  /** Its length is not announced. */
+  readonly chunked?: boolean;
 }
 
 const EMPTY = new Uint8Array(0);
+const CHUNK_END = Buffer.from(CRLF);
 
 /** The options of a body whose range the caller has computed; `size` is the file's size it assumed. */
 export function rangeOf(offset: number, count: number, mode: Mode, size: number | undefined): Range {
@@ -57,7 +67,12 @@ export function respond(
     }
     if (!isResponse(res)) throw argumentError(TypeError, `res must be a response (got ${describe(res)})`);
     const source = sourceOf(file, shared.files);
-    new Body(shared, req, res, source, check(options, shared.auto, true), resolve, reject).open();
+    const checked = check(options, shared.auto, true);
+    const { chunked = false } = options;
+    if (typeof chunked !== "boolean") {
+      throw argumentError(TypeError, `chunked must be a boolean (got ${describe(chunked)})`);
+    }
+    new Body(shared, req, res, source, { ...checked, chunked }, resolve, reject).open();
   });
 }
 
@@ -69,6 +84,7 @@ export class Body extends Transfer {
   readonly #req: Request;
   readonly #res: Response;
   readonly #size: number | undefined;
+  readonly #chunked: boolean;
   /** The caller can no longer answer with 404 or the like: a failure ends the connection. */
   #claimed = false;
   /** Bytes that the header has announced, if the file may end before. */
@@ -88,6 +104,7 @@ export class Body extends Transfer {
     this.#req = req;
     this.#res = res;
     this.#size = range.size;
+    this.#chunked = range.chunked === true;
   }
 
   /** To be called once. */
@@ -147,6 +164,7 @@ export class Body extends Transfer {
       throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file has got shorter since its headers were made");
     }
     if (res.statusCode === 204 || res.statusCode === 304) return false;
+    if (this.#chunked) return this.#announceNone();
     // If the length is unknown until the end, `count` is only an upper bound, and so is Content-Length.
     if (source.openEnded) this.bound(lengthOf(res) ?? Number.POSITIVE_INFINITY);
     else if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
@@ -154,6 +172,15 @@ export class Body extends Transfer {
     }
     agree(res, this.count);
     return this.#req.method !== "HEAD" && this.count > 0;
+  }
+
+  /** The same for a body in chunks. @throws TypeError if a length is announced. */
+  #announceNone(): boolean {
+    const res = this.#res;
+    if (lengthOf(res) !== null) throw argumentError(TypeError, "chunked can't be true: Content-Length is set already");
+    if (this.count > 0) return this.#req.method !== "HEAD";
+    renderHeader(res); // end() would announce 0
+    return false;
   }
 
   /** Selects the queue for the body: the socket's, or else the response's own writer. */
@@ -164,12 +191,16 @@ export class Body extends Transfer {
       options.mode === "copy"
         ? "mode: 'copy'"
         : source.native
-          ? claimResponse(shared, res, this.count, options.mode === "auto")
+          ? claimResponse(shared, res, this.count, this.#chunked, options.mode === "auto")
           : "no regular file";
     if (typeof queue === "string") agree(res, this.count); // a replaced writeHead() may have set another length
     if (source.openEnded) this.#owed = lengthOf(res) ?? 0;
-    if (typeof queue !== "string") this.attach(queue, takeHeader(res));
-    else if (options.mode !== "native") this.attach(queueOf(res), EMPTY);
+    // Nobody else can write to the body that is claimed here, so all of it is one chunk.
+    const framed = this.#chunked && isChunked(res);
+    if (typeof queue !== "string") {
+      const header = takeHeader(res) + (framed ? sizeLine(this.count) : "");
+      this.attach(queue, header, framed ? CHUNK_END : EMPTY);
+    } else if (options.mode !== "native") this.attach(queueOf(res), EMPTY, EMPTY);
     else throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile is not available here: ${queue}`);
     this.#claimed = true;
   }

@@ -1,11 +1,11 @@
-// node --import sendoff/register server.js: an import with one effect. See host/register/pipe.ts.
+// node --import sendoff/register server.js: an import with one effect. See host/register/install.ts.
 // Servers built on `send` bypass the pipe.
 
 import { host } from "#process";
 import { accelerate } from "../http/send/send.js";
 import { say } from "../say.js";
 import { abandonedOf, destroyAbandoned } from "./abandoned.js";
-import { install } from "./pipe.js";
+import { install } from "./install.js";
 import { copies } from "./require-hook.js";
 import { installToWeb } from "./to-web.js";
 

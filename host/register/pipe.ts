@@ -1,189 +1,32 @@
-// Existing pipes by sendfile: patches fs.ReadStream's _read, which pipe() and pipeline() both call, to move bytes
-// natively first, and to read the rest as before. All events are Node's own: pipe(), 'end', 'close' and the rest run
-// unchanged; there is only less left to read.
-//
-// If the whole file went natively, the stream sees end of file. If a page is not cached, the stream reads one chunk the
-// old way; if the socket is full, a few bytes, and sendfile continues once they have left.
+// One existing pipe by sendfile. If the whole file went natively, the stream sees end of file. If a page is not cached,
+// the stream reads one chunk the old way; if the socket is full, a few bytes, and sendfile continues once they have left.
 
 import { AsyncResource } from "node:async_hooks";
-import fs from "node:fs";
 import { OutgoingMessage } from "node:http";
 import { Socket } from "node:net";
-import { Readable } from "node:stream";
 import { Action, Flag, Way } from "../../assembly/abi.js";
+import { CRLF, isChunked, sizeLine, unframed } from "../http/chunked.js";
 import { bypassBlocker, claimResponse, claimSocket } from "../http/claim.js";
 import { giveBack, lengthOf, type Response, takeHeader } from "../http/message.js";
 import type { Syscalls } from "../libc/syscalls.js";
-import {
-  apply,
-  call,
-  closeSync,
-  hasOwn,
-  isArray,
-  min,
-  ownSymbol,
-  SafeWeakMap,
-  setImmediate,
-  sliceString,
-} from "../originals.js";
+import { call, min, sliceString } from "../originals.js";
 import type { Queue } from "../queue/queue.js";
 import type { Task } from "../scheduler.js";
 import type { Shared } from "../shared.js";
 import { fstat, hasTrueSize } from "../source/stat.js";
-import { known } from "../source/unchanged.js";
 import { Driver } from "../transfer/driver.js";
+import { chunkBehind, framed, restOf } from "./chunk.js";
+import { destinations, pass, passing, type Stream, watched } from "./stream.js";
 
-/** The part of a ReadStream that we use; undocumented members are checked for. */
-interface Stream extends Omit<fs.ReadStream, "pending"> {
-  fd?: number | null;
-  flags?: unknown;
-  open?: unknown;
-  _construct(callback: (error?: Error) => void): void;
-  _destroy(error: Error | null, callback: (error?: Error | null) => void): void;
-  pos?: number;
-  end?: number;
-  _readableState: { pipes?: unknown; dataEmitted?: boolean; autoDestroy?: boolean };
-  _read(size: number): void;
-}
+export type OnFallback = (reason: string) => void;
 
-type OnFallback = (reason: string) => void;
-
-/** The most bytes a doorbell reads: a ReadStream's default highWaterMark. */
+/** The most bytes of a doorbell, and of a chunk: a ReadStream's default highWaterMark. */
 const CHUNK = 64 << 10;
 
 const NOTHING = new Uint8Array(0);
 
-// As they are when this is loaded: later replacements must see the bytes.
-const { push, read, emit } = Readable.prototype;
-const { open } = fs.ReadStream.prototype as unknown as Stream;
-const { open: fsOpen, read: fsRead, close: fsClose, stat: fsStat } = fs;
-
-/** Patches fs.ReadStream and fs.stat of the process; `onFallback` gets the reason for a skipped pipe. Returns an undo. */
-export function install(shared: Shared, onFallback: OnFallback): () => void {
-  const proto = fs.ReadStream.prototype as unknown as Stream;
-  const { _construct, _read: original, _destroy, unpipe } = proto;
-  const runs = new SafeWeakMap<Stream, Pipe | null>();
-
-  proto._read = function _read(this: Stream, size: number): void {
-    let run = runs.get(this);
-    if (run === undefined) {
-      const refusal = shared.sys === null ? "no native calls here" : refuse(this, _read);
-      if (refusal !== null && destinations(this).length > 0) onFallback(refusal);
-      run = refusal === null ? new Pipe(shared, this, original, onFallback) : null;
-      runs.set(this, run);
-    }
-    if (run === null) call(original, this, size);
-    else run.read(size);
-  };
-
-  // Opens and closes at once if that needs no thread. Events are emitted in a later turn, as always.
-  proto._construct = function (this: Stream, callback): void {
-    const own = this.flags === "r" && typeof this.fd !== "number" && this.open === open && usesFs(this);
-    const opened = own && typeof this.path === "string" && fs.open === fsOpen ? shared.opener.open(this.path) : null;
-    if (opened === null) return call(_construct, this, callback);
-    setImmediate(() => {
-      this.fd = opened.fd;
-      callback();
-      this.emit("open", opened.fd);
-      this.emit("ready");
-    });
-  };
-  proto._destroy = function (this: Stream, error, callback): void {
-    const { fd } = this;
-    const run = runs.get(this);
-    run?.release();
-    if (typeof fd !== "number" || run?.whole !== true || fs.close !== fsClose) {
-      return call(_destroy, this, error, callback);
-    }
-    this.fd = null;
-    let failure: Error | null = null;
-    try {
-      closeSync(fd);
-    } catch (thrown) {
-      failure = thrown as Error;
-    }
-    setImmediate(() => callback(failure ?? error)); // as in Node: the error of close comes first
-  };
-
-  // The only sign that the destination has gone: many programs leave the stream open then.
-  proto.unpipe = function (this: Stream, destination) {
-    runs.get(this)?.release();
-    return call(unpipe, this, destination);
-  };
-
-  // Servers stat a file before streaming it: for a file streamed before, this needs no thread either.
-  const stat = function stat(...args: unknown[]): void {
-    const path = args[0];
-    const callback: unknown = args[1];
-    const plain = typeof path === "string" && args.length === 2 && typeof callback === "function";
-    const found = plain ? shared.opener.stat(path) : null;
-    if (found === null) return apply(fsStat as (...args: unknown[]) => void, fs, args);
-    setImmediate(() => (callback as (error: null, stat: fs.Stats) => void)(null, found));
-  };
-  fs.stat = stat as typeof fs.stat;
-  known.add(stat);
-
-  return () => {
-    Object.assign(proto, { _construct, _read: original, _destroy, unpipe });
-    if (fs.stat === (stat as unknown)) fs.stat = fsStat;
-  };
-}
-
-function destinations(stream: Stream): unknown[] {
-  const { pipes } = stream._readableState;
-  return isArray(pipes) ? pipes : [];
-}
-
-/** Why this stream's bytes must be read; asked before the first read. */
-function refuse(stream: Stream, ours: Stream["_read"]): string | null {
-  if (stream._read !== ours || stream.push !== push || stream.read !== read || stream.emit !== emit) {
-    return "a method of the stream was replaced";
-  }
-  // Only files the stream opened itself: an fd from the caller has another owner, and a position.
-  if (stream.path === undefined || stream.flags !== "r") return "the stream did not open its file itself, for reading";
-  if (hasOwn(stream, "open")) return "stream.open was replaced";
-  if (!usesFs(stream)) return "the stream has an fs of its own";
-  if (stream.bytesRead !== 0) return "reading has begun";
-  return passing(stream) ? null : watched(stream);
-}
-
-let kFs: symbol | undefined;
-
-/** The `fs` option is kept under a symbol. */
-export function usesFs(stream: object): boolean {
-  kFs ??= ownSymbol(stream, "kFs");
-  return kFs !== undefined && (stream as unknown as Record<symbol, unknown>)[kFs] === fs;
-}
-
-/**
- * Whether _read is called while bytes are still being passed on: some already read are still to be written, or the
- * destination is full and has stopped the pipe. It is called again once they are written.
- */
-function passing(stream: Stream): boolean {
-  const pipes = destinations(stream) as Socket[];
-  const target = pipes[0];
-  const other = pipes[1];
-  if (target === undefined || other !== undefined || stream.listenerCount("readable") !== 0) return false;
-  return stream.readableFlowing === true ? stream.readableLength > 0 : target.writableNeedDrain === true;
-}
-
-/** Why bypassing the stream would be noticed now; null if it would not. */
-function watched(stream: Stream): string | null {
-  if (fs.read !== fsRead) return "fs.read was replaced";
-  const pipes = destinations(stream);
-  if (pipes.length !== 1) return pipes.length === 0 ? "not piped" : "piped to more than one destination";
-  if (stream.listenerCount("data") !== 1) return "a 'data' listener";
-  if (stream.listenerCount("readable") !== 0) return "a 'readable' listener";
-  if (stream.listenerCount("pause") !== 0 || stream.listenerCount("resume") !== 0)
-    return "a 'pause' or 'resume' listener";
-  if (stream.readableEncoding !== null || stream.readableObjectMode) return "the stream has an encoding";
-  if (stream.readableFlowing !== true) return "paused";
-  if (stream.readableLength !== 0) return "bytes that were read already";
-  return null;
-}
-
 /** One stream piped to one destination. Runs in its own async context: another request's event may resume it. */
-class Pipe extends AsyncResource implements Task {
+export class Pipe extends AsyncResource implements Task {
   readonly #shared: Shared;
   readonly #stream: Stream;
   readonly #original: Stream["_read"];
@@ -193,6 +36,8 @@ class Pipe extends AsyncResource implements Task {
   #queue: Queue | null = null;
   /** Bytes of the file to send in all. */
   #count = 0;
+  /** They go to a response in chunks. */
+  #chunked = false;
   /** One driver for all bytes, unless some went without it. */
   #driver: Driver | null = null;
   /** Bytes that the stream has asked for. */
@@ -251,6 +96,7 @@ class Pipe extends AsyncResource implements Task {
     const out = this.#clear();
     if (out < 0) this.#old();
     else if (stream.bytesRead >= this.#count) this.#end();
+    else if (this.#chunked) this.#moveChunks(out);
     else this.#move(out);
   }
 
@@ -284,8 +130,11 @@ class Pipe extends AsyncResource implements Task {
     if (!response) return claimSocket(this.#shared, target);
     const blocker = bypassBlocker(target as Response);
     if (blocker !== null) return blocker;
-    if (lengthOf(target as Response) !== this.#count) return "the response's length is not known, or another";
-    return claimResponse(this.#shared, target as Response, this.#count);
+    const length = lengthOf(target as Response);
+    if (length !== null && length !== this.#count) return "the response has another length";
+    const queue = claimResponse(this.#shared, target as Response, this.#count, true, false);
+    this.#chunked = isChunked(target as Response);
+    return queue;
   }
 
   /** The socket's fd if the pipe is still undisturbed, and the socket has nothing else to send; else -1. */
@@ -294,7 +143,8 @@ class Pipe extends AsyncResource implements Task {
     const target = this.#target as Response | Socket;
     const queue = this.#queue as Queue;
     if (watched(stream) !== null || destinations(stream)[0] !== target || typeof stream.fd !== "number") return -1;
-    if (!(target instanceof Socket) && bypassBlocker(target) !== null) return -1;
+    if (!(target instanceof Socket) && (bypassBlocker(target) !== null || isChunked(target) !== this.#chunked))
+      return -1;
     if (target.destroyed || target.writableEnded || !queue.idle) return -1;
     return queue.native((this.#shared.sys as Syscalls).isStream);
   }
@@ -338,13 +188,100 @@ class Pipe extends AsyncResource implements Task {
     if (this.#driver?.action === Action.Copy) this.#driver.copiedTo(position, this.#shared.now());
     if (this.#driver?.position !== position || this.#driver.headerLeft !== header) this.release();
     if (this.#driver !== null) return this.#driver;
+    const driver = this.#open();
+    driver?.start(header, position, this.#count - this.#stream.bytesRead, 0, Flag.Native | Flag.Probe);
+    return driver;
+  }
+
+  #open(): Driver | null {
     try {
-      this.#driver = new Driver(this.#shared, this.#queue as Queue);
+      return (this.#driver ??= new Driver(this.#shared, this.#queue as Queue));
     } catch {
       return null; // the core's memory is full
     }
-    this.#driver.start(header, position, this.#count - this.#stream.bytesRead, 0, Flag.Native | Flag.Probe);
-    return this.#driver;
+  }
+
+  /** As #move, to a chunked response: chunk after chunk, by the table in chunk.ts. */
+  #moveChunks(out: number): void {
+    const stream = this.#stream;
+    const res = this.#target as Response;
+    const file = stream.fd as number;
+    const { scheduler, now } = this.#shared;
+    const driver = this.#open();
+    if (driver === null) return this.#old();
+    const size = min(this.#size, CHUNK);
+    /** What is owed before the next chunk: the header, or the last one's CRLF. */
+    let before = takeHeader(res);
+    let action = Action.Done;
+    const end = this.#there(file);
+    while (action === Action.Done && stream.bytesRead < end) {
+      const left = end - stream.bytesRead;
+      const length = min(size, left);
+      const head = before + sizeLine(length);
+      if (driver.action === Action.Copy) driver.copied(0, now());
+      driver.start(head.length, this.#position(), length, 0, Flag.Native | Flag.Probe, left - length);
+      action = driver.step(out, file, head);
+      const { sent, headerLeft } = driver;
+      this.#advance(sent);
+      if (action === Action.Done) before = CRLF;
+      else if (headerLeft < head.length) {
+        scheduler.stopTiming();
+        return this.#complete(call(sliceString, head, head.length - headerLeft), length - sent);
+      }
+    }
+    scheduler.stopTiming();
+    if (before !== CRLF && before !== "") giveBack(res);
+    const owed = before === CRLF ? CRLF : "";
+    if (action === Action.Copy) {
+      const most = min(chunkBehind(owed.length, size), this.#count - stream.bytesRead);
+      const warm = driver.doorbell(file, most);
+      if (warm !== null) return this.#ring(owed, 0, warm);
+      this.#left = driver.way === Way.Copied;
+    }
+    this.#say(out, owed);
+    if (action === Action.Yield) return scheduler.schedule(this);
+    if (action === Action.Done && stream.bytesRead >= this.#count) return this.#end();
+    if (action === Action.Fail || this.#left) this.release();
+    this.#old();
+  }
+
+  /** As #count, or fewer if the file has got shorter since. */
+  #there(file: number): number {
+    const { bytesRead } = this.#stream;
+    if (bytesRead === 0) return this.#count; // it was just asked for
+    const size = fstat(file)?.size ?? 0;
+    return min(this.#count, size - this.#position() + bytesRead);
+  }
+
+  /** A part of a chunk was sent: the rest of its head, and `rest` bytes of the file, must follow. */
+  #complete(head: string, rest: number): void {
+    const stream = this.#stream;
+    const most = min(
+      chunkBehind(head.length + rest + CRLF.length, min(this.#size, CHUNK)),
+      this.#count - stream.bytesRead - rest,
+    );
+    if (this.#driver?.action !== Action.Copy) this.release(); // its extent is not over
+    const bytes = restOf(stream.fd as number, this.#position(), rest, most);
+    if (bytes !== null) return this.#ring(head, rest, bytes);
+    this.release();
+    (this.#target as Response).destroy();
+  }
+
+  /** Passes on bytes of the file that are framed here: the doorbell. */
+  #ring(before: string, rest: number, bytes: Uint8Array): void {
+    const stream = this.#stream;
+    this.#advance(bytes.length);
+    const all = framed(before, rest, bytes);
+    unframed(this.#target as Response, () => pass(stream, all));
+    stream.push(NOTHING); // the read is over
+  }
+
+  /** Sends the end of a chunk. */
+  #say(out: number, text: string): void {
+    if (text === "") return;
+    const sent = (this.#driver as Driver).append(out, text);
+    const { socket } = this.#target as Response;
+    if (sent < text.length) (socket as Socket).write(call(sliceString, text, sent), "latin1");
   }
 
   /** Part of the header has been sent: sends the rest as the response would have. */
@@ -373,7 +310,7 @@ class Pipe extends AsyncResource implements Task {
     const { scratch, sys } = this.#shared;
     const stream = this.#stream;
     const position = this.#position();
-    this.release();
+    if (!this.#chunked) this.release(); // Node has the end of a chunked body still to write
     const more = position <= (stream.end ?? Number.POSITIVE_INFINITY);
     if (more && sys?.read(stream.fd as number, scratch.address, position, 1) !== 0) return this.#old();
     this.#seek();

@@ -13,7 +13,7 @@ import { FdSource } from "../source/fd.js";
 import { fstat, hasTrueSize } from "../source/stat.js";
 import { unchanged } from "../source/unchanged.js";
 import type { Transfer } from "../transfer/transfer.js";
-import { usesFs } from "./pipe.js";
+import { usesFs } from "./stream.js";
 
 /** The part of a ReadStream that we use; undocumented members are checked for. */
 interface Stream extends fs.ReadStream {

@@ -9,8 +9,8 @@ export class Account {
   header: Uint8Array | string = "";
   /** Lengths at the time of the call: the caller may detach the memory later. */
   headerLength = 0;
-  readonly #trailer: Uint8Array;
-  readonly trailerLength: number;
+  trailer: Uint8Array = new Uint8Array(0);
+  trailerLength = 0;
   /** Bytes of the file to send; Infinity if unknown until the end. */
   total = 0;
   /** Bytes of a copy that were given to the stream's writer, and may not have been sent yet. */
@@ -19,16 +19,13 @@ export class Account {
   #driver: Driver | undefined;
   #queue!: Queue;
 
-  constructor(trailer: Uint8Array) {
-    this.#trailer = trailer;
-    this.trailerLength = trailer.length;
-  }
-
-  attach(driver: Driver, queue: Queue, header: Uint8Array | string): void {
+  attach(driver: Driver, queue: Queue, header: Uint8Array | string, trailer: Uint8Array): void {
     this.#driver = driver;
     this.#queue = queue;
     this.header = header;
     this.headerLength = header.length;
+    this.trailer = trailer;
+    this.trailerLength = trailer.length;
   }
 
   /** Bytes of the file that were sent, or can't be recalled: those in an open socket's own queue. */
@@ -43,7 +40,7 @@ export class Account {
   /** An error if header or trailer has bytes to send and was detached; else null. */
   missing(): Error | null {
     const headerGone = this.header.length !== this.headerLength;
-    const trailerGone = this.#trailer.length !== this.trailerLength;
+    const trailerGone = this.trailer.length !== this.trailerLength;
     if (!headerGone && !trailerGone) return null;
     const { at } = this.#driver as Driver;
     if (headerGone && at < this.headerLength) return detached("header");

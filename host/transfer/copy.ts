@@ -24,11 +24,11 @@ export function readCopy(
   driver: Driver,
   queue: Queue,
   source: Source,
-  { offset, trailer }: Checked,
+  { offset }: Checked,
   account: Account,
   done: Done,
 ): void {
-  const { headerLength, total } = account;
+  const { headerLength, trailer, total } = account;
   // A header that was sent may have been detached.
   if (typeof account.header === "string") account.header = Buffer.from(account.header, "latin1");
   const { header } = account;

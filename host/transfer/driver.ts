@@ -14,7 +14,8 @@ const MOST = 0x7fffffff;
 
 /**
  * Inputs, in their order: `limit`, `start`, then `step`; after a step that said Copy, `moved` any number of times, then
- * `copied` or `ended`. At any time: `tick`, `failed`, `uncork`, and `close` at last.
+ * `copied` or `ended`. `start` again begins another extent, unless a step said Fail or, the last one, Copy. At any time:
+ * `tick`, `failed`, `append`, `uncork`, and `close` at last.
  * Outputs: `action` and the getters; after a step that said Copy, `doorbell`, too.
  */
 export class Driver {
@@ -33,6 +34,8 @@ export class Driver {
   /** Native bytes already reported to the queue. */
   #counted = 0;
   #unbound: (() => void) | null = null;
+  /** Bytes of `append` may be held back until more follows. */
+  #appended = false;
 
   /** @throws SendfileError if the core's memory is full. */
   constructor(shared: Shared, queue: Queue) {
@@ -48,14 +51,18 @@ export class Driver {
     this.#core.transfer_limit(this.#record, timeout, deadline, now);
   }
 
-  /** Sets the bytes to send: `count` bytes of the file from `offset` on, between a header and a trailer. */
-  start(header: number, offset: number, count: number, trailer: number, flags: number): void {
+  /**
+   * Sets the bytes to send: `count` bytes of the file from `offset` on, between a header and a trailer. `later` is how
+   * many bytes other extents will have.
+   */
+  start(header: number, offset: number, count: number, trailer: number, flags: number, later = 0): void {
     const { sys } = this.#shared;
     this.#header = header;
     this.#offset = offset;
     this.native = (flags & Flag.Native) !== 0;
     this.#core.transfer_extent(this.#record, header, offset, count, trailer, flags);
-    if (this.native && sys !== null) this.#unbound = boundNotSent(sys, this.#queue, count);
+    this.action = Action.Yield;
+    if (this.native && sys !== null) this.#unbound ??= boundNotSent(sys, this.#queue, count + later);
   }
 
   /**
@@ -73,9 +80,25 @@ export class Driver {
     if (sys !== null) sys.errno = 0;
     this.action = this.#core.transfer_run(this.#record, out, file, scheduler.startTiming());
     const native = this.#tally(Way.Native);
-    if (native > this.#counted) this.#queue.moved(native - this.#counted);
+    if (native > this.#counted) {
+      this.#queue.moved(native - this.#counted);
+      this.#appended = false;
+    }
     this.#counted = native;
     return this.action;
+  }
+
+  /** Sends a short text behind the last byte, at once, for more to follow. Returns how much of it the kernel took. */
+  append(out: number, text: string): number {
+    const { scratch, sys } = this.#shared;
+    if (sys === null || out < 0) return 0;
+    scratch.put(text, 0);
+    const sent = Math.max(sys.send(out, scratch.address, text.length, 1), 0);
+    if (sent > 0) {
+      this.#queue.moved(sent);
+      this.#appended = true;
+    }
+    return sent;
   }
 
   /** An fd was closed: the file's, or the socket's. */
@@ -209,7 +232,8 @@ export class Driver {
 
   /** Sends bytes held back by MSG_MORE: the next ones will take a while. */
   uncork(): void {
-    if (this.#core.transfer_corked(this.#record) !== 1) return;
+    if (!this.#appended && this.#core.transfer_corked(this.#record) !== 1) return;
+    this.#appended = false;
     const fd = this.#queue.fd();
     if (fd >= 0) this.#shared.sys?.uncork(fd);
   }
@@ -217,7 +241,7 @@ export class Driver {
   /** Restores the socket, and frees the record. Does nothing the second time. */
   close(): void {
     if (this.#record === 0) return;
-    if (this.action !== Action.Done) this.uncork(); // nothing native ends with more to follow
+    if (this.action !== Action.Done || this.#appended) this.uncork(); // no extent ends with more to follow
     this.#unbound?.();
     this.#core.transfer_close(this.#record);
     this.#record = 0;

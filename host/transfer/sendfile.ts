@@ -29,7 +29,7 @@ export function sendfile(
       if (queue.closed || queue.ended) throw new SendfileError("ERR_SENDFILE_CLOSED", "the socket is closed or ended");
       if (checked.signal?.aborted) throw aborted(checked.signal, 0);
       shared.transfers.add(transfer);
-      transfer.attach(queue, checked.header);
+      transfer.attach(queue, checked.header, checked.trailer);
     } catch (refusal) {
       shared.transfers.remove(transfer);
       closeAlone(source);

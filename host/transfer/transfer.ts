@@ -43,7 +43,7 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
   /** Both are set from `attach` on. */
   #queue!: Queue;
   #driver!: Driver;
-  readonly #account: Account;
+  readonly #account = new Account();
   readonly #limits: Limits | null;
   /** Lets the queue go on. */
   #release: (() => void) | null = null;
@@ -65,7 +65,6 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
     this.shared = shared;
     this.source = source;
     this.options = options;
-    this.#account = new Account(options.trailer);
     this.resolve = resolve;
     this.reject = reject;
     const { timeout, deadline } = options;
@@ -81,11 +80,11 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
     return this.#phase >= Phase.Leaving;
   }
 
-  /** Sets the queue to send by, and the header. @throws SendfileError if the core's memory is full. */
-  attach(queue: Queue, header: Uint8Array | string): void {
+  /** Sets the queue to send by, header and trailer. @throws SendfileError if the core's memory is full. */
+  attach(queue: Queue, header: Uint8Array | string, trailer: Uint8Array): void {
     this.#queue = queue;
     this.#driver = new Driver(this.shared, queue);
-    this.#account.attach(this.#driver, queue, header);
+    this.#account.attach(this.#driver, queue, header, trailer);
     this.#limits?.restart(this.#driver);
   }
 

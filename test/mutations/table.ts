@@ -86,7 +86,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "errno-of-the-wrong-sign": ["{ sent, errno: -errno, syscall }", "{ sent, errno, syscall }"],
     "bound-left-behind": ["if (fd >= 0) sys.limit?.(fd, 0);", ""],
     "doorbell-from-its-offset": ["this.position + length, want)", "this.#offset + length, want)"],
-    "left-corked": ["if (this.action !== Action.Done) this.uncork();", ""],
+    "left-corked": ["if (this.action !== Action.Done || this.#appended) this.uncork();", ""],
   },
   scheduler: {
     "the-others-wait-for-ever": ["if (this.#waiting.length > 0 && !this.#asked) this.#ask();", ""],
@@ -168,6 +168,16 @@ export const TABLE: { readonly [test: string]: Mutations } = {
   },
   "register.flow": {
     "pipe-of-a-file-that-grows": ["position <= (stream.end ?? Number.POSITIVE_INFINITY);", "position < 0;"],
+  },
+  chunked: {
+    "chunk-passed-off-as-whole": ["return length < rest ? null : ", "return "],
+    "crlf-of-a-chunk-forgotten": ["this.#say(out, owed);", ""],
+    "chunk-framed-twice": ["inner.chunkedEncoding = false;\n  try", "try"],
+    "chunk-of-a-file-that-shrank": ["min(this.#count, size - this.#position() + bytesRead)", "this.#count"],
+    "length-and-chunks": [
+      'if (lengthOf(res) !== null) throw argumentError(TypeError, "chunked',
+      'if (false) throw argumentError(TypeError, "chunked',
+    ],
   },
   respond: {
     "header-twice": ["  inner._headerSent = true;\n  return inner._header;", "  return inner._header;"],

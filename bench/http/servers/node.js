@@ -90,6 +90,15 @@ const servers = {
     });
   },
 
+  // The same without it, in chunks.
+  async "pipe-chunked"() {
+    return createServer((req, res) => {
+      const path = join(root, /** @type {string} */ (req.url));
+      res.setHeader("Content-Type", type);
+      createReadStream(path).on("error", gone).pipe(res);
+    });
+  },
+
   async send() {
     const { default: send } = await import("send");
     return createServer((req, res) => void send(req, req.url, { root }).pipe(res));

@@ -12,7 +12,7 @@ import { rangeOf } from "../respond.js";
 /** Bytes that an adapter writes itself, so that its response is known. */
 export const FIRST = 16 << 10;
 
-const NO_HEADER = new Uint8Array(0);
+const NOTHING = new Uint8Array(0);
 
 /** What an adapter's response is to get of an open source. */
 export interface Rest {
@@ -36,7 +36,7 @@ export function takeOver(
 ): Transfer | string {
   if (shared.auto === "copy") return "SENDOFF_MODE=copy";
   if (res.destroyed || res.writableEnded) return "the response is closed or ended";
-  const queue = claimResponse(shared, res, total);
+  const queue = claimResponse(shared, res, total, false, false);
   if (typeof queue === "string") return queue;
   const range = rangeOf(offset, count, shared.auto, undefined);
   // Node hears of a failed write; of ours we tell it. The adapter, which listens for 'close', cancels first.
@@ -50,7 +50,7 @@ export function takeOver(
   const transfer = new Transfer("sendoff.TakeOver", shared, source, range, resolve, failed);
   try {
     shared.transfers.add(transfer);
-    transfer.attach(queue, NO_HEADER);
+    transfer.attach(queue, NOTHING, NOTHING);
   } catch (error) {
     shared.transfers.remove(transfer); // the process is ending, or the core's memory is full
     return String(error);

@@ -1,0 +1,51 @@
+// The chunks of a pipe to a chunked response: how large they are, and their bytes where they must be copied.
+
+import { CRLF, sizeLine } from "../http/chunked.js";
+import { max, min } from "../originals.js";
+import { readNow } from "../source/read.js";
+
+/*
+ * An announced chunk is complete, in the kernel or in the socket's own queue, before any code but ours runs. So whatever
+ * a program calls meanwhile (write(), end(), unpipe(), destroy()) comes between two chunks, as without us; and Node can
+ * frame what the stream reads, and write the last chunk and the trailers.
+ *
+ *   of a chunk, a step sent   and                     then
+ *   all                       more of the file        the next one, its size line with this one's CRLF
+ *                             no more, or no time     CRLF, with MSG_MORE
+ *   nothing                   the socket is full      a doorbell: another chunk, framed here
+ *                             cold; no native calls   the stream reads, and Node frames
+ *   a part                    whatever                the rest is read at once, and rings: written raw, and behind it a
+ *                                                     chunk, so that as much is held back as without us
+ *   a part                    the file has no rest    the connection is destroyed
+ */
+
+/** Bytes of the chunk that may follow `held` others, so that all are as many as one chunk of `size`. */
+export function chunkBehind(held: number, size: number): number {
+  const rest = size - held;
+  return rest <= 0 ? 0 : rest + sizeLine(size).length - sizeLine(rest).length;
+}
+
+/** `bytes` as they go to the socket: `before` and the first `rest` complete a chunk, and the others are one. */
+export function framed(before: string, rest: number, bytes: Uint8Array): Uint8Array {
+  const own = bytes.length - rest;
+  const middle = (rest > 0 ? CRLF : "") + (own > 0 ? sizeLine(own) : "");
+  const after = own > 0 ? CRLF : "";
+  const all = Buffer.allocUnsafe(before.length + middle.length + after.length + bytes.length);
+  let at = all.write(before, "latin1");
+  all.set(bytes.subarray(0, rest), at);
+  at += rest;
+  at += all.write(middle, at, "latin1");
+  all.set(bytes.subarray(rest), at);
+  all.write(after, at + own, "latin1");
+  return all;
+}
+
+/**
+ * The `rest` of a chunk, which is not put off for a cold disk, and up to `most` bytes behind it. Null if the file, from
+ * `position` on, has no longer so many.
+ */
+export function restOf(file: number, position: number, rest: number, most: number): Uint8Array | null {
+  const bytes = Buffer.allocUnsafe(rest + max(most, 0));
+  const length = readNow(file, bytes, position);
+  return length < rest ? null : bytes.subarray(0, min(length, bytes.length));
+}
