@@ -29,7 +29,7 @@ Options:
       --tls             HTTPS, with these two:
       --cert FILE       the certificate, and those above it, in PEM
       --key FILE        its private key, in PEM
-      --precompressed   send FILE.br or FILE.gz in place of FILE, if they exist and
+      --precompressed   send FILE.br, .zst or .gz in place of FILE, if they exist and
                         the client accepts them
       --cache SECONDS   how long clients may cache a file (default: 0)
       --dotfiles        serve and list names that begin with a dot, too

@@ -188,6 +188,7 @@ async function closed(before: string[]): Promise<void> {
 
 /** What the descriptors of this process are: files by their names, sockets by their numbers. */
 function opened(): string[] {
+  shared.files.clear(); // they only stay open for their next use
   return fs.readdirSync("/proc/self/fd").flatMap((fd) => {
     try {
       return [fs.readlinkSync(`/proc/self/fd/${fd}`)];

@@ -36,6 +36,7 @@ const natively = (name: string, body: Body) => test.unless(copied, name, body);
 
 /** Descriptors of a file that are open. */
 function open(name: string): number {
+  shared.files.clear(); // they only stay open for their next use
   const real = fs.realpathSync(file(name));
   return fs.readdirSync("/proc/self/fd").filter((fd) => {
     try {
@@ -464,7 +465,7 @@ for (const [maker, make] of Object.entries(makers)) {
     test(`${maker}, ${adapter}: a chunked response is written to`, async (cleanup) => {
       registered(cleanup);
       const { got, native } = await play(cleanup, async (_req, res) => send(res, await make("odd"), null, loop));
-      if (maker === "toWeb" && copied === null) assert.equal(reasons, ["chunked"]);
+      if (maker === "toWeb" && copied === null) assert.equal(reasons, ["a response without a body, or another one"]);
       assert.ok(got.body.length > 200_001 && got.body.includes(bytes("odd").subarray(0, 1000)));
       assert.ok(!(native > 0));
     });

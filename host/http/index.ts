@@ -45,7 +45,8 @@ export function respond(req: Request, res: Response, file: File, options?: http.
 
 /**
  * A handler for the files below `root`, for node:http, Connect and Express. The `send` package handles ranges,
- * conditional requests, dotfiles, traversal and directories; {@link respond} sends the bodies.
+ * conditional requests, dotfiles, traversal and directories; {@link respond} sends the bodies. A target that was found
+ * before is answered without `send`, from a file that stays open for a second or two: `openFileCache`.
  *
  * With `next`, a missing file is passed on (`fallthrough`), as serve-static does; without it, answered with an error.
  * A file that can't be closed after its response is a warning of the process.

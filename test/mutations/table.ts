@@ -14,7 +14,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "    if (stat !== null) this.#met.delete(path);",
     ],
     "opens-on-networks": ["this.#local.set(dev, LOCAL.has(found.type))", "this.#local.set(dev, true)"],
-    "opens-past-permissions": ["guarded ? null : sys", "sys"],
+    "opens-past-permissions": ["(process as { permission?: unknown }).permission !== undefined", "false"],
     "fd-is-inherited": ["const READ = O_NONBLOCK | O_CLOEXEC", "const READ = O_NONBLOCK"],
   },
   "pitfalls.files": {
@@ -46,7 +46,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "batches-never-again": ["if (--this.#batch.jobs === 0)", "if (this.#batch.jobs-- === 0)"],
     "idle-timer-forgotten": ["this.#inner._unrefTimer?.();", ""],
     "in-flight-is-sent": ["const flight = this.#queue.closed ? 0 : this.flight;", "const flight = this.flight;"],
-    "closed-while-opened": ["if (this.#closed) this.releaseLate();", ""],
+    "closed-while-opened": ["        this.releaseLate();\n        return done(null);", "        return done(null);"],
     "closed-in-a-read": ["if (this.#closing && this.#pending === 0) this.releaseLate();", ""],
     "overtakes-the-handle": ["|| (handle.writeQueueSize ?? 0) > 0) return -1;", ") return -1;"],
     "past-a-replaced-write": ["if (fd < 0 || this.retainsChunks || ", "if (fd < 0 || "],
@@ -105,7 +105,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "range-end-one-more": ["end: Math.max(start, start + count - 1)", "end: Math.max(start, start + count)"],
   },
   static: {
-    "what-is-no-file": ["if (stat.isFile() && known(file))", "if (known(file))"],
+    "what-is-no-file": ["if (stat.isFile() && inside(file))", "if (inside(file))"],
     "beside-the-root": ["= path.relative(root, file);", '= file.startsWith(root) ? "" : "..";'],
     "above-the-root": ["= path.relative(root, file);", '= path.relative(root, file).replace("../", "");'],
     "size-not-looked-at": ["known.size !== size ||", ""],
@@ -124,6 +124,24 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "file-of-an-error-left-open": ["close(); // 404, 416", ""],
     "shorter-than-its-headers": ["this.#size !== undefined && source.size < this.#size", "this.#size === Number.NaN"],
     "replaced-stat-not-asked": ["return streams && known.has(fs.stat);", "return streams;"],
+  },
+  files: {
+    "replaced-and-still-sent": ["now?.ino === stat.ino &&", "now !== undefined &&"],
+    "mode-not-looked-at": ["        now.ctimeMs === stat.ctimeMs", "        true"],
+    "open-under-its-user": ["if (file.users > 0) return;", ""],
+    "kept-without-a-bound": ["if (this.#files.size >= this.#most) file.dropped = true;\n    else ", ""],
+    "too-many-stay-open": ['error?.code === "EMFILE" && this.#files?.clear()', "false"],
+    "never-swept": ["if (!file.used) this.#drop(file);", ""],
+  },
+  representations: {
+    "what-came-before-not-looked-at": [
+      "!== undefined) return false;\n      if (aside",
+      "=== null) return false;\n      if (aside",
+    ],
+    "sibling-of-nothing": ["if (aside && !statSync(name).isFile()) return false;", ""],
+    "headers-of-the-file-before": ["if (known.stat !== file.stat) {", "if (known.stat === null) {"],
+    "moved-out-and-still-sent": ["!hasTrueSize(file.stat) || !this.#allowed(file)", "!hasTrueSize(file.stat)"],
+    "set-over-the-programs": ["if (!res.hasHeader(name)) res.setHeader(name, value);", "res.setHeader(name, value);"],
   },
   abandoned: {
     "destroyed-under-a-reader": ['stream.listenerCount("data") !== all.length || ', ""],
