@@ -294,6 +294,17 @@ row("a process that may open no more closes them, and opens", async (t) => {
   source.close();
 });
 
+row("a path that is open is not opened again, whether it stays open or not", async (t) => {
+  for (const { files, at } of [await place(t), await place(t, 8, false)]) {
+    const source = new PathSource(at("a", "first"), { files });
+    for (let i = 0; i < 2; i++) assert.is(await new Promise((resolve) => source.open(resolve)), null);
+    assert.is(fdTo(at("a")), 1);
+    source.close();
+    files.clear();
+    assert.is(fdTo(at("a")), 0);
+  }
+});
+
 row("relative paths are those of the folder at the time", async (t) => {
   const { files, at } = await place(t);
   const before = process.cwd();

@@ -201,7 +201,7 @@ export class PathSource extends FdSource {
   }
 
   open(done: (error: unknown) => void): void {
-    if (this.#file !== null) return this.#met(this.#stat, done);
+    if (this.#fd >= 0) return this.#met(this.#stat, done);
     const path = this.#files === null ? "" : absolute(this.#path);
     const known = this.#files?.get(path, false) ?? null;
     if (known !== null) {
