@@ -305,6 +305,24 @@ row("a path that is open is not opened again, whether it stays open or not", asy
   }
 });
 
+row("a path whose source is closed while it is opened, or read, is closed after that", async (t) => {
+  const { at } = await place(t);
+  const opening = new PathSource(at("a", "first"));
+  const opened = new Promise((resolve) => opening.open(resolve));
+  opening.close();
+  assert.is(await opened, null);
+  assert.is(fdTo(at("a")), 0);
+
+  const reading = new PathSource(at("a"));
+  assert.is(await new Promise((resolve) => reading.open(resolve)), null);
+  const read = new Promise<string>((resolve) => {
+    reading.read(0, 5, false, 0, (_error, bytes) => resolve(`${Buffer.from(bytes)}, ${fdTo(at("a"))} open`));
+  });
+  reading.close();
+  assert.is(fdTo(at("a")), 1);
+  assert.is(await read, "first, 0 open");
+});
+
 row("relative paths are those of the folder at the time", async (t) => {
   const { files, at } = await place(t);
   const before = process.cwd();

@@ -46,8 +46,6 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "batches-never-again": ["if (--this.#batch.jobs === 0)", "if (this.#batch.jobs-- === 0)"],
     "idle-timer-forgotten": ["this.#inner._unrefTimer?.();", ""],
     "in-flight-is-sent": ["const flight = this.#queue.closed ? 0 : this.flight;", "const flight = this.flight;"],
-    "closed-while-opened": ["        this.releaseLate();\n        return done(null);", "        return done(null);"],
-    "closed-in-a-read": ["if (this.#closing && this.#pending === 0) this.releaseLate();", ""],
     "overtakes-the-handle": ["|| (handle.writeQueueSize ?? 0) > 0) return -1;", ") return -1;"],
     "past-a-replaced-write": ["if (fd < 0 || this.retainsChunks || ", "if (fd < 0 || "],
     "native-bytes-not-counted": ["counter[NATIVE] = (counter[NATIVE] as number) + bytes;", ""],
@@ -126,6 +124,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "replaced-stat-not-asked": ["return streams && known.has(fs.stat);", "return streams;"],
   },
   files: {
+    "closed-while-opened": ["        this.releaseLate();\n        return done(null);", "        return done(null);"],
+    "closed-in-a-read": ["if (this.#closing && this.#pending === 0) this.releaseLate();", ""],
     "replaced-and-still-sent": ["now?.ino === stat.ino &&", "now !== undefined &&"],
     "mode-not-looked-at": ["        now.ctimeMs === stat.ctimeMs", "        true"],
     "open-under-its-user": ["if (file.users > 0) return;", ""],
