@@ -70,6 +70,11 @@ export function figures(majors, find, slow) {
     speed("respond", "nginx", 256, 1.4);
     speed("respond", "nginx", 4, 0.65);
     for (const kib of SIZES) speed("respond", "bun", kib, 1.3);
+    for (const name of ["respond(path)", "serveStatic"]) {
+      for (const kib of [4, 64]) speed(name, "respond", kib, 0.85);
+    }
+    speed("serveStatic", "bun", 4, 0.95);
+    speed("serveStatic", "sirv", 4, 1.2);
     speed("serveStatic", "send", 64, 2.5);
     speed("accelerate", "send", 64, 2.5);
     for (const kib of [4, 64, 256]) {
