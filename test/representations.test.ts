@@ -178,18 +178,48 @@ function inUse(file: string): number {
   }).length;
 }
 
+for (const proc of ["with /proc", "without"]) {
+  row(
+    `symlinks: 'inside': a folder that was moved out behind a link is noticed, ${proc}`,
+    async (t) => {
+      const place = tempFolder(t);
+      const root = path.join(place, "root");
+      fs.mkdirSync(path.join(root, "dir"), { recursive: true });
+      fs.writeFileSync(path.join(root, "dir/a.txt"), "text");
+      const ask = await client(t, serveStatic(root, { symlinks: "inside" }));
+      await known(() => ask("/dir/a.txt"));
+      fs.renameSync(path.join(root, "dir"), path.join(place, "outside"));
+      fs.symlinkSync(path.join(place, "outside"), path.join(root, "dir"));
+      const before = process.cwd();
+      const { readlinkSync } = fs;
+      if (proc === "without") {
+        process.chdir(root); // no name is not this one
+        fs.readlinkSync = () => {
+          throw new Error("ENOENT");
+        };
+      }
+      const { status } = parse(
+        await ask("/dir/a.txt").finally(() => {
+          process.chdir(before);
+          fs.readlinkSync = readlinkSync;
+        }),
+      );
+      assert.match(status, / 404 /);
+    },
+    unknown,
+  );
+}
+
 row(
-  "symlinks: 'inside': a folder that was moved out behind a link is noticed",
+  "symlinks: 'inside': when the root has gone nothing is there",
   async (t) => {
-    const place = tempFolder(t);
-    const root = path.join(place, "root");
-    fs.mkdirSync(path.join(root, "dir"), { recursive: true });
-    fs.writeFileSync(path.join(root, "dir/a.txt"), "text");
+    const root = path.join(tempFolder(t), "root");
+    fs.mkdirSync(root);
+    fs.writeFileSync(path.join(root, "a.txt"), "text");
     const ask = await client(t, serveStatic(root, { symlinks: "inside" }));
-    await known(() => ask("/dir/a.txt"));
-    fs.renameSync(path.join(root, "dir"), path.join(place, "outside"));
-    fs.symlinkSync(path.join(place, "outside"), path.join(root, "dir"));
-    assert.match(parse(await ask("/dir/a.txt")).status, / 404 /);
+    await known(() => ask("/a.txt"));
+    fs.renameSync(root, `${root}.gone`);
+    assert.match(parse(await ask("/a.txt")).status, / 404 /);
   },
   unknown,
 );

@@ -6,12 +6,16 @@ import type { sendMethods } from "./send/send.js";
 import type { SendStream } from "./send/stream.js";
 import { isWithin, realPathOf } from "./within.js";
 
-/** Whether a real path is in `root`. If it is not, resolves the root again: it may be a link that has changed. */
+/** Whether a real path is in `root`. If it is not, resolves the root again: it may be a link that has changed, or gone. */
 export function insideOf(root: string): (file: string) => boolean {
   let real = "";
   return (file) => {
     if (real !== "" && isWithin(real, file)) return true;
-    real = fs.realpathSync.native(root);
+    try {
+      real = fs.realpathSync.native(root);
+    } catch {
+      return false;
+    }
     return isWithin(real, file);
   };
 }

@@ -116,7 +116,10 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
   const representations = new Representations(
     shared,
     (path, stat) => headersOf(first, path, stat),
-    ({ fd }) => inside === null || inside(realPathNow(fd) ?? ""),
+    ({ fd }) => {
+      const real = inside === null ? null : realPathNow(fd);
+      return inside === null || (real !== null && inside(real));
+    },
   );
 
   return (req, res, next) => {

@@ -141,6 +141,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "sibling-of-nothing": ["if (aside && !statSync(name).isFile()) return false;", ""],
     "headers-of-the-file-before": ["if (known.stat !== file.stat) {", "if (known.stat === null) {"],
     "moved-out-and-still-sent": ["!hasTrueSize(file.stat) || !this.#allowed(file)", "!hasTrueSize(file.stat)"],
+    "no-name-is-this-folder": ["(real !== null && inside(real))", '(inside(real ?? ""))'],
     "set-over-the-programs": ["if (!res.hasHeader(name)) res.setHeader(name, value);", "res.setHeader(name, value);"],
   },
   abandoned: {
