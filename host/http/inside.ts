@@ -6,10 +6,11 @@ import type { sendMethods } from "./send/send.js";
 import type { SendStream } from "./send/stream.js";
 import { isWithin, realPathOf } from "./within.js";
 
-/** Whether a real path is in `root`. If it is not, resolves the root again: it may be a link that has changed, or gone. */
-export function insideOf(root: string): (file: string) => boolean {
+/** Whether a real path, if it is known, is in `root`. If it is not, resolves the root again: it may be a link that has changed, or gone. */
+export function insideOf(root: string): (file: string | null) => boolean {
   let real = "";
   return (file) => {
+    if (file === null) return false;
     if (real !== "" && isWithin(real, file)) return true;
     try {
       real = fs.realpathSync.native(root);
@@ -23,7 +24,7 @@ export function insideOf(root: string): (file: string) => boolean {
 /** `send` for files that are `inside`. The checked file is the one sent: it stays open in between. */
 export function sendInside(
   { files }: Shared,
-  inside: (file: string) => boolean,
+  inside: (file: string | null) => boolean,
   { send, from }: ReturnType<typeof sendMethods>,
 ): SendStream["send"] {
   // A plain open() would block if a FIFO has replaced the file since.

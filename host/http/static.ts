@@ -116,10 +116,7 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
   const representations = new Representations(
     shared,
     (path, stat) => headersOf(first, path, stat),
-    ({ fd }) => {
-      const real = inside === null ? null : realPathNow(fd);
-      return inside === null || (real !== null && inside(real));
-    },
+    ({ fd }) => inside === null || inside(realPathNow(fd)),
   );
 
   return (req, res, next) => {

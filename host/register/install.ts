@@ -3,11 +3,11 @@
 // unchanged; there is only less left to read.
 
 import fs from "node:fs";
-import { apply, call, closeSync, SafeWeakMap, setImmediate } from "../originals.js";
+import { apply, call, SafeWeakMap, setImmediate } from "../originals.js";
 import type { Shared } from "../shared.js";
 import { known } from "../source/unchanged.js";
 import { type OnFallback, Pipe } from "./pipe.js";
-import { destinations, refuse, type Stream, usesFs } from "./stream.js";
+import { closeAtOnce, destinations, refuse, type Stream, usesFs } from "./stream.js";
 
 // As they are when this is loaded: later replacements must see the bytes.
 const { open } = fs.ReadStream.prototype as unknown as Stream;
@@ -50,14 +50,7 @@ export function install(shared: Shared, onFallback: OnFallback): () => void {
     if (typeof fd !== "number" || run?.whole !== true || fs.close !== fsClose) {
       return call(_destroy, this, error, callback);
     }
-    this.fd = null;
-    let failure: Error | null = null;
-    try {
-      closeSync(fd);
-    } catch (thrown) {
-      failure = thrown as Error;
-    }
-    setImmediate(() => callback(failure ?? error)); // as in Node: the error of close comes first
+    closeAtOnce(this, fd, error, callback);
   };
 
   // The only sign that the destination has gone: many programs leave the stream open then.

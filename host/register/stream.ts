@@ -3,7 +3,7 @@
 import fs from "node:fs";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
-import { call, hasOwn, isArray, ownSymbol } from "../originals.js";
+import { call, closeSync, hasOwn, isArray, ownSymbol, setImmediate } from "../originals.js";
 
 /** The part of a ReadStream that we use; undocumented members are checked for. */
 export interface Stream extends Omit<fs.ReadStream, "pending"> {
@@ -38,6 +38,23 @@ export function refuse(stream: Stream, ours: Stream["_read"]): string | null {
   if (!usesFs(stream)) return "the stream has an fs of its own";
   if (stream.bytesRead !== 0) return "reading has begun";
   return passing(stream) ? null : watched(stream);
+}
+
+/** Closes the file of a destroyed stream where that needs no thread; calls back in a later turn, as always. */
+export function closeAtOnce(
+  stream: { fd?: number | null },
+  fd: number,
+  error: Error | null,
+  callback: (error?: Error | null) => void,
+): void {
+  stream.fd = null;
+  let failure: Error | null = null;
+  try {
+    closeSync(fd);
+  } catch (thrown) {
+    failure = thrown as Error;
+  }
+  setImmediate(() => callback(failure ?? error)); // as in Node: the error of close comes first
 }
 
 let kFs: symbol | undefined;

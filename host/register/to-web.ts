@@ -6,14 +6,15 @@ import fs from "node:fs";
 import { Readable } from "node:stream";
 import { SendfileError } from "../errors.js";
 import { Consumer } from "../http/web/consumer.js";
-import { FIRST, readCached, takeOver } from "../http/web/take-over.js";
-import { apply, call, closeSync, defineProperty, min, setImmediate } from "../originals.js";
+import { FIRST, takeOver } from "../http/web/take-over.js";
+import { apply, call, defineProperty, min, setImmediate } from "../originals.js";
 import type { Shared } from "../shared.js";
 import { FdSource } from "../source/fd.js";
+import { readCached } from "../source/read.js";
 import { fstat, hasTrueSize } from "../source/stat.js";
 import { unchanged } from "../source/unchanged.js";
 import type { Transfer } from "../transfer/transfer.js";
-import { usesFs } from "./stream.js";
+import { closeAtOnce, usesFs } from "./stream.js";
 
 /** The part of a ReadStream that we use; undocumented members are checked for. */
 interface Stream extends fs.ReadStream {
@@ -107,15 +108,6 @@ class StreamFile extends FdSource {
 
   fd(): number {
     return this.#stream.fd ?? -1;
-  }
-
-  protected fetch(
-    buffer: Uint8Array,
-    length: number,
-    position: number | null,
-    done: (error: unknown, bytes: number) => void,
-  ): void {
-    fs.read(this.fd(), buffer, 0, length, position, done);
   }
 
   override seek(): void {}
@@ -251,14 +243,7 @@ class WebSource {
     if (!this.#whole || typeof fd !== "number" || !unchanged()) {
       return call(fs.ReadStream.prototype._destroy, stream, error, callback);
     }
-    stream.fd = null;
-    let failure: Error | null = null;
-    try {
-      closeSync(fd);
-    } catch (thrown) {
-      failure = thrown as Error;
-    }
-    setImmediate(() => callback(failure ?? error)); // as in Node: the error of close comes first
+    closeAtOnce(stream, fd, error, callback);
   }
 
   #failed(error: SendfileError): void {

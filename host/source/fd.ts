@@ -45,14 +45,17 @@ export abstract class FdSource implements Source {
 
   abstract open(done: (error: unknown) => void): void;
   abstract fd(): number;
-  /** fs.read on the fd, safe against a reused fd number. */
-  protected abstract fetch(
+  protected abstract release(): void;
+
+  /** fs.read on the fd, which stays open meanwhile; else to be made safe against a reused fd number. */
+  protected fetch(
     buffer: Uint8Array,
     length: number,
     position: number | null,
     done: (error: unknown, bytes: number) => void,
-  ): void;
-  protected abstract release(): void;
+  ): void {
+    fs.read(this.fd(), buffer, 0, length, position, done);
+  }
 
   /** fstat(2) of the fd, not of the path, so it never blocks. */
   protected fstat(fd: number): fs.Stats {
@@ -243,15 +246,6 @@ export class PathSource extends FdSource {
     return this.#fd;
   }
 
-  protected fetch(
-    buffer: Uint8Array,
-    length: number,
-    position: number | null,
-    done: (error: unknown, bytes: number) => void,
-  ): void {
-    fs.read(this.#fd, buffer, 0, length, position, done);
-  }
-
   override seek(): void {}
 
   protected release(): void {
@@ -296,7 +290,7 @@ export class HandleSource extends FdSource {
     this.native = true;
   }
 
-  protected fetch(
+  protected override fetch(
     buffer: Uint8Array,
     length: number,
     position: number | null,
@@ -342,7 +336,7 @@ export class NumberSource extends FdSource {
     return stat?.dev === this.#dev && stat.ino === this.#ino ? this.#fd : -1;
   }
 
-  protected fetch(
+  protected override fetch(
     buffer: Uint8Array,
     length: number,
     position: number | null,

@@ -3,6 +3,7 @@
 import { Way } from "../../assembly/abi.js";
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
+import { readWarm } from "../source/read.js";
 import type { Source } from "../source/source.js";
 import { MAX } from "../validate.js";
 import type { Account } from "./account.js";
@@ -20,7 +21,7 @@ type Done = (error: unknown, pieces: Uint8Array[], buffer: Buffer | null) => voi
 
 /** Reads the bytes that the core wants: from the page cache if they are there, else by the source. */
 export function readCopy(
-  { chunks, sys }: Shared,
+  shared: Shared,
   driver: Driver,
   queue: Queue,
   source: Source,
@@ -28,6 +29,7 @@ export function readCopy(
   account: Account,
   done: Done,
 ): void {
+  const { chunks, sys } = shared;
   const { headerLength, trailer, total } = account;
   // A header that was sent may have been detached.
   if (typeof account.header === "string") account.header = Buffer.from(account.header, "latin1");
@@ -56,7 +58,7 @@ export function readCopy(
     const before = joins ? head.length : 0;
     const most = Math.min(body, CHUNK);
     const buffer = reuse ? chunks.take(most) : Buffer.allocUnsafe(before + most);
-    const n = driver.readWarm(source.fd(), buffer, before, most);
+    const n = readWarm(shared, source.fd(), driver.position, buffer, before, most);
     if (n > 0) {
       if (joins) buffer.set(head);
       return read(joins ? EMPTY : head, buffer.subarray(0, before + n), n, reuse ? buffer : null);

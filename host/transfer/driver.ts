@@ -7,6 +7,7 @@ import type { Core } from "../core.js";
 import { SendfileError } from "../errors.js";
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
+import { readCached } from "../source/read.js";
 import { boundNotSent } from "./not-sent-lowat.js";
 
 /** The most bytes that can be reported at once: the core takes 32 bits. */
@@ -117,28 +118,7 @@ export class Driver {
    */
   doorbell(file: number, most: number): Uint8Array | null {
     if (this.#shared.sys === null || this.way !== Way.Doorbell) return null;
-    const bytes = Buffer.allocUnsafe(most);
-    const length = this.readWarm(file, bytes, 0, most);
-    return length === 0 ? null : bytes.subarray(0, length);
-  }
-
-  /**
-   * Reads at most `most` bytes from the body's position into `target`, at `at`: those in the page cache, so it never
-   * waits for a disk. Returns their count; 0 if the next one is not there, or if the system can't tell.
-   */
-  readWarm(file: number, target: Buffer, at: number, most: number): number {
-    const { scratch, sys } = this.#shared;
-    if (sys === null || file < 0) return 0;
-    let length = 0;
-    while (length < most) {
-      const want = Math.min(most - length, scratch.length);
-      const n = sys.read(file, scratch.address, this.position + length, want);
-      if (n <= 0) break;
-      scratch.take(target, at + length, n);
-      length += n;
-      if (n < want) break;
-    }
-    return length;
+    return readCached(this.#shared, file, this.position, most);
   }
 
   /** `bytes` of a copy were sent, and more of it follows. */

@@ -83,7 +83,10 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "einval-is-an-error": ['["EINVAL", "EOPNOTSUPP"', '["EOPNOTSUPP"'],
     "errno-of-the-wrong-sign": ["{ sent, errno: -errno, syscall }", "{ sent, errno, syscall }"],
     "bound-left-behind": ["if (fd >= 0) sys.limit?.(fd, 0);", ""],
-    "doorbell-from-its-offset": ["this.position + length, want)", "this.#offset + length, want)"],
+    "doorbell-from-its-offset": [
+      "readCached(this.#shared, file, this.position, most)",
+      "readCached(this.#shared, file, this.#offset, most)",
+    ],
     "left-corked": ["if (this.action !== Action.Done || this.#appended) this.uncork();", ""],
   },
   scheduler: {
@@ -141,7 +144,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "sibling-of-nothing": ["if (aside && !statSync(name).isFile()) return false;", ""],
     "headers-of-the-file-before": ["if (known.stat !== file.stat) {", "if (known.stat === null) {"],
     "moved-out-and-still-sent": ["!hasTrueSize(file.stat) || !this.#allowed(file)", "!hasTrueSize(file.stat)"],
-    "no-name-is-this-folder": ["(real !== null && inside(real))", '(inside(real ?? ""))'],
+    "no-name-is-this-folder": ["inside(realPathNow(fd))", 'inside(realPathNow(fd) ?? "")'],
     "set-over-the-programs": ["if (!res.hasHeader(name)) res.setHeader(name, value);", "res.setHeader(name, value);"],
   },
   abandoned: {

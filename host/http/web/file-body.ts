@@ -8,12 +8,13 @@ import { SendfileError } from "../../errors.js";
 import { setImmediate } from "../../originals.js";
 import type { Shared } from "../../shared.js";
 import { PathSource } from "../../source/fd.js";
+import { readCached } from "../../source/read.js";
 import { closeAlone } from "../../source/source.js";
 import { fstat } from "../../source/stat.js";
 import type { Transfer } from "../../transfer/transfer.js";
 import type { Response } from "../message.js";
 import { Consumer } from "./consumer.js";
-import { FIRST, readCached, takeOver } from "./take-over.js";
+import { FIRST, takeOver } from "./take-over.js";
 
 /** Bytes of a read. */
 const CHUNK = 256 << 10;

@@ -1,7 +1,7 @@
 // Sends the rest of a file by the kernel, in place of the adapter that writes it to the response chunk by chunk.
 
 import type { SendfileError } from "../../errors.js";
-import { min, setImmediate } from "../../originals.js";
+import { setImmediate } from "../../originals.js";
 import type { Shared } from "../../shared.js";
 import type { Source } from "../../source/source.js";
 import { type Reject, Transfer } from "../../transfer/transfer.js";
@@ -57,14 +57,4 @@ export function takeOver(
   }
   transfer.open();
   return transfer;
-}
-
-/** At most `length` bytes at `position`, if they are in the page cache; else null, as at the end. */
-export function readCached(shared: Shared, fd: number, position: number, length: number): Buffer | null {
-  const { sys, scratch } = shared;
-  const read = sys === null ? 0 : sys.read(fd, scratch.address, position, min(length, scratch.length));
-  if (read <= 0) return null;
-  const bytes = Buffer.allocUnsafeSlow(read);
-  scratch.take(bytes, 0, read);
-  return bytes;
 }

@@ -56,7 +56,7 @@ export class FsFileSource extends FdSource {
     return fds.get(this.#file) ?? -1;
   }
 
-  protected fetch(
+  protected override fetch(
     buffer: Uint8Array,
     length: number,
     position: number | null,
