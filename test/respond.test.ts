@@ -615,6 +615,7 @@ test("at the end of the process a destroy() that throws keeps nobody from being 
   const failure = await sendfile(clients[0] as net.Socket, late).catch((error) => error);
   assert.is(failure.code, "ERR_SENDFILE_ABORTED");
   assert.is(late.destroyed, true);
+  if (!late.closed) await once(late, "close"); // it was being opened
   for (const client of clients) client.destroy();
   await at.close();
 });

@@ -83,10 +83,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "einval-is-an-error": ['["EINVAL", "EOPNOTSUPP"', '["EOPNOTSUPP"'],
     "errno-of-the-wrong-sign": ["{ sent, errno: -errno, syscall }", "{ sent, errno, syscall }"],
     "bound-left-behind": ["if (fd >= 0) sys.limit?.(fd, 0);", ""],
-    "doorbell-from-its-offset": [
-      "readCached(this.#shared, file, this.position, most)",
-      "readCached(this.#shared, file, this.#offset, most)",
-    ],
+    "doorbell-from-its-offset": ["source.fd(), driver.position, buffer", "source.fd(), offset, buffer"],
     "left-corked": ["if (this.action !== Action.Done || this.#appended) this.uncork();", ""],
   },
   scheduler: {
@@ -175,6 +172,10 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
   },
   register: {
+    "pushed-from-its-offset": [
+      "readCached(this.#shared, file, this.position, most)",
+      "readCached(this.#shared, file, this.#offset, most)",
+    ],
     "send-told-of-twice": [" && !known.has(exports) && makes(exports)", " && makes(exports)"],
     "namesake-of-send": [" && makes(exports)) {", ") {"],
     "body-of-a-head": ["    inner._hasBody === true &&\n", ""],
