@@ -2,7 +2,7 @@
 // Their meaning, with every import and export, is promised in docs/internals/abi.md.
 
 /** Raised whenever an import, an export or a number here changes its meaning. */
-export const ABI_VERSION = 3;
+export const ABI_VERSION = 4;
 
 /** The host's next action: the result of `transfer_run` and `transfer_tick`. */
 export enum Action {
@@ -113,4 +113,48 @@ export enum Status {
   Signal = -1,
   /** With 128 + its number. */
   Code = -2,
+}
+
+/** Why a request head is not recognized: the result of `request_odd`. */
+export enum Odd {
+  /** It is recognized. */
+  None,
+  /** The bytes end before the head does. */
+  Partial,
+  /** Neither GET nor HEAD. */
+  Method,
+  /** Not a path and a query of plain bytes. */
+  Target,
+  /** Not HTTP/1.1. */
+  Version,
+  /** The syntax of a field, bytes that are not plain, or more than 100 fields. */
+  Field,
+  /** No Host, two, or a value that is none. */
+  Host,
+  /** Neither `keep-alive` nor `close`; Upgrade; Proxy-Connection. */
+  Connection,
+  /** A body, or what only belongs to one. */
+  Body,
+  /** Not one plain range. */
+  Range,
+  /** Conditions in other than their plain forms. */
+  Condition,
+}
+
+/** What a recognized request says: bits. */
+export enum RequestFlag {
+  Head = 1,
+  /** `Connection: close`. */
+  Last = 2,
+}
+
+/** The range of a recognized request. */
+export enum RangeKind {
+  None,
+  /** `a-b` */
+  Closed,
+  /** `a-` */
+  From,
+  /** `-n` */
+  Suffix,
 }

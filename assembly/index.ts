@@ -1,8 +1,9 @@
 // Every export: all that goes out of the core, a line or two each. docs/internals/abi.md is the promise.
 
-import { ABI_VERSION, Action, Begun, Fault, Next, Reason } from "./abi";
+import { ABI_VERSION, Action, Begun, Fault, Next, Odd, Reason } from "./abi";
 import * as exit from "./exit";
 import { Entry } from "./exit";
+import * as request from "./request";
 import * as runner from "./run";
 import * as transfer from "./transfer";
 import { Transfer } from "./transfer";
@@ -190,4 +191,24 @@ export function exit_due(): f64 {
 /** The signal number or exit code of Die or Exit. */
 export function exit_value(): i32 {
   return exit.value();
+}
+
+/** Where the bytes of a head can be put: 8192, and 64 to spare. */
+export function request_input(): usize {
+  return request.INPUT;
+}
+
+/** Returns: the address behind the head that begins the bytes from `at` to `end`, or 0 if it is not recognized. */
+export function request_recognize(at: usize, end: usize): usize {
+  return request.recognize(at, end);
+}
+
+/** The address of the facts of the head that was recognized last. */
+export function request_facts(): usize {
+  return request.FACTS;
+}
+
+/** Why it was not. */
+export function request_odd(): Odd {
+  return request.odd;
 }

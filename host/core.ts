@@ -49,6 +49,10 @@ export interface Core {
   exit_flushed(): void;
   exit_due(): number;
   exit_value(): number;
+  request_input(): number;
+  request_recognize(at: number, end: number): number;
+  request_facts(): number;
+  request_odd(): number;
 }
 
 /** The imports of the core: each returns a count, or minus a Fault, and none throws. */
