@@ -181,8 +181,9 @@ function host(at: usize, end: usize): Odd {
   return at == end ? Odd.None : Odd.Host;
 }
 
+/** No blank behind the value: llhttp takes `close` and a HTAB for another word. */
 function connection(at: usize, end: usize): Odd {
-  if (seen & SEEN_CONNECTION) return Odd.Connection;
+  if (seen & SEEN_CONNECTION || load<u8>(end) != 0x0d) return Odd.Connection;
   seen |= SEEN_CONNECTION;
   if (end - at == 10 && equals(at, "keep-alive")) return Odd.None;
   if (end - at != 5 || !equals(at, "close")) return Odd.Connection;

@@ -48,6 +48,7 @@ export function recognize(bytes: string): Facts | null {
     if (REFUSED.includes(key)) return null;
     if (ONCE.includes(key) && fields.has(key)) return null;
     if (NOT_EMPTY.includes(key) && value === "") return null;
+    if (key === "connection" && !line.endsWith(value)) return null; // llhttp takes `close` and HTAB for another word
     fields.set(key, value);
   }
   if (!HOST.test(fields.get("host") ?? "")) return null;

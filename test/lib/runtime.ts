@@ -54,7 +54,8 @@ export type Difference =
   | "connections in turn"
   | "a listener for *"
   | "two spellings of a header"
-  | "highWaterMark of a response";
+  | "highWaterMark of a response"
+  | "llhttp";
 
 const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
   node: {},
@@ -79,6 +80,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "ticks between callbacks": "under Deno several callbacks may run before the ticks of the first",
     "callbacks without an iterator of arrays": "what setImmediate() is given Deno calls by a spread",
     "a handle as Node's": "the handle of a net.Socket under Deno has no bytesWritten",
+    llhttp: "node:http under Deno has a parser of its own",
     "highWaterMark of a response": "node:http under Deno does not know the option highWaterMark",
     "a bound of what the kernel holds unsent": "Deno might ask for permission to read what the system has as one",
   },
@@ -104,6 +106,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "the error of a connection that fails at once": "net.connect() under Bun is destroyed before it tells ENOENT",
     "setNoDelay(false)": "a net.Socket under Bun has TCP_NODELAY also after setNoDelay(false)",
     NODE_OPTIONS: "Bun takes nothing from NODE_OPTIONS",
+    llhttp: "node:http under Bun has a parser of its own",
     "a module anew": "under Bun a module is the same with any query",
     "live imports of node:fs": "under Bun syncBuiltinESMExports() changes no import",
   },
