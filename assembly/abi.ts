@@ -67,6 +67,30 @@ export enum Way {
   Copied,
 }
 
+/** What a connection of the loop needs next: the result of the `connection_` calls; with Hold, its input has to be held. */
+export enum Act {
+  /** An event. */
+  Wait,
+  /** An answer to the head that was recognized: `connection_answer`, or later `connection_resume`. */
+  Ask,
+  /** To be handed over with its input: it is not answered here. */
+  HandOver,
+  /** To be closed. */
+  Close,
+  /** The bytes that its transfer wants, in the page cache: `connection_warm`. */
+  Cold,
+  /** `connection_again`, in another turn. */
+  Again,
+  /** The rest of its header at `scratch`: `connection_headed`. */
+  Header,
+  /** The input that is held: `connection_resume`. */
+  Resume,
+  /** Its sending side to be shut, then as Again. */
+  Linger,
+  /** A bit beside the others. */
+  Hold = 256,
+}
+
 /** Why the exit functions are to run: the first argument of `exit_begin`. */
 export enum Reason {
   /** A signal came; the value is its number. */

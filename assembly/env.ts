@@ -27,3 +27,11 @@ export declare function read(file: i32, ptr: usize, offset: f64, count: i32): i3
  */
 @external("env", "send")
 export declare function send(out: i32, ptr: usize, count: i32, more: i32): i32;
+
+/**
+ * recv(2) into linear memory; never waits. Called for connections of the server's loop alone.
+ *
+ * Returns: bytes received, 0 once the peer sends no more, or minus WouldBlock, Interrupted, Missing, Closed, System.
+ */
+@external("env", "recv")
+export declare function recv(from: i32, ptr: usize, count: i32): i32;

@@ -1,10 +1,13 @@
 // Every export: all that goes out of the core, a line or two each. docs/internals/abi.md is the promise.
 
-import { ABI_VERSION, Action, Begun, Fault, Next, Odd, Reason } from "./abi";
+import { ABI_VERSION, Act, Action, Begun, Fault, Next, Odd, Reason } from "./abi";
+import * as connection from "./connection";
+import { Connection } from "./connection";
 import * as exit from "./exit";
 import { Entry } from "./exit";
 import * as request from "./request";
 import * as runner from "./run";
+import * as serve from "./serve";
 import * as transfer from "./transfer";
 import { Transfer } from "./transfer";
 
@@ -211,4 +214,121 @@ export function request_facts(): usize {
 /** Why it was not. */
 export function request_odd(): Odd {
   return request.odd;
+}
+
+/** ms: for the first head, for the next one, without progress of an answer (0 for no limit), and of a lingering close. */
+export function connection_limits(head: f64, idle: f64, stall: f64, linger: f64): void {
+  connection.limits(head, idle, stall, linger);
+}
+
+/** The address of 2064 bytes for the host's struct epoll_event. */
+export function connection_events(): usize {
+  return serve.EPOLL;
+}
+
+/** Returns: a handle, or 0 if the memory's maximum is reached. */
+export function connection_open(fd: i32, now: f64): Connection | null {
+  return connection.open(fd, now);
+}
+
+/** Gives the record back; legal at any time, once. */
+export function connection_close(c: Connection): void {
+  connection.close(c);
+}
+
+/** The one after `c` of those that are open, the first after 0; 0 after the last. */
+export function connection_after(c: Connection | null): usize {
+  return connection.after(c);
+}
+
+export function connection_fd(c: Connection): i32 {
+  return c.fd;
+}
+
+/** Tells a connection from those that have had its record before. */
+export function connection_generation(c: Connection): i32 {
+  return c.generation;
+}
+
+/** 1 if no request of it is being answered. */
+export function connection_idle(c: Connection): i32 {
+  return c.state == connection.State.Reading ? 1 : 0;
+}
+
+/** 1 if an answer is on its way. */
+export function connection_sending(c: Connection): i32 {
+  return c.answer == null ? 0 : 1;
+}
+
+/** Bytes of the answer that were sent: the position of the next one, counted from the first byte of the header. */
+export function connection_at(c: Connection): i32 {
+  return serve.progress(c);
+}
+
+/** An event of epoll(7), of an fd that is watched by edges for EPOLLIN, EPOLLOUT and EPOLLRDHUP. */
+export function connection_event(c: Connection, generation: i32, events: i32, now: f64): Act {
+  return serve.event(c, generation, events, now);
+}
+
+/** Answers a head: with `header` bytes at `scratch`, then `count` bytes of `file` from `offset`; `last`: the client gets no more. */
+export function connection_answer(
+  c: Connection,
+  header: i32,
+  file: i32,
+  offset: f64,
+  count: f64,
+  last: i32,
+  now: f64,
+): Act {
+  return serve.answer(c, header, file, offset, count, last != 0, now);
+}
+
+/** The rest of the header is at `scratch`. */
+export function connection_headed(c: Connection, now: f64): Act {
+  return serve.headed(c, now);
+}
+
+/** Where bytes are to be read from a disk, after Cold. */
+export function connection_position(c: Connection): f64 {
+  return <f64>serve.position(c);
+}
+
+/** How many. */
+export function connection_want(c: Connection): i32 {
+  return serve.want(c);
+}
+
+/** The next `bytes` of the file have been read into the page cache. */
+export function connection_warm(c: Connection, bytes: i32, now: f64): Act {
+  return serve.warm(c, bytes, now);
+}
+
+/** Another turn, after Again or Linger. */
+export function connection_again(c: Connection, now: f64): Act {
+  return serve.again(c, now);
+}
+
+/** The address of the input that the host has to hold, or to hand over. */
+export function connection_hold(c: Connection): usize {
+  return serve.hold(c);
+}
+
+/** Its length, after `connection_hold`. */
+export function connection_held(): i32 {
+  return serve.held();
+}
+
+/** The host has put the first `bytes` of what it holds at `request_input`. */
+export function connection_resume(c: Connection, bytes: i32): Act {
+  return serve.resume(c, bytes);
+}
+
+/** 1 if a limit has passed: the connection is to be closed. */
+export function connection_expired(c: Connection, now: f64): i32 {
+  return connection.expired(c, now) ? 1 : 0;
+}
+
+/** Bytes of all answers that are over, by Way. */
+export function connection_tally(way: i32): f64 {
+  return <f64>connection.tally(way);
 }

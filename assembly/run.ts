@@ -63,10 +63,11 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
     if (budget <= 0) return Action.Yield;
 
     const position = transfer.position(t);
+    const fresh = t.warmUntil - position;
     const header = SCRATCH + <usize>(head > 0 ? t.done - start : 0);
 
     if (t.flags & Flag.Probe && !readMissing) {
-      if (isCold(t, file, position, body)) return want(t, head + cold(position, body), Way.Cold);
+      if (fresh <= 0 && isCold(t, file, position, body)) return want(t, head + cold(position, body), Way.Cold);
       const small = body <= SMALL && t.tail == 0;
       const after = header + <usize>head;
       const n = read(file, after, <f64>position, small ? <i32>body : 1);
@@ -105,7 +106,7 @@ export function run(t: Transfer, out: i32, file: i32, now: f64): Action {
       if (r < head) continue;
     }
 
-    const r = sendfile(out, file, <f64>position, <i32>ask(body, budget));
+    const r = sendfile(out, file, <f64>position, <i32>ask(body, fresh > 0 ? min(budget, fresh) : budget));
     if (r > 0) transfer.moved(t, r, Way.Native, now);
     else if (r == 0)
       return want(t, doorbellSize(position, body), Way.Copied); // only a read decides where the end is

@@ -19,3 +19,7 @@ export function read(file: i32, ptr: usize, offset: f64, count: i32): i32 {
 export function send(out: i32, ptr: usize, count: i32, more: i32): i32 {
   return isDefined(WASI) ? wasi.send(out, ptr, count) : env.send(out, ptr, count, more);
 }
+
+export function recv(from: i32, ptr: usize, count: i32): i32 {
+  return env.recv(from, ptr, count);
+}

@@ -57,9 +57,9 @@ const TABLE: usize = memory.data<u8>([
  * ┌────────┬──────────────────────────────────────────────────────┐
  * │  0     │ next: the record after it in the free list           │
  * │  4..20 │ state, flags, fault, way and corked, want            │
- * │ 24..   │ head, body, tail, offset, done, coldUntil         (i64)    │
- * │ 72..   │ timeout, progress, deadline                 (f64 ms) │
- * │ 96..   │ bytes by Way: native, doorbell, cold, copied (i64)   │
+ * │ 24..   │ head, body, tail, offset, done, coldUntil, warmUntil (i64) │
+ * │ 80..   │ timeout, progress, deadline                 (f64 ms) │
+ * │ 104..  │ bytes by Way: native, doorbell, cold, copied (i64)   │
  * └────────┴──────────────────────────────────────────────────────┘
  */
 @unmanaged
@@ -79,6 +79,8 @@ export class Transfer {
   done: i64;
   /** The file offset up to which everything is taken to be cold, since a cold byte was met; else 0. */
   coldUntil: i64;
+  /** The file offset up to which the host has just had it read from a disk. */
+  warmUntil: i64;
   timeout: f64;
   progress: f64;
   deadline: f64;
@@ -211,6 +213,11 @@ export function wanted(t: Transfer, bytes: i64, way: Way): void {
   step(t, Event.Wanted);
   t.want = <i32>min(bytes, i32.MAX_VALUE);
   t.way = <u8>way;
+}
+
+/** The host has had the next `bytes` of the file read into the page cache. */
+export function warmed(t: Transfer, bytes: i32): void {
+  t.warmUntil = position(t) + bytes;
 }
 
 /** The host's copy is over. */

@@ -1,7 +1,7 @@
 // boot(): the one place where the core is instantiated, and checked.
 
 import { instantiateSync } from "@assemblyscript/loader";
-import { ABI_VERSION, Action, Flag, Way } from "../assembly/abi.js";
+import { ABI_VERSION, Action, Fault, Flag, Way } from "../assembly/abi.js";
 
 /** The core's linear memory; `buffer` is replaced when it grows. */
 export interface Memory {
@@ -36,6 +36,36 @@ export interface Core {
   transfer_fault(handle: number): number;
   transfer_corked(handle: number): number;
   transfer_close(handle: number): void;
+  connection_limits(head: number, idle: number, stall: number, linger: number): void;
+  connection_events(): number;
+  connection_open(fd: number, now: number): number;
+  connection_close(handle: number): void;
+  connection_after(handle: number): number;
+  connection_fd(handle: number): number;
+  connection_generation(handle: number): number;
+  connection_idle(handle: number): number;
+  connection_sending(handle: number): number;
+  connection_at(handle: number): number;
+  connection_event(handle: number, generation: number, events: number, now: number): number;
+  connection_answer(
+    handle: number,
+    header: number,
+    file: number,
+    offset: number,
+    count: number,
+    last: number,
+    now: number,
+  ): number;
+  connection_headed(handle: number, now: number): number;
+  connection_position(handle: number): number;
+  connection_want(handle: number): number;
+  connection_warm(handle: number, bytes: number, now: number): number;
+  connection_again(handle: number, now: number): number;
+  connection_hold(handle: number): number;
+  connection_held(): number;
+  connection_resume(handle: number, bytes: number): number;
+  connection_expired(handle: number, now: number): number;
+  connection_tally(way: number): number;
   exit_configure(status: number, forceAfter: number, deadline: number): void;
   exit_add(signals: number, timeout: number): number;
   exit_remove(id: number): number;
@@ -63,13 +93,15 @@ export interface Imports {
   read(file: number, ptr: number, offset: number, count: number): number;
   /** send(2) of `count` bytes from `ptr` in the core's memory; with MSG_MORE if `more` is 1. */
   send(out: number, ptr: number, count: number, more: number): number;
+  /** recv(2) of at most `count` bytes to `ptr` in the core's memory; 0 once the peer sends no more. Of a server's loop alone. */
+  recv?(from: number, ptr: number, count: number): number;
 }
 
 /** Instantiates the core. Throws if its numbers differ from those this host was compiled with. */
 export function boot(bytes: Uint8Array, imports: Imports): Core {
   // The loader's types know only its own helpers in `env`, and it wraps each export: ours are taken
   // from the instance itself.
-  const env = { ...imports } as unknown as Record<string, never>;
+  const env = { recv: () => -Fault.WouldBlock, ...imports } as unknown as Record<string, never>;
   const { instance } = instantiateSync(bytes as Uint8Array<ArrayBuffer>, { env });
   const core = instance.exports as unknown as Core;
   if (core.abi() !== ABI_VERSION) {

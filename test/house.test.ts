@@ -127,9 +127,9 @@ test("assembly/: one file for each module declares imports, and one makes the co
     const { code } = assembly.find((file) => file.path === path) as File;
     for (const [, name] of code.matchAll(/@external\("(\w+)"/g)) assert.is(name, module, path);
   }
-  // sys.ts chooses; run.ts calls, and so does the command, where it does a host's work.
+  // sys.ts chooses; run.ts and serve.ts call, and so does the command, where it does a host's work.
   assert.equal(users("assembly/env.ts"), ["assembly/sys.ts"]);
-  assert.equal(users("assembly/sys.ts"), ["assembly/run.ts", "assembly/wasi/start.ts"]);
+  assert.equal(users("assembly/sys.ts"), ["assembly/run.ts", "assembly/serve.ts", "assembly/wasi/start.ts"]);
 });
 
 test("assembly/: what the command is made of, the core does not know", () => {
@@ -153,7 +153,9 @@ const ROOMS: Record<string, string[]> = {
   http: ["libc", "queue", "source", "transfer"],
   register: ["libc", "queue", "source", "transfer", "http"],
   exit: [],
-  runtimes: ["libc", "queue", "source", "transfer", "exit"],
+  loop: ["libc"],
+  server: ["libc", "queue", "source", "transfer", "http", "loop"],
+  runtimes: ["libc", "queue", "source", "transfer", "exit", "loop"],
 };
 
 /** The room of a file of host/: null where it stands beside them. */

@@ -4,6 +4,7 @@ import type { Stats } from "node:fs";
 import { createRequire } from "node:module";
 import { argumentError, SendfileError } from "../errors.js";
 import type { Shared } from "../shared.js";
+import { releaseAlone } from "../source/fd.js";
 import { callable, describe, object } from "../validate.js";
 import { insideOf, sendInside } from "./inside.js";
 import { note, noteSibling, notingFile, notingFound, notingIndex, notingNone, notingSent } from "./learn.js";
@@ -70,8 +71,26 @@ export type Handler = (
   next?: (error?: unknown) => void,
 ) => void;
 
+/** What a target has led to. */
+export interface FoundFile {
+  readonly path: string;
+  readonly absent: readonly string[];
+  readonly name: string;
+  readonly stat: Stats;
+}
+
+export interface StaticFiles {
+  readonly handler: Handler;
+  /** The file that a target without a query has led to, in a request before, if that is still so; null if that is not known. */
+  find(target: string, acceptEncoding: string): FoundFile | null;
+}
+
 /** See the public docstring in http/index.ts. */
-export function serveStatic(shared: Shared, root: string, options: StaticOptions = {}): Handler {
+export function serveStatic(shared: Shared, root: string, options?: StaticOptions): Handler {
+  return staticFiles(shared, root, options).handler;
+}
+
+export function staticFiles(shared: Shared, root: string, options: StaticOptions = {}): StaticFiles {
   if (typeof root !== "string" || root === "")
     throw argumentError(TypeError, `root must be a path (got ${describe(root)})`);
   if (root.includes("\0")) throw argumentError(TypeError, "root must be a path without null bytes");
@@ -119,7 +138,9 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
     ({ fd }) => inside === null || inside(realPathNow(fd)),
   );
 
-  return (req, res, next) => {
+  const keyOf = (path: string, accepts: string | undefined) => (precompressed ? `${orderOf(accepts)} ${path}` : path);
+
+  const handler: Handler = (req, res, next) => {
     if (req.method !== "GET" && req.method !== "HEAD") {
       if (fallthrough && next) return next();
       res.statusCode = 405;
@@ -157,7 +178,7 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
 
     const remembers = able && first.setHeader === proto.setHeader && isPlain(req, res);
     if (!remembers) return void begin().pipe(res);
-    const key = precompressed ? `${orderOf(req.headers["accept-encoding"])} ${path}` : path;
+    const key = keyOf(path, req.headers["accept-encoding"] as string | undefined);
     const known = representations.find(key);
     if (known?.path === null && next && fallthrough) return next();
     const file = known && representations.open(key, known);
@@ -166,6 +187,17 @@ export function serveStatic(shared: Shared, root: string, options: StaticOptions
     note(stream, (found) => representations.learn(key, found));
     stream.pipe(res);
   };
+
+  const find = (target: string, acceptEncoding: string): FoundFile | null => {
+    if (!able || setHeaders !== undefined) return null;
+    const key = keyOf(target, acceptEncoding === "" ? undefined : acceptEncoding);
+    const known = representations.find(key);
+    const file = known && representations.open(key, known);
+    if (!known || !file) return null;
+    releaseAlone(file);
+    return { path: file.path, absent: known.absent, name: known.name, stat: file.stat };
+  };
+  return { handler, find };
 }
 
 /** A stream of `send`; its constructor checks the options and throws its own messages. */

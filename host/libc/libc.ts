@@ -27,8 +27,24 @@ export interface Libc {
   getsockname?(fd: number, ptr: number, lengthPtr: number): number;
   /** getpeername(2). */
   getpeername?(fd: number, ptr: number, lengthPtr: number): number;
-  /** close(2). */
+  /** close(2): by Deno's binding, and of the server's loop, whose the rest are. */
   close?(fd: number): number;
+  /** recv(2). */
+  recv?(fd: number, ptr: number, count: number, flags: number): number;
+  /** accept4(2), without the peer's address. */
+  accept4?(fd: number, flags: number): number;
+  /** shutdown(2). */
+  shutdown?(fd: number, how: number): number;
+  /** fcntl(2), with a number. */
+  fcntl?(fd: number, command: number, value: number): number;
+  /** eventfd(2). */
+  eventfd?(value: number, flags: number): number;
+  /** epoll_create1(2). */
+  epoll_create1?(flags: number): number;
+  /** epoll_ctl(2). */
+  epoll_ctl?(epoll: number, operation: number, fd: number, eventPtr: number): number;
+  /** epoll_wait(2). */
+  epoll_wait?(epoll: number, eventsPtr: number, most: number, timeout: number): number;
   /** errno of this thread's last call that failed. */
   errno(): number;
   /** The address of offset 0, for an iovec. It never changes: a memory with a maximum is reserved whole. */

@@ -60,6 +60,9 @@ function row<const T extends readonly Type[], R extends Result, F>(
 /** The methods of `Libc` that are functions of the library. */
 export type Functions = Required<Omit<Libc, "name" | "base" | "errno">>;
 
+/** Of the server's loop. */
+const LOOP: Where = { by: ["koffi", "node:ffi"], on: ["linux"] };
+
 /** The same on every architecture, as all that came after 2019. */
 const SYS_OPENAT2 = 437;
 
@@ -154,5 +157,41 @@ export const PROTOTYPES: { readonly [Name in keyof Functions]: Prototype<Functio
         f(fd, at(ptr), at(length)),
     { by: ["Deno.dlopen"] },
   ),
-  close: row(["i32"], "i32", (f) => (fd) => f(fd), { by: ["Deno.dlopen"] }),
+  close: row(["i32"], "i32", (f) => (fd) => f(fd), { by: ["Deno.dlopen", "koffi", "node:ffi"] }),
+  recv: row(
+    ["i32", "ptr", "u64", "i32"],
+    "count",
+    (f, { at, wide }) =>
+      (fd, ptr, count, flags) =>
+        Number(f(fd, at(ptr), wide(count), flags)),
+    LOOP,
+  ),
+  accept4: row(
+    ["i32", "ptr", "ptr", "i32"],
+    "i32",
+    (f, { at }) =>
+      (fd, flags) =>
+        f(fd, at(null), at(null), flags),
+    LOOP,
+  ),
+  shutdown: row(["i32", "i32"], "i32", (f) => (fd, how) => f(fd, how), LOOP),
+  fcntl: row(["i32", "i32", "i32"], "i32", (f) => (fd, command, value) => f(fd, command, value), LOOP),
+  eventfd: row(["u32", "i32"], "i32", (f) => (value, flags) => f(value, flags), LOOP),
+  epoll_create1: row(["i32"], "i32", (f) => (flags) => f(flags), LOOP),
+  epoll_ctl: row(
+    ["i32", "i32", "i32", "ptr"],
+    "i32",
+    (f, { at }) =>
+      (epoll, operation, fd, event) =>
+        f(epoll, operation, fd, at(event)),
+    LOOP,
+  ),
+  epoll_wait: row(
+    ["i32", "ptr", "i32", "i32"],
+    "i32",
+    (f, { at }) =>
+      (epoll, events, most, timeout) =>
+        f(epoll, at(events), most, timeout),
+    LOOP,
+  ),
 };

@@ -58,3 +58,6 @@ function libc(): string {
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
 }
+
+/** The threads of a server: none yet. */
+export const loopEntries = "the loop does not run on Bun yet";

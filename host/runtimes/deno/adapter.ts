@@ -78,3 +78,6 @@ function env(variable: string): string | undefined {
 function granted(permission: { name: "ffi" } | { name: "env"; variable: string }): boolean {
   return Deno.permissions.querySync(permission).state === "granted";
 }
+
+/** The threads of a server: none yet. */
+export const loopEntries = "the loop does not run on Deno yet";

@@ -36,3 +36,9 @@ function libc(): string {
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
 }
+
+/** The threads of a server. */
+export const loopEntries = {
+  loop: new URL("./loop.js", import.meta.url),
+  reader: new URL("../../loop/reader.js", import.meta.url),
+};

@@ -1,0 +1,77 @@
+// What the core has recognized of a head, read from its memory: docs/internals/abi.md has the layout.
+
+import type { Core } from "../core.js";
+
+const HEAD = 1;
+const LAST = 2;
+
+export class Facts {
+  readonly #core: Core;
+  readonly #address: number;
+  #words = new Int32Array();
+  #numbers = new Float64Array();
+  #bytes = Buffer.alloc(0);
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#address = core.request_facts();
+  }
+
+  /** Before a head is read: memory may have grown, and old views are empty then. */
+  refreshed(): this {
+    if (this.#words.length > 0) return this;
+    const { buffer } = this.#core.memory;
+    this.#words = new Int32Array(buffer, this.#address, 10);
+    this.#numbers = new Float64Array(buffer, this.#address + 40, 2);
+    this.#bytes = Buffer.from(buffer);
+    return this;
+  }
+
+  get isHead(): boolean {
+    return ((this.#words[0] as number) & HEAD) !== 0;
+  }
+
+  /** Connection: close. */
+  get isLast(): boolean {
+    return ((this.#words[0] as number) & LAST) !== 0;
+  }
+
+  /** The path as it was sent, without the query. */
+  get target(): string {
+    return this.#text(1) as string;
+  }
+
+  /** 0 for none, 1 for `first`-`last`, 2 for `first`-, 3 for the last `first` bytes. */
+  get range(): number {
+    return this.#words[3] as number;
+  }
+
+  get first(): number {
+    return this.#numbers[0] as number;
+  }
+
+  get last(): number {
+    return this.#numbers[1] as number;
+  }
+
+  get isConditional(): boolean {
+    return this.#words[4] !== 0 || this.#words[6] !== 0;
+  }
+
+  get ifNoneMatch(): string | null {
+    return this.#text(4);
+  }
+
+  get ifModifiedSince(): string | null {
+    return this.#text(6);
+  }
+
+  get acceptEncoding(): string | null {
+    return this.#text(8);
+  }
+
+  #text(word: number): string | null {
+    const at = this.#words[word] as number;
+    return at === 0 ? null : this.#bytes.toString("latin1", at, at + (this.#words[word + 1] as number));
+  }
+}

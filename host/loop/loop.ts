@@ -1,0 +1,401 @@
+// The loop of a thread: waits for its connections, has the core read their requests, and answers those that it knows the
+// file of. What it does not know it asks; what it does not answer it hands over.
+
+import { readSync } from "node:fs";
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
+import { Act, Way } from "../../assembly/abi.js";
+import type { Core, Memory } from "../core.js";
+import { Epoll, type LoopLibc, noDelay, shutSending } from "../libc/epoll.js";
+import type { Syscalls } from "../libc/syscalls.js";
+import { Scratch } from "../scratch.js";
+import { Acceptor } from "./acceptor.js";
+import { type Decision, decide } from "./decide.js";
+import { Disk } from "./disk.js";
+import { Facts } from "./facts.js";
+import { Fds } from "./fds.js";
+import { type Entry, fileCalls, Known } from "./known.js";
+import {
+  Count,
+  FILE,
+  type FromLoop,
+  type FromReader,
+  type Handed,
+  MISSING,
+  type Start,
+  type ToLoop,
+} from "./messages.js";
+
+/** The longest wait, in ms: V8 looks for a stop only when a turn calls JavaScript. */
+const WAIT = 500;
+/** Between two looks for connections whose time is up, in ms. */
+const SWEEP = 1000;
+/** What a client may take to close after its last answer, in ms: nginx's lingering_timeout. */
+const LINGER = 5000;
+/** Handles of epoll's that are no connection's. */
+const LISTENER = 0;
+const WAKE = 1;
+
+/** A read from a disk. */
+interface Job {
+  readonly handle: number;
+  readonly generation: number;
+  readonly sending: Sending;
+}
+
+/** An answer that takes more than one turn. */
+interface Sending {
+  readonly entry: Entry;
+  readonly head: string;
+  /** The disk is being read for it. */
+  reading: boolean;
+  /** The connection is gone. */
+  over: boolean;
+}
+
+export class Loop {
+  readonly #core: Core;
+  readonly #libc: LoopLibc;
+  readonly #start: Start;
+  readonly #disk: Disk<Job>;
+  readonly #acceptor: Acceptor;
+  readonly #epoll: Epoll;
+  readonly #fds: Fds;
+  readonly #facts: Facts;
+  readonly #scratch: Scratch;
+  readonly #known: Known;
+  readonly #input: number;
+  readonly #memory: Memory;
+  readonly #counts: Float64Array;
+  readonly #sending = new Map<number, Sending>();
+  /** Input that the host holds. */
+  readonly #held = new Map<number, Uint8Array>();
+  /** Connections that wait to be told of a target. */
+  readonly #asking = new Map<string, [handle: number, generation: number][]>();
+  #again: [handle: number, generation: number][] = [];
+  #handed: Handed[] = [];
+  #now = 0;
+  #second = 0;
+  #swept = 0;
+  /** Told to end, and when at the latest. */
+  #ending = Number.POSITIVE_INFINITY;
+  #closing = false;
+  /** What was asked is being told: what is still not known then is handed over. */
+  #told = false;
+  readonly #eight = new Uint8Array(8);
+  #live = 0;
+
+  constructor(core: Core, libc: LoopLibc, sys: Syscalls, start: Start) {
+    this.#core = core;
+    this.#libc = libc;
+    this.#start = start;
+    this.#disk = new Disk(start.reader);
+    this.#counts = start.counts;
+    this.#memory = core.memory;
+    this.#input = core.request_input();
+    this.#facts = new Facts(core);
+    this.#scratch = new Scratch(core);
+    this.#epoll = new Epoll(libc, core.memory, core.connection_events());
+    this.#fds = new Fds(libc, start.fds, start.id);
+    this.#fds.own(this.#epoll.fd);
+    this.#known = new Known(
+      fileCalls(sys, libc, this.#fds, (fd) => this.#close(fd)),
+      start.openFiles,
+    );
+    core.connection_limits(start.headersTimeout, start.keepAliveTimeout, start.stallTimeout, LINGER);
+    if (this.#epoll.listen(start.wake, false, WAKE, 0) < 0) throw new Error(`epoll_ctl: errno ${libc.errno()}`);
+    noDelay(libc, core.memory, core.connection_events(), start.listener);
+    this.#acceptor = new Acceptor(libc, this.#epoll, start.listener, start.shared, LISTENER);
+  }
+
+  /** Turns until it was told to stop, and nothing is left, or to leave at once. */
+  run(): void {
+    this.#tell({ type: "up" });
+    while (Atomics.load(this.#start.leave, 0) === 0 && (!this.#closing || (this.#live > 0 && this.#now < this.#ending)))
+      this.#turn();
+  }
+
+  /** Closes all its fds, on every way out. */
+  end(): void {
+    this.#acceptor.end();
+    this.#fds.end();
+    for (const count of [Count.Connections, Count.OpenFiles]) this.#counts[count] = 0;
+    this.#tell({ type: "over" });
+  }
+
+  #turn(): void {
+    const n = this.#epoll.wait(this.#again.length > 0 ? 0 : Math.max(Math.min(WAIT, this.#ending - this.#now), 0));
+    const now = performance.now();
+    this.#now = now;
+    this.#second = Math.floor(Date.now() / 1000);
+    this.#core.turn_begin(now);
+    (this.#counts[Count.WakeUps] as number)++;
+    const again = this.#again;
+    if (again.length > 0) {
+      this.#again = [];
+      for (const [handle, generation] of again) {
+        if (this.#core.connection_generation(handle) === generation)
+          this.#act(handle, this.#core.connection_again(handle, now));
+      }
+    }
+    for (let i = 0; i < n; i++) {
+      const handle = this.#epoll.handle(i);
+      const generation = this.#epoll.generation(i);
+      if (handle === LISTENER) this.#accept();
+      else if (handle === WAKE) this.#wake();
+      else this.#act(handle, this.#core.connection_event(handle, generation, this.#epoll.events(i), now));
+    }
+    if (this.#handed.length > 0) {
+      this.#tell({ type: "handed", connections: this.#handed });
+      this.#handed = [];
+    }
+    if (now - this.#swept >= SWEEP) this.#sweep();
+    this.#count();
+  }
+
+  /** Does what a connection needs, until it waits or is gone. */
+  #act(handle: number, first: number): void {
+    let act = first;
+    for (;;) {
+      switch (act & ~Act.Hold) {
+        case Act.Ask:
+          if (this.#sending.size > 0) this.#settle(handle);
+          act = this.#ask(handle);
+          continue;
+        case Act.Header:
+          this.#scratch.put((this.#sending.get(handle) as Sending).head, this.#core.connection_at(handle));
+          act = this.#core.connection_headed(handle, this.#now);
+          continue;
+        case Act.Resume:
+          act = this.#resume(handle);
+          continue;
+        case Act.HandOver:
+          act = this.#handOver(handle, this.#core.request_odd());
+          continue;
+        case Act.Close:
+          return this.#end(handle);
+        case Act.Cold:
+          this.#read(handle);
+          break;
+        case Act.Linger:
+          shutSending(this.#libc, this.#core.connection_fd(handle));
+          this.#later(handle);
+          break;
+        case Act.Again:
+          this.#later(handle);
+          break;
+      }
+      if (act & Act.Hold) this.#hold(handle);
+      if (this.#sending.size > 0) this.#settle(handle);
+      if (this.#closing && this.#core.connection_idle(handle) === 1) this.#end(handle);
+      return;
+    }
+  }
+
+  /** Answers a head that was recognized. */
+  #ask(handle: number): number {
+    const { target, acceptEncoding } = this.#facts.refreshed();
+    const encodings = this.#start.varies ? (acceptEncoding ?? "") : "";
+    const key = this.#start.varies ? `${encodings} ${target}` : target;
+    const entry = this.#known.find(key, this.#now);
+    if (entry === null) {
+      if (this.#told || target.length > 1024) return this.#handOver(handle, FILE);
+      const waiting = this.#asking.get(key);
+      this.#hold(handle);
+      const one: [number, number] = [handle, this.#core.connection_generation(handle)];
+      if (waiting !== undefined) waiting.push(one);
+      else {
+        this.#asking.set(key, [one]);
+        this.#tell({ type: "ask", key, target, encodings });
+      }
+      return Act.Wait;
+    }
+    const last = this.#closing || this.#facts.isLast;
+    const decision = decide(entry, this.#facts, last, this.#second);
+    return decision === null ? this.#handOver(handle, FILE) : this.#answer(handle, entry, decision, last);
+  }
+
+  #answer(handle: number, entry: Entry, { head, offset, count }: Decision, last: boolean): number {
+    (this.#counts[Count.Requests] as number)++;
+    const core = this.#core;
+    this.#scratch.put(head, 0);
+    const act = core.connection_answer(handle, head.length, entry.fd, offset, count, last ? 1 : 0, this.#now);
+    if (core.connection_sending(handle) !== 0) {
+      entry.users++;
+      this.#sending.set(handle, { entry, head, reading: false, over: false });
+    }
+    return act;
+  }
+
+  /** An answer that took turns is over: its file is free. */
+  #settle(handle: number): void {
+    const sending = this.#sending.get(handle);
+    if (sending === undefined || this.#core.connection_sending(handle) !== 0) return;
+    this.#release(handle, sending);
+  }
+
+  #release(handle: number, sending: Sending): void {
+    this.#sending.delete(handle);
+    sending.over = true;
+    if (!sending.reading) this.#known.release(sending.entry);
+  }
+
+  #later(handle: number): void {
+    this.#again.push([handle, this.#core.connection_generation(handle)]);
+  }
+
+  /** Keeps what was read of a connection and is not answered yet. */
+  #hold(handle: number): void {
+    const at = this.#core.connection_hold(handle);
+    const length = this.#core.connection_held();
+    this.#held.set(handle, new Uint8Array(this.#memory.buffer, at, length).slice());
+  }
+
+  #resume(handle: number): number {
+    const bytes = this.#held.get(handle) as Uint8Array;
+    this.#held.delete(handle);
+    new Uint8Array(this.#memory.buffer, this.#input, bytes.length).set(bytes);
+    return this.#core.connection_resume(handle, bytes.length);
+  }
+
+  #read(handle: number): void {
+    const core = this.#core;
+    const sending = this.#sending.get(handle) as Sending;
+    sending.reading = true;
+    (this.#counts[Count.ColdReads] as number)++;
+    const job = { handle, generation: core.connection_generation(handle), sending };
+    this.#disk.read(job, sending.entry.fd, core.connection_position(handle), core.connection_want(handle));
+  }
+
+  #warm(message: FromReader): void {
+    const job = this.#disk.take(message);
+    if (job === null) return;
+    const { handle, generation, sending } = job;
+    sending.reading = false;
+    if (sending.over) {
+      this.#known.release(sending.entry);
+      return;
+    }
+    if (this.#core.connection_generation(handle) !== generation) return;
+    // An end of the file that came too early is found by the core.
+    if (message.read < 0) this.#end(handle);
+    else this.#act(handle, this.#core.connection_warm(handle, message.read, this.#now));
+  }
+
+  #handOver(handle: number, reason: number): Act {
+    const fd = this.#core.connection_fd(handle);
+    if (!this.#held.has(handle)) this.#hold(handle);
+    const bytes = this.#held.get(handle) as Uint8Array;
+    this.#epoll.remove(fd);
+    this.#forget(handle);
+    this.#fds.give(fd);
+    (this.#counts[Count.HANDED + reason] as number)++;
+    this.#handed.push({ fd, bytes });
+    return Act.Wait;
+  }
+
+  /** Closes a connection. */
+  #end(handle: number): void {
+    const fd = this.#core.connection_fd(handle);
+    this.#forget(handle);
+    this.#close(fd);
+  }
+
+  #forget(handle: number): void {
+    const sending = this.#sending.get(handle);
+    if (sending !== undefined) this.#release(handle, sending);
+    this.#held.delete(handle);
+    this.#core.connection_close(handle);
+    this.#live--;
+  }
+
+  #close(fd: number): void {
+    this.#fds.close(fd);
+    this.#acceptor.wake();
+  }
+
+  #accept(): void {
+    if (!this.#acceptor.run((fd) => this.#open(fd))) this.#known.clear();
+  }
+
+  #open(fd: number): void {
+    (this.#counts[Count.Accepted] as number)++;
+    if (!this.#fds.own(fd)) return;
+    const handle = this.#live < this.#start.maxConnections ? this.#core.connection_open(fd, this.#now) : 0;
+    if (handle === 0) {
+      (this.#counts[Count.Dropped] as number)++;
+      return this.#close(fd);
+    }
+    this.#live++;
+    if (this.#epoll.add(fd, handle, this.#core.connection_generation(handle)) < 0) this.#end(handle);
+  }
+
+  /** Messages: each was followed by a write to the eventfd. */
+  #wake(): void {
+    try {
+      readSync(this.#start.wake, this.#eight, 0, 8, null); // takes the count, so that it is no longer ready
+    } catch {} // another wake has taken it
+    take(this.#start.port, (message: ToLoop) => {
+      if (message.type === "stop") this.#stop(message.timeout);
+      else this.#learn(message);
+    });
+    take(this.#start.reader, (message: FromReader) => this.#warm(message));
+  }
+
+  #learn({ key, answer }: Extract<ToLoop, { type: "answer" }>): void {
+    if (answer !== null) this.#known.learn(key, answer);
+    const waiting = this.#asking.get(key);
+    if (waiting === undefined) return;
+    this.#asking.delete(key);
+    this.#told = true;
+    for (const [handle, generation] of waiting) {
+      if (this.#core.connection_generation(handle) !== generation || !this.#held.has(handle)) continue;
+      if (answer === null) this.#handOver(handle, MISSING);
+      else this.#act(handle, this.#resume(handle));
+    }
+    this.#told = false;
+  }
+
+  #stop(timeout: number): void {
+    this.#ending = this.#now + timeout;
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#acceptor.end();
+    this.#each((handle) => this.#core.connection_idle(handle) === 1);
+  }
+
+  #sweep(): void {
+    this.#swept = this.#now;
+    this.#known.sweep();
+    this.#each((handle) => {
+      const expired = this.#core.connection_expired(handle, this.#now) === 1;
+      if (expired) (this.#counts[Count.Expired] as number)++;
+      return expired;
+    });
+    this.#acceptor.wake();
+  }
+
+  /** Closes the connections of which something is so. */
+  #each(so: (handle: number) => boolean): void {
+    for (let handle = this.#core.connection_after(0); handle !== 0; ) {
+      const next = this.#core.connection_after(handle);
+      if (so(handle)) this.#end(handle);
+      handle = next;
+    }
+  }
+
+  #count(): void {
+    const counts = this.#counts;
+    counts[Count.Connections] = this.#live;
+    counts[Count.OpenFiles] = this.#known.open;
+    for (let way = Way.Native; way <= Way.Copied; way++) counts[Count.Native + way] = this.#core.connection_tally(way);
+  }
+
+  #tell(message: FromLoop): void {
+    this.#start.port.postMessage(message);
+  }
+}
+
+/** Receives what has come, without an event loop. */
+function take<Message>(port: MessagePort, each: (message: Message) => void): void {
+  for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) each(got.message);
+}

@@ -1,0 +1,111 @@
+// What the threads of a server tell each other.
+
+import type { MessagePort } from "node:worker_threads";
+
+/** A file as stat(2) has it: another one at the same path differs in one of these. */
+export interface Identity {
+  readonly dev: number;
+  readonly ino: number;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+}
+
+/** What a target leads to, as the server behind the loop answers it. */
+export interface Answer extends Identity {
+  readonly path: string;
+  /** Names that would come before it, and that no file has. */
+  readonly absent: readonly string[];
+  /** The file that was asked for: it has to be there if `path` is its compressed sibling. */
+  readonly name: string;
+  /** The heads of 200, of 206 for `bytes=0-0`, and of 304, from the status line to the empty one; null for none. */
+  readonly whole: string;
+  readonly part: string | null;
+  readonly unmodified: string | null;
+}
+
+/** How a loop is started. */
+export interface Start {
+  readonly port: MessagePort;
+  /** To the thread that reads from disks. */
+  readonly reader: MessagePort;
+  readonly listener: number;
+  /** An eventfd: written to after each message. */
+  readonly wake: number;
+  /** A byte for each fd of the process: `id` if it is this loop's. */
+  readonly fds: Uint8Array;
+  readonly id: number;
+  /** By {@link Count}. */
+  readonly counts: Float64Array;
+  /** Not 0: leave at once. */
+  readonly leave: Int32Array;
+  /** Other loops share the listener. */
+  readonly shared: boolean;
+  /** A target leads to another file for each Accept-Encoding. */
+  readonly varies: boolean;
+  /** Limits in ms: as the server's options. */
+  readonly headersTimeout: number;
+  readonly keepAliveTimeout: number;
+  readonly stallTimeout: number;
+  readonly maxConnections: number;
+  readonly openFiles: number;
+}
+
+/** Places in `counts`; hand-overs by reason follow from HANDED on. */
+export enum Count {
+  Connections,
+  Accepted,
+  Dropped,
+  Requests,
+  WakeUps,
+  ColdReads,
+  OpenFiles,
+  Native,
+  Doorbell,
+  Cold,
+  Copied,
+  /** Connections that a limit has ended. */
+  Expired,
+  HANDED,
+}
+
+/** Why a connection was handed over: the core's `Odd` by number, then the loop's own. */
+export const REASONS = [
+  ...["none", "partial", "method", "target", "version", "field", "host", "connection", "body", "range", "condition"],
+  ...["missing", "file"],
+] as const;
+/** No file, or none that the loop answers with. */
+export const MISSING = REASONS.indexOf("missing");
+/** A file that can't be opened, or changes all the time; or a request that is decided by the server behind. */
+export const FILE = REASONS.indexOf("file");
+export const COUNTS = Count.HANDED + REASONS.length;
+
+export interface Handed {
+  readonly fd: number;
+  /** What was read of it, and not answered. */
+  readonly bytes: Uint8Array;
+}
+
+export type FromLoop =
+  | { readonly type: "up" }
+  | { readonly type: "handed"; readonly connections: readonly Handed[] }
+  | { readonly type: "ask"; readonly key: string; readonly target: string; readonly encodings: string }
+  | { readonly type: "over" };
+
+export type ToLoop =
+  | { readonly type: "answer"; readonly key: string; readonly answer: Answer | null }
+  /** Ends: idle connections at once, answers that are on their way after `timeout` ms. */
+  | { readonly type: "stop"; readonly timeout: number };
+
+export interface ToReader {
+  readonly id: number;
+  readonly fd: number;
+  readonly position: number;
+  readonly length: number;
+}
+
+/** `read` is minus 1 if that failed. */
+export interface FromReader {
+  readonly id: number;
+  readonly read: number;
+}

@@ -1,0 +1,106 @@
+// Learns what the `node:http` server behind a loop answers for a target: by asking it, over a connection in memory. So the
+// loop's answers are that server's, byte by byte but for the time.
+
+import type { Server } from "node:http";
+import { Duplex } from "node:stream";
+import type { FoundFile, StaticFiles } from "../http/static.js";
+import type { Answer } from "../loop/messages.js";
+
+/** A longer head is not the loop's, in bytes. */
+const LONGEST = 8192;
+
+/** The answer for a target; null if the server behind is to give it each time. */
+export async function ask(
+  server: Server,
+  files: StaticFiles,
+  target: string,
+  encodings: string,
+): Promise<Answer | null> {
+  const line = new Line();
+  server.emit("connection", line);
+  try {
+    const accepts = encodings === "" ? [] : [`Accept-Encoding: ${encodings}`];
+    const whole = await line.head(target, accepts);
+    if (!whole.startsWith("HTTP/1.1 200 ") || whole.length > LONGEST) return null;
+    let found = files.find(target, encodings);
+    if (found === null) {
+      // Of a file system that is met for the first time it is known only now whether it is local.
+      await line.head(target, accepts);
+      found = files.find(target, encodings);
+    }
+    if (found === null || !isOf(whole, found)) return null;
+    const unmodified = await line.head(target, [...accepts, ...condition(whole)]);
+    // HEAD has no ranges. A byte of a body comes behind this head, so it is the last one.
+    const part = await line.head(target, [...accepts, "Range: bytes=0-0"], "GET");
+    const { path, absent, name, stat } = found;
+    const { dev, ino, size, mtimeMs, ctimeMs } = stat;
+    return {
+      ...{ path, absent, name, dev, ino, size, mtimeMs, ctimeMs, whole },
+      part: isPart(part, size) ? part : null,
+      unmodified: unmodified.startsWith("HTTP/1.1 304 ") ? unmodified : null,
+    };
+  } catch {
+    return null; // the server has closed the connection: it is asked again with the next request
+  } finally {
+    line.destroy();
+  }
+}
+
+const field = (head: string, name: string) => new RegExp(`^${name}: (.*)$`, "mi").exec(head)?.[1]?.trim() ?? null;
+
+/** Whether the head is that of the file, as it is now. */
+function isOf(head: string, { stat }: FoundFile): boolean {
+  const modified = field(head, "Last-Modified");
+  if (field(head, "Content-Length") !== String(stat.size)) return false;
+  return modified === null || modified === stat.mtime.toUTCString();
+}
+
+function isPart(head: string, size: number): boolean {
+  return (
+    head.startsWith("HTTP/1.1 206 ") &&
+    field(head, "Content-Range") === `bytes 0-0/${size}` &&
+    field(head, "Content-Length") === "1"
+  );
+}
+
+function condition(head: string): string[] {
+  const etag = field(head, "ETag");
+  const modified = field(head, "Last-Modified");
+  if (etag !== null) return [`If-None-Match: ${etag}`];
+  return modified === null ? [] : [`If-Modified-Since: ${modified}`];
+}
+
+/** A client's side, and its server's. */
+class Line extends Duplex {
+  #text = "";
+  #done: ((head: string) => void) | null = null;
+  #failed: ((error: Error) => void) | null = null;
+
+  /** The head of an answer. */
+  head(target: string, fields: readonly string[], method = "HEAD"): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#done = resolve;
+      this.#failed = reject;
+      this.push([`${method} ${target} HTTP/1.1`, "Host: localhost", ...fields, "", ""].join("\r\n"), "latin1");
+    });
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.#text += chunk.toString("latin1");
+    const end = this.#text.indexOf("\r\n\r\n");
+    if (end >= 0) {
+      const head = this.#text.slice(0, end + 4);
+      this.#text = "";
+      // The server has its own to do first, with this answer.
+      setImmediate(() => this.#done?.(head));
+    }
+    done();
+  }
+
+  override _destroy(_error: Error | null, done: () => void): void {
+    this.#failed?.(new Error("the connection was closed"));
+    done();
+  }
+}

@@ -1,0 +1,43 @@
+// A listening socket that nobody accepts from yet: bound as net.Server binds, with its errors.
+
+import { linkSync } from "node:fs";
+import { type AddressInfo, createServer, type ListenOptions } from "node:net";
+import { duplicate, type LoopLibc } from "../libc/epoll.js";
+
+export interface Listening {
+  readonly fd: number;
+  readonly address: AddressInfo | string;
+}
+
+/** The caller closes the fd, and removes the name of a Unix socket. */
+export async function listen(libc: LoopLibc, options: ListenOptions): Promise<Listening> {
+  const server = createServer((socket) => socket.destroy());
+  // Closing a net.Server removes the name of its socket, so that is another one.
+  const { path } = options;
+  const place = path === undefined ? options : { ...options, path: `${path}.${process.pid}` };
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(place, () => resolve());
+    });
+    const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+    const address = path ?? (server.address() as AddressInfo | string);
+    if (path !== undefined) name(place.path as string, path);
+    const own = duplicate(libc, fd);
+    if (own < 0) throw new Error(`fcntl: errno ${libc.errno()}`);
+    return { fd: own, address };
+  } finally {
+    if (server.listening) await new Promise((done) => server.close(done));
+  }
+}
+
+/** Gives a socket its name, unless something has it. */
+function name(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    const text = `listen EADDRINUSE: address already in use ${to}`;
+    throw Object.assign(new Error(text), { code: "EADDRINUSE", syscall: "listen", address: to });
+  }
+}

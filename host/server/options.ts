@@ -1,0 +1,56 @@
+// The options of a server, checked.
+
+import { argumentError } from "../errors.js";
+import type { StaticOptions } from "../http/static.js";
+import { describe, integer, milliseconds } from "../validate.js";
+
+/** Those of {@link serveStatic}, and these. */
+export interface FileServerOptions extends StaticOptions {
+  /**
+   * "loop": an epoll loop in a thread of its own answers what it recognizes in full, and a `node:http` server the rest.
+   * "node": a `node:http` server answers all. "auto": the loop where it can run, else "node". Default: "auto".
+   */
+  engine?: "auto" | "loop" | "node";
+  /** Loops, on one listener; for more than one core. Default: 1. */
+  threads?: number;
+  /** Milliseconds that a connection may take for its first request. Default: 60000, as `node:http`'s. */
+  headersTimeout?: number;
+  /** Milliseconds that a connection may be idle between two requests. Default: 5000, as `node:http`'s. */
+  keepAliveTimeout?: number;
+  /** Milliseconds that an answer may stand still before its connection is closed; 0 for no limit. Default: 60000, as nginx's send_timeout. */
+  stallTimeout?: number;
+  /** Connections of each loop, or of the `node:http` server; a further one is closed at once, as by `net.Server`. Default: no limit. */
+  maxConnections?: number;
+}
+
+export interface Settings {
+  readonly engine: "auto" | "loop" | "node";
+  readonly threads: number;
+  readonly headersTimeout: number;
+  readonly keepAliveTimeout: number;
+  readonly stallTimeout: number;
+  readonly maxConnections: number;
+  readonly files: StaticOptions;
+}
+
+/** @throws TypeError or RangeError that names the option. */
+export function settingsOf(options: FileServerOptions): Settings {
+  const {
+    engine = "auto",
+    threads = 1,
+    headersTimeout = 60_000,
+    keepAliveTimeout = 5000,
+    stallTimeout = 60_000,
+    maxConnections = Number.POSITIVE_INFINITY,
+    ...files
+  } = options;
+  if (engine !== "auto" && engine !== "loop" && engine !== "node") {
+    throw argumentError(TypeError, `engine must be 'auto', 'loop' or 'node' (got ${describe(engine)})`);
+  }
+  integer("threads", "positive", threads, 1);
+  for (const [name, value] of Object.entries({ headersTimeout, keepAliveTimeout, stallTimeout })) {
+    milliseconds(name, value);
+  }
+  if (maxConnections !== Number.POSITIVE_INFINITY) integer("maxConnections", "positive", maxConnections, 1);
+  return { engine, threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, files };
+}

@@ -1,0 +1,313 @@
+// createFileServer(): a folder served by loops, with a node:http server behind them; or by that server alone.
+
+import cluster from "node:cluster";
+import { EventEmitter } from "node:events";
+import { unlinkSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo, ListenOptions, Socket } from "node:net";
+import { type MessagePort, Worker } from "node:worker_threads";
+import { SendfileError } from "../errors.js";
+import { type StaticFiles, staticFiles } from "../http/static.js";
+import { hasLoop, type LoopLibc, openEvent, shutListener } from "../libc/epoll.js";
+import { Count, type FromLoop, REASONS } from "../loop/messages.js";
+import type { Shared } from "../shared.js";
+import { milliseconds, object } from "../validate.js";
+import { adopt } from "./adopt.js";
+import { ask } from "./ask.js";
+import { type Listening, listen } from "./listener.js";
+import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
+import { Thread } from "./thread.js";
+
+/** fds that a loop may have: a byte each. */
+const FDS = 1 << 20;
+/** Files that a loop keeps open. */
+const OPEN_FILES = 2048;
+
+export interface ServerStats {
+  /** Open now: of the loops, and handed over. */
+  connections: number;
+  /** Answered by the loops. */
+  requests: number;
+  /** Connections that the loops gave to the server behind, by reason. */
+  handedOver: { [reason: string]: number };
+  /** Bytes that the loops sent: by sendfile(2) or straight from the page cache, and copied. */
+  bytes: { native: number; copied: number };
+  openFiles: number;
+  /** Reads that waited for a disk. */
+  coldReads: number;
+  /** Turns of the loops. */
+  wakeUps: number;
+  /** Connections refused by `maxConnections`, and ended by a timeout. */
+  dropped: number;
+  expired: number;
+  /** Threads that ended, and were started again. */
+  respawns: number;
+}
+
+/** Where a loop's thread begins, and the one that reads from disks; a reason if this runtime has none. */
+export type Entries = { readonly loop: URL; readonly reader: URL } | string;
+
+export class FileServer extends EventEmitter {
+  readonly #shared: Shared;
+  readonly #settings: Settings;
+  readonly #files: StaticFiles;
+  readonly #http: Server;
+  readonly #entries: Exclude<Entries, string> | null;
+  /** Why no loop serves; null if one does. */
+  readonly reason: string | null;
+  readonly #fds: Uint8Array;
+  readonly #handed = new Set<Socket>();
+  #threads: Thread[] = [];
+  #reader: Worker | null = null;
+  #wakes: number[] = [];
+  #listening: Listening | null = null;
+  #state: "new" | "listening" | "closing" | "closed" = "new";
+  #isRef = true;
+  #closed: Promise<void> | null = null;
+
+  constructor(shared: Shared, entries: Entries, root: string, options: FileServerOptions = {}) {
+    super();
+    object("options", options);
+    this.#shared = shared;
+    this.#settings = settingsOf(options);
+    this.#files = staticFiles(shared, root, this.#settings.files);
+    this.reason = this.#settings.engine === "node" ? "engine: 'node'" : obstacle(shared, entries);
+    if (this.#settings.engine === "loop" && this.reason !== null) {
+      throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `engine 'loop' can't run here: ${this.reason}`);
+    }
+    this.#entries = this.reason === null ? (entries as Exclude<Entries, string>) : null;
+    this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
+    const { headersTimeout, keepAliveTimeout, stallTimeout, maxConnections } = this.#settings;
+    const limits = { headersTimeout, keepAliveTimeout, requestTimeout: Math.max(headersTimeout, 300_000) };
+    this.#http = createServer(limits, (req, res) => {
+      if (this.#state === "closing") res.setHeader("Connection", "close");
+      this.#files.handler(req, res);
+    });
+    // A client may half-close after its request, and wait for the answer: nc -N. The property is undocumented.
+    Object.assign(this.#http, { httpAllowHalfOpen: true });
+    this.#http.timeout = stallTimeout;
+    if (maxConnections !== Number.POSITIVE_INFINITY) this.#http.maxConnections = maxConnections;
+    this.#http.on("connection", (socket: Socket) => {
+      this.#handed.add(socket);
+      socket.once("close", () => this.#handed.delete(socket));
+    });
+    this.#http.on("error", (error) => this.emit("error", error));
+  }
+
+  /** Who answers: "loop", or "node" for the reason in `reason`. */
+  get engine(): "loop" | "node" {
+    return this.reason === null ? "loop" : "node";
+  }
+
+  /** Listens as `net.Server` does. Resolves with the address: that of a Unix socket is its path. */
+  async listen(options: ListenOptions = {}): Promise<AddressInfo & string> {
+    object("options", options);
+    if (this.#state !== "new") {
+      throw Object.assign(new Error("listen() was called before"), { code: "ERR_SERVER_ALREADY_LISTEN" });
+    }
+    this.#state = "listening";
+    try {
+      if (this.#entries === null) await this.#listenNode(options);
+      else await this.#listenLoop(options, this.#entries);
+    } catch (error) {
+      this.#state = "new";
+      throw error;
+    }
+    this.emit("listening");
+    return this.address() as AddressInfo & string;
+  }
+
+  address(): AddressInfo | string | null {
+    return this.#entries === null ? this.#http.address() : (this.#listening?.address ?? null);
+  }
+
+  ref(): this {
+    return this.#setRef(true);
+  }
+
+  /** Does not keep the process running. */
+  unref(): this {
+    return this.#setRef(false);
+  }
+
+  stats(): ServerStats {
+    const sum = (count: number) => this.#threads.reduce((all, { counts }) => all + (counts[count] as number), 0);
+    const handedOver: { [reason: string]: number } = {};
+    for (const [i, reason] of REASONS.entries()) if (i > 0) handedOver[reason] = sum(Count.HANDED + i);
+    return {
+      connections: sum(Count.Connections) + this.#handed.size,
+      requests: sum(Count.Requests),
+      handedOver,
+      bytes: { native: sum(Count.Native), copied: sum(Count.Doorbell) + sum(Count.Cold) + sum(Count.Copied) },
+      openFiles: sum(Count.OpenFiles),
+      coldReads: sum(Count.ColdReads),
+      wakeUps: sum(Count.WakeUps),
+      dropped: sum(Count.Dropped),
+      expired: sum(Count.Expired),
+      respawns: this.#threads.reduce((all, { respawns }) => all + respawns, 0),
+    };
+  }
+
+  /**
+   * Takes no new connections, ends idle ones, and gives answers that are on their way `timeout` ms. Default: 5000. A
+   * function is called at the end, as net.Server's.
+   */
+  close(options: { timeout?: number } | ((error?: Error) => void) = {}): Promise<void> {
+    if (typeof options === "function") {
+      const done = options;
+      const closed = this.close();
+      closed.then(() => done(), done);
+      return closed;
+    }
+    const { timeout = 5000 } = options;
+    milliseconds("timeout", timeout);
+    this.#closed ??= this.#close(timeout);
+    return this.#closed;
+  }
+
+  closeIdleConnections(): void {
+    if (this.#state === "closing") this.#http.closeIdleConnections();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #setRef(isRef: boolean): this {
+    this.#isRef = isRef;
+    for (const thread of this.#threads) thread.setRef(isRef);
+    if (this.#entries === null) isRef ? this.#http.ref() : this.#http.unref();
+    return this;
+  }
+
+  #listenNode(options: ListenOptions): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#http.once("error", reject);
+      this.#http.listen(options, () => {
+        this.#http.off("error", reject);
+        resolve();
+      });
+    });
+  }
+
+  async #listenLoop(options: ListenOptions, { loop, reader }: Exclude<Entries, string>): Promise<void> {
+    const libc = this.#libc();
+    const listening = await listen(libc, options);
+    this.#listening = listening;
+    // It never listens itself: this has it enforce its timeouts.
+    this.#http.emit("listening");
+    this.#reader = this.#startReader(reader);
+    const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, files } = this.#settings;
+    for (let i = 0; i < threads; i++) {
+      const wake = openEvent(libc);
+      if (wake < 0) throw new Error(`eventfd: errno ${libc.errno()}`);
+      this.#wakes.push(wake);
+      const plan = {
+        ...{ listener: listening.fd, wake, fds: this.#fds, id: i + 1, shared: threads > 1 },
+        ...{ headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, openFiles: OPEN_FILES },
+        varies: files.precompressed === true,
+      };
+      this.#threads.push(
+        new Thread(loop, plan, {
+          message: (thread, message) => void this.#hear(thread, message),
+          reader: (port: MessagePort, wake) => this.#reader?.postMessage({ port, wake }, [port]),
+          close: (fd) => libc.close(fd),
+        }),
+      );
+    }
+    this.#setRef(this.#isRef);
+    process.on("exit", this.#leave);
+  }
+
+  #startReader(entry: URL): Worker {
+    const { NODE_OPTIONS: _, ...env } = process.env;
+    const worker = new Worker(entry, { execArgv: [], env, trackUnmanagedFds: false });
+    worker.unref();
+    worker.on("error", (error) => this.emit("error", error));
+    return worker;
+  }
+
+  async #hear(thread: Thread, message: FromLoop): Promise<void> {
+    if (message.type === "ask") {
+      const { key, target, encodings } = message;
+      const answer = await ask(this.#http, this.#files, target, encodings);
+      thread.tell({ type: "answer", key, answer });
+    } else if (message.type === "handed") {
+      for (const handed of message.connections) {
+        if (adopt(this.#http, handed) === null) this.#libc().close(handed.fd);
+      }
+    }
+  }
+
+  async #close(timeout: number): Promise<void> {
+    const was = this.#state;
+    this.#state = "closing";
+    if (was === "listening") {
+      if (this.#listening !== null) shutListener(this.#libc(), this.#listening.fd);
+      for (const thread of this.#threads) thread.stop(timeout);
+      const behind = this.#closeHttp(timeout);
+      await Promise.all(this.#threads.map(({ over }) => over));
+      await behind;
+      this.#release();
+    }
+    this.#state = "closed";
+    this.emit("close");
+  }
+
+  /** Idle connections at once, the others once their answers are over, or after `timeout`. */
+  async #closeHttp(timeout: number): Promise<void> {
+    const listened = this.#entries === null;
+    const closed = new Promise<void>((resolve) => void this.#http.close(() => resolve()));
+    const ended = async () => {
+      while (this.#handed.size > 0) {
+        this.#http.closeIdleConnections();
+        await new Promise((next) => setTimeout(next, 20));
+      }
+    };
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.min(timeout, 0x7fffffff));
+    });
+    await Promise.race([Promise.all([ended(), listened ? closed : null]), late]);
+    clearTimeout(timer);
+    for (const socket of this.#handed) socket.destroy();
+    if (listened) await closed;
+  }
+
+  #release(): void {
+    process.off("exit", this.#leave);
+    void this.#reader?.terminate();
+    if (this.#listening === null) return;
+    const libc = this.#libc();
+    const { fd, address } = this.#listening;
+    libc.close(fd);
+    for (const wake of this.#wakes) libc.close(wake);
+    this.#wakes = [];
+    this.#listening = null;
+    if (typeof address !== "string") return;
+    try {
+      unlinkSync(address);
+    } catch {} // somebody else has removed it
+  }
+
+  readonly #leave = (): void => {
+    for (const thread of this.#threads) thread.leave();
+  };
+
+  #libc(): LoopLibc {
+    return this.#shared.sys?.libc as unknown as LoopLibc;
+  }
+}
+
+/** Why a loop can't run here; null if it can. */
+function obstacle({ sys, reason }: Shared, entries: Entries): string | null {
+  if (typeof entries === "string") return entries;
+  if (sys === null) return reason;
+  if (!hasLoop(sys.libc)) return `no epoll by ${sys.libc.name} on ${process.platform}`;
+  const { sendfile, nowait, openat2 } = sys.probe();
+  if (sendfile !== 0 || !nowait || !openat2) return "this kernel lacks sendfile, preadv2 with RWF_NOWAIT or openat2";
+  if (cluster.isWorker) return "a worker of node:cluster has no listening socket of its own";
+  const { permission } = process as { permission?: { has(scope: string): boolean } };
+  if (permission !== undefined && !permission.has("worker")) return "the permission model forbids threads";
+  return null;
+}
