@@ -10,11 +10,13 @@ export const HOST: u8 = 4;
 export const HEX: u8 = 8;
 /** RFC 9110, 5.5: a field value, without obs-text. */
 export const VALUE: u8 = 16;
+/** RFC 9110, 5.6.3: OWS. */
+export const BLANK: u8 = 32;
 // biome-ignore format: sixteen bytes a line, then the other half
-const CLASS: usize = memory.data<u8>([
-   0,  0,  0,  0,  0,  0,  0,  0,  0, 16,  0,  0,  0,  0,  0,  0,
+export const CLASS: usize = memory.data<u8>([
+   0,  0,  0,  0,  0,  0,  0,  0,  0, 48,  0,  0,  0,  0,  0,  0,
    0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
-  16, 23, 16, 17, 23, 21, 23, 23, 22, 22, 23, 23, 22, 23, 23, 18,
+  48, 23, 16, 17, 23, 21, 23, 23, 22, 22, 23, 23, 22, 23, 23, 18,
   31, 31, 31, 31, 31, 31, 31, 31, 31, 31, 22, 22, 16, 22, 16, 16,
   18, 31, 31, 31, 31, 31, 31, 23, 23, 23, 23, 23, 23, 23, 23, 23,
   23, 23, 23, 23, 23, 23, 23, 23, 23, 23, 23, 20, 16, 20, 17, 23,
@@ -24,21 +26,12 @@ const CLASS: usize = memory.data<u8>([
   0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 ]);
 
-export function is(byte: u8, bits: u8): bool {
-  return (load<u8>(CLASS + <usize>byte) & bits) != 0;
-}
-
-/** RFC 9110, 5.6.3: a byte of OWS. */
-export function isBlank(byte: u8): bool {
-  return byte == 0x20 || byte == 0x09;
-}
-
 /** A one in each byte. */
 const EACH: u64 = (0x01010101 << 32) | 0x01010101;
 
-/** Whether all eight are 0x20 to 0x7e. A carry or a borrow comes only from a byte that is not, and that is seen itself. */
+/** Whether all eight bytes are 0x20 to 0x7e. Carry and borrow come only from a byte that is not, and that is seen itself. */
 export function isPlain(eight: u64): bool {
-  return ((eight | (eight + EACH) | (eight - EACH * 0x20)) & (EACH * 0x80)) == 0;
+  return (((eight + EACH) | (eight - EACH * 0x20)) & (EACH * 0x80)) == 0;
 }
 
 // Strings as AssemblyScript lays them out: UTF-16, and their size in bytes in front of them. Its own
@@ -48,20 +41,20 @@ export function size(text: string): usize {
   return load<u32>(changetype<usize>(text) - 4) >> 1;
 }
 
-function letter(text: string, i: usize): u8 {
-  return load<u8>(changetype<usize>(text) + (i << 1));
-}
-
 /** How many bytes of `text` stand at `at`, before `end`. */
 export function matches(at: usize, end: usize, text: string): usize {
+  const length = min(size(text), end > at ? end - at : 0);
+  const letters = changetype<usize>(text);
   let i: usize = 0;
-  while (i < size(text) && at + i < end && load<u8>(at + i) == letter(text, i)) i++;
+  while (i < length && load<u8>(at + i) == load<u8>(letters + (i << 1))) i++;
   return i;
 }
 
 /** Whether as many bytes as `text` has, each of them TCHAR or VALUE, are its letters, small or capital. */
 export function equals(at: usize, text: string): bool {
-  for (let i: usize = 0; i < size(text); i++) if ((load<u8>(at + i) | 0x20) != letter(text, i)) return false;
+  const end = at + size(text);
+  for (let letter = changetype<usize>(text); at < end; at++, letter += 2)
+    if ((load<u8>(at) | 0x20) != load<u8>(letter)) return false;
   return true;
 }
 

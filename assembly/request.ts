@@ -3,7 +3,7 @@
 // and no bytes make it trap.
 
 import { Odd, RangeKind, RequestFlag } from "./abi";
-import { digits, equals, HEX, HOST, is, isBlank, isPlain, matches, number, PATH, size, TCHAR, VALUE } from "./bytes";
+import { BLANK, CLASS, digits, equals, HEX, HOST, isPlain, matches, number, PATH, size, TCHAR, VALUE } from "./bytes";
 
 /*
  * What a recognized head says. Addresses are of its bytes; 0 where the field is missing.
@@ -35,6 +35,8 @@ const facts = changetype<Facts>(FACTS);
 /** The longest head that a host puts here, and 64 bytes to spare. */
 export const INPUT: usize = memory.data(8192 + 64, 16);
 
+/** As two bytes are loaded. */
+const CRLF: u16 = 0x0a0d;
 /** More fields are odd. */
 const FIELDS: i32 = 100;
 /** Digits of a number in a range: it stays below 2^53. */
@@ -96,10 +98,10 @@ function requestLine(at: usize, end: usize): usize {
   let p = target + 1;
   for (; p < end; p++) {
     const byte = load<u8>(p);
-    if (is(byte, PATH)) continue;
+    if (load<u8>(byte, CLASS) & PATH) continue;
     if (byte == 0x25 /* % */) {
       if (p + 2 >= end) return refuse(Odd.Partial);
-      if (!is(load<u8>(p, 1), HEX) || !is(load<u8>(p, 2), HEX)) break;
+      if (!(load<u8>(load<u8>(p, 1), CLASS) & load<u8>(load<u8>(p, 2), CLASS) & HEX)) break;
       p += 2;
     } else if (byte != 0x3f /* ? */) break;
     else if (query == 0) query = p;
@@ -115,18 +117,18 @@ function requestLine(at: usize, end: usize): usize {
 /** RFC 9112, 5, without obs-fold. Returns: the address of the next line, or 0. */
 function field(name: usize, end: usize): usize {
   let p = name;
-  while (p < end && is(load<u8>(p), TCHAR)) p++;
+  while (p < end && load<u8>(load<u8>(p), CLASS) & TCHAR) p++;
   const length = <i32>(p - name);
-  if (length == 0 && p < end) return refuse(Odd.Field);
-  p = literal(p, end, ":", Odd.Field);
-  if (p == 0) return 0;
-  while (p < end && isBlank(load<u8>(p))) p++;
+  if (p >= end) return refuse(Odd.Partial);
+  if (length == 0 || load<u8>(p) != 0x3a /* : */) return refuse(Odd.Field);
+  p++;
+  while (p < end && load<u8>(load<u8>(p), CLASS) & BLANK) p++;
   const value = p;
   while (p + 8 <= end && isPlain(load<u64>(p))) p += 8;
-  while (p < end && is(load<u8>(p), VALUE)) p++;
-  const next = literal(p, end, "\r\n", Odd.Field);
-  if (next == 0) return 0;
-  while (p > value && isBlank(load<u8>(p - 1))) p--;
+  while (p < end && load<u8>(load<u8>(p), CLASS) & VALUE) p++;
+  if (p + 2 > end || load<u16>(p) != CRLF) return literal(p, end, "\r\n", Odd.Field); // for the reason
+  const next = p + 2;
+  while (p > value && load<u8>(load<u8>(p - 1), CLASS) & BLANK) p--;
   const reason = note(name, length, value, p);
   return reason == Odd.None ? next : refuse(reason);
 }
@@ -177,7 +179,7 @@ function keep(fact: usize, value: usize, end: usize): Odd {
 function host(at: usize, end: usize): Odd {
   if (seen & SEEN_HOST || at == end) return Odd.Host;
   seen |= SEEN_HOST;
-  while (at < end && is(load<u8>(at), HOST)) at++;
+  while (at < end && load<u8>(load<u8>(at), CLASS) & HOST) at++;
   return at == end ? Odd.None : Odd.Host;
 }
 
