@@ -95,6 +95,9 @@ const requests: Record<string, string> = {
   "three pipelined": `GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\nGET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n${request("/sub/")}`,
 };
 
+/** serveStatic keeps to RFC 9110 where `send` does not: ranges-multi.test.ts, conditions.test.ts. */
+const OTHERWISE = ["HEAD of a range", "two ranges", "If-Range, fresh"];
+
 /** The pathname, as handlers on `send` take it. */
 const bySend: RequestListener = (req, res) => {
   send(req, (req.url as string).split("?", 1)[0] as string, { root }).pipe(res as never);
@@ -107,7 +110,7 @@ for (const [name, text] of Object.entries(requests)) {
     const { status, body } = parse(want);
     const file = /^HTTP\/1.1 20[06]/.test(status) && body.length > 0;
     // The second time the file has been met, and its headers are known.
-    for (const time of ["first", "second"]) {
+    for (const time of OTHERWISE.includes(name) ? [] : ["first", "second"]) {
       const [got, moved] = await counting(() => within(exchange(ours.port, text), `${name}, by serveStatic`));
       assert.is(undated(got).toString("latin1"), undated(want).toString("latin1"), `serveStatic, the ${time} time`);
       if (native) assert.is(moved > 0, file, `${moved} bytes by the kernel`);
@@ -557,7 +560,7 @@ test("a suffix that is longer than the file is all of it (RFC 9110, section 14.1
     ["/a.txt", "bytes=0-1,-200000", 206, whole],
     ["/a.txt", "bytes=-200000,-300000", 206, whole],
     ["/a.txt", "lines=-200000", 200, undefined],
-    ["/a.txt", "bytes=-200000", 206, whole, [`If-Range: ${etag("a.txt")}`]],
+    ["/a.txt", "bytes=-200000", 200, undefined, [`If-Range: ${etag("a.txt")}`]], // weak
     ["/a.txt", "bytes=-200000", 200, undefined, ['If-Range: "x"']],
     ["/a.txt", "bytes=-200000", 200, undefined, [`If-Range: ${date(-day)}`]],
     ["/a.txt", "bytes=-200000", 304, undefined, [`If-None-Match: ${etag("a.txt")}`]],
@@ -571,18 +574,15 @@ test("a suffix that is longer than the file is all of it (RFC 9110, section 14.1
       res.once("close", () => seen.push(req.headers.range));
     });
     for (const [url, range, status, content, lines = []] of rows) {
-      for (const method of ["GET", "HEAD"]) {
-        const about = `${method} ${url} ${range} ${lines}`;
-        const asked = exchange(at.port, request(url, [`Range: ${range}`, ...lines], method));
-        const got = parse(await within(asked, about));
-        assert.match(got.status, new RegExp(` ${status} `), about);
-        assert.is(header(got.headers, "content-range"), content && `bytes ${content}`, about);
-        if (method === "HEAD" || status === 416 || status === 304) continue;
-        const [, start = "0", end = ""] = /^(\d+)-(\d+)/.exec(content ?? "") ?? [];
-        const file = fs.readFileSync(path.join(root, url));
-        assert.ok(got.body.equals(file.subarray(Number(start), end === "" ? file.length : Number(end) + 1)), about);
-        assert.is(seen.at(-1), range.trim(), "the program's own request is as it came");
-      }
+      const about = `${url} ${range} ${lines}`;
+      const got = parse(await within(exchange(at.port, request(url, [`Range: ${range}`, ...lines])), about));
+      assert.match(got.status, new RegExp(` ${status} `), about);
+      assert.is(header(got.headers, "content-range"), content && `bytes ${content}`, about);
+      if (status === 416 || status === 304) continue;
+      const [, start = "0", end = ""] = /^(\d+)-(\d+)/.exec(content ?? "") ?? [];
+      const file = fs.readFileSync(path.join(root, url));
+      assert.ok(got.body.equals(file.subarray(Number(start), end === "" ? file.length : Number(end) + 1)), about);
+      assert.is(seen.at(-1), range.trim(), "the program's own request is as it came");
     }
     await at.close();
   }
@@ -778,7 +778,9 @@ if (process.platform !== "win32") {
       for (const [url, status, lines] of rows) {
         for (const method of ["GET", "HEAD"]) {
           const got = parse(await within(exchange(one.port, request(url, lines, method)), url));
-          assert.match(got.status, new RegExp(` ${status} `), `${method} ${url} ${lines}`);
+          // Only GET has ranges.
+          const range = method === "HEAD" && (status === 206 || status === 416);
+          assert.match(got.status, new RegExp(` ${range ? 200 : status} `), `${method} ${url} ${lines}`);
           assert.is(got.body.includes("secret"), false);
         }
       }

@@ -74,7 +74,7 @@ export function accelerate(send: Send): () => void {
 
 /**
  * A web Response for a file, for the servers of Deno and Bun, and for Hono, srvx and the like: 200, or 206 for one range,
- * 304, 412 and 416, with Content-Type by its extension, Content-Length, Last-Modified and a weak ETag. The package `send`
+ * 304, 412 and 416, with Content-Type by its extension, Content-Length, Last-Modified and an ETag, weak by default. The package `send`
  * decides, as for {@link serveStatic}. Conditions are for GET and HEAD, ranges for GET; other methods get the whole file.
  *
  * A missing file, a folder, and anything else that is no regular file resolve with a Response of status 404, whose

@@ -21,10 +21,13 @@ export function insideOf(root: string): (file: string | null) => boolean {
   };
 }
 
-/** `send` for files that are `inside`. The checked file is the one sent: it stays open in between. */
-export function sendInside(
+/**
+ * `send` for the file that is open, so that its headers are those of the body; with `inside` for those that are. The
+ * checked file is the one sent: it stays open in between.
+ */
+export function sendOpen(
   { files }: Shared,
-  inside: (file: string | null) => boolean,
+  inside: ((file: string | null) => boolean) | null,
   { send, from }: ReturnType<typeof sendMethods>,
 ): SendStream["send"] {
   // A plain open() would block if a FIFO has replaced the file since.
@@ -34,16 +37,18 @@ export function sendInside(
       if (error) return this.onStatError(error);
       const kept = files.keep(path, fd, fs.fstatSync(fd));
       const close = from(this, path, kept ?? { fd, release: () => fs.closeSync(fd) });
-      realPathOf(fd, path, (error, file) => {
+      const decide = (error: Error | null, allowed: boolean) => {
         try {
           if (error) return this.onStatError(error);
           const stat = fs.fstatSync(fd);
-          if (stat.isFile() && inside(file)) send.call(this, path, stat);
+          if (stat.isFile() && allowed) send.call(this, path, stat);
           else this.error(404);
         } finally {
           close(); // HEAD, 304, 404, 412, 416
         }
-      });
+      };
+      if (inside === null) decide(null, true);
+      else realPathOf(fd, path, (error, file) => decide(error, error === null && inside(file)));
     });
   };
 }

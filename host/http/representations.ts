@@ -7,6 +7,7 @@ import type { Scheduler } from "../scheduler.js";
 import type { Files, OpenFile } from "../source/files.js";
 import { hasTrueSize } from "../source/stat.js";
 import { unchanged } from "../source/unchanged.js";
+import { changedAt, isSettled } from "./etag.js";
 
 /** What was found. */
 export interface Found {
@@ -78,7 +79,8 @@ export class Representations {
     }
     if (known.stat !== file.stat) {
       known.headers = this.#headersOf(file.path, file.stat);
-      known.stat = file.stat;
+      // A strong ETag is weak at first.
+      known.stat = isSettled(changedAt(file.stat)) ? file.stat : null;
     }
     return file;
   }

@@ -135,6 +135,16 @@ export class Body extends Transfer {
     });
   }
 
+  /** Bytes of the whole body, once the source is open. */
+  protected get length(): number {
+    return this.count;
+  }
+
+  /** What comes before the first byte of the file. */
+  protected get prefix(): string {
+    return "";
+  }
+
   /** Whether the response can still be answered. */
   #check(): void {
     const { signal } = this.options;
@@ -168,9 +178,9 @@ export class Body extends Transfer {
     // If the length is unknown until the end, `count` is only an upper bound, and so is Content-Length.
     if (source.openEnded) this.bound(lengthOf(res) ?? Number.POSITIVE_INFINITY);
     else if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
-      res.setHeader("Content-Length", this.count);
+      res.setHeader("Content-Length", this.length);
     }
-    agree(res, this.count);
+    agree(res, this.length);
     return this.#req.method !== "HEAD" && this.count > 0;
   }
 
@@ -191,16 +201,16 @@ export class Body extends Transfer {
       options.mode === "copy"
         ? "mode: 'copy'"
         : source.native
-          ? claimResponse(shared, res, this.count, this.#chunked, options.mode === "auto")
+          ? claimResponse(shared, res, this.length, this.#chunked, options.mode === "auto")
           : "no regular file";
-    if (typeof queue === "string") agree(res, this.count); // a replaced writeHead() may have set another length
+    if (typeof queue === "string") agree(res, this.length); // a replaced writeHead() may have set another length
     if (source.openEnded) this.#owed = lengthOf(res) ?? 0;
     // Nobody else can write to the body that is claimed here, so all of it is one chunk.
     const framed = this.#chunked && isChunked(res);
     if (typeof queue !== "string") {
-      const header = takeHeader(res) + (framed ? sizeLine(this.count) : "");
+      const header = takeHeader(res) + (framed ? sizeLine(this.count) : this.prefix);
       this.attach(queue, header, framed ? CHUNK_END : EMPTY);
-    } else if (options.mode !== "native") this.attach(queueOf(res), EMPTY, EMPTY);
+    } else if (options.mode !== "native") this.attach(queueOf(res), this.prefix, EMPTY);
     else throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `the kernel's sendfile is not available here: ${queue}`);
     this.#claimed = true;
   }
@@ -278,6 +288,6 @@ function started(): SendfileError {
   return new SendfileError("ERR_SENDFILE_STARTED", why);
 }
 
-function gone(): SendfileError {
+export function gone(): SendfileError {
   return new SendfileError("ERR_SENDFILE_CLOSED", "the response is closed or ended");
 }

@@ -6,16 +6,18 @@ import { argumentError, SendfileError } from "../errors.js";
 import type { Shared } from "../shared.js";
 import { releaseAlone } from "../source/fd.js";
 import { callable, describe, object } from "../validate.js";
-import { insideOf, sendInside } from "./inside.js";
+import { conditions } from "./conditions.js";
+import { etagOf, setStrongTag } from "./etag.js";
+import { insideOf, sendOpen } from "./inside.js";
 import { note, noteSibling, notingFile, notingFound, notingIndex, notingNone, notingSent } from "./learn.js";
 import type { Request, Response } from "./message.js";
+import { sendRanges } from "./ranges.js";
 import { isPlain, reply } from "./reply.js";
 import { Representations } from "./representations.js";
 import { headersOf } from "./send/headers.js";
 import { sendMethods } from "./send/send.js";
 import type { Send, SendStream } from "./send/stream.js";
 import { orderOf, sendSibling } from "./siblings.js";
-import { wholeSuffix } from "./suffix.js";
 import { realPathNow } from "./within.js";
 
 /** Those of `send` (in its documentation), and these. */
@@ -26,8 +28,14 @@ export interface StaticOptions {
   cacheControl?: boolean;
   /** Files and folders whose name begins with a dot: 'allow', 'deny' (403) or 'ignore' (404). Default: 'ignore'. */
   dotfiles?: "allow" | "deny" | "ignore";
-  /** Sets a weak `ETag`. Default: true. */
-  etag?: boolean;
+  /**
+   * Sets an `ETag`: true a weak one, of size and mtime, as `send` does; 'strong' one of inode, size, mtime and ctime,
+   * which If-Range and If-Match accept. It is weak while the file's last change is less than two seconds old, because the
+   * next one could have the same times (RFC 9110 section 8.8.1). Each file is opened before its headers are made, so
+   * that they are those of its bytes; a program that writes to a file in place must not, since they may change
+   * afterwards. Servers that share no file system have different tags. Default: true.
+   */
+  etag?: boolean | "strong";
   /** Extensions tried in turn if a file is missing: `['html']`. Default: false. */
   extensions?: string[] | false;
   /** Adds `immutable` to `Cache-Control`. Default: false. */
@@ -117,24 +125,29 @@ export function staticFiles(shared: Shared, root: string, options: StaticOptions
     if ([rest[name]].flat().some(nul)) throw argumentError(TypeError, `${name} must be names without null bytes`);
   }
   const send = createRequire(import.meta.url)("send") as Send;
-  const sendOptions = { ...rest, root };
+  const strong = etagOf(rest.etag) === "strong";
+  const sendOptions = { ...rest, root, etag: strong ? false : rest.etag };
   const first = sample(send, sendOptions);
   const proto = Object.getPrototypeOf(first) as SendStream;
-  const ours = sendMethods(shared, { ...proto, send: wholeSuffix(proto.send) });
+  const ours = sendMethods(shared, { ...proto, send: sendRanges(proto.send) });
   const inside = symlinks === "inside" ? insideOf(root) : null;
-  const last = notingSent(inside === null ? ours.send : sendInside(shared, inside, ours));
+  const opens = strong || inside !== null;
+  const last = notingSent(opens ? sendOpen(shared, inside, ours) : ours.send);
   const methods = {
+    ...conditions,
     send: regular(notingFound(precompressed ? sendSibling(last, noteSibling) : last)),
-    sendFile: notingFile(inside === null ? ours.sendFile : proto.sendFile), // else opened above
+    sendFile: notingFile(opens ? proto.sendFile : ours.sendFile), // else opened above
     sendIndex: notingIndex(proto.sendIndex),
     stream: ours.stream,
     onStatError: notingNone(orMissing(proto.onStatError)),
+    ...(strong ? { setHeader: setStrongTag(proto.setHeader) } : {}),
   };
+  const sampled: SendStream = Object.assign(Object.create(first), methods);
   const able = openFileCache && Object.keys(rest).every((name) => POLICY.includes(name));
   const ways = { type: proto.type, setHeaders, varies: precompressed };
   const representations = new Representations(
     shared,
-    (path, stat) => headersOf(first, path, stat),
+    (path, stat) => headersOf(sampled, path, stat),
     ({ fd }) => inside === null || inside(realPathNow(fd)),
   );
 

@@ -8,10 +8,13 @@ import { setImmediate } from "../../originals.js";
 import type { Shared } from "../../shared.js";
 import { type Lent, PathSource, releaseAlone } from "../../source/fd.js";
 import { unchanged } from "../../source/unchanged.js";
+import type { Reject } from "../../transfer/transfer.js";
 import { describe } from "../../validate.js";
 import { pipeBlocker } from "../claim.js";
 import { lengthOf } from "../message.js";
+import { announceParts, MultipartBody, PartsFile } from "../multipart.js";
 import { watch } from "../pipelining.js";
+import { type Range, severalOf } from "../ranges.js";
 import { Body, rangeOf } from "../respond.js";
 import { CONDITIONS, HeaderCache, type Own, plain } from "./headers.js";
 import type { ReadOptions, Send, SendStream } from "./stream.js";
@@ -41,6 +44,9 @@ interface Held {
 function stateOf(stream: SendStream & { [STATE]?: State }): State {
   return (stream[STATE] ??= { size: undefined, held: null, stat: null });
 }
+
+/** The file that was opened for this path, if it is not for a sibling of it. */
+const heldFor = ({ held }: State, path: string): Held | null => (held?.path === path ? held : null);
 
 /** Our `sendFile`, `send` and `stream`, which replace those of `proto`. */
 export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" | "send" | "stream"> & Own) {
@@ -73,7 +79,7 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
   ): void => {
     const { req, res } = self;
     const state = stateOf(self);
-    const held = state.held?.path === path ? state.held : null; // not where this is a sibling of it
+    const held = heldFor(state, path);
     if (held?.only && count === 0) return void res.end();
     const old =
       !held?.only &&
@@ -98,22 +104,29 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
     // Express listens to learn that a body has begun; it takes no stream, and gets none.
     self.emit("stream");
     if (held !== null) state.held = null;
-    new Body(
-      shared,
-      req,
-      res,
-      new PathSource(path, { file: held?.file, stat, files }),
-      rangeOf(start, count, shared.auto, state.size),
-      () => apart(() => self.emit("end")),
-      (error, complete) => {
-        if (complete) {
-          // The answer is complete; an 'error' listener would end its connection.
-          warn(error);
-          return apart(() => self.emit("end"));
-        }
-        failed(self, error);
-      },
-    ).open();
+    const source = new PathSource(path, { file: held?.file, stat, files });
+    new Body(shared, req, res, source, rangeOf(start, count, shared.auto, state.size), ...tell(self)).open();
+  };
+
+  /** The same for several ranges of `size` bytes from `start`; false if the whole file is to be sent. */
+  const leaveParts = (
+    self: SendStream,
+    path: string,
+    { start, end: _, ...options }: ReadOptions,
+    size: number,
+    ranges: readonly Range[],
+  ): boolean => {
+    const { req, res } = self;
+    const state = stateOf(self);
+    // The coding is that of the whole body, and the parts would have to have it each.
+    const whole = res.statusCode !== 200 || res.hasHeader("Content-Encoding") || !self.isRangeFresh();
+    if (whole || !unchanged() || FOREIGN.some((name) => options[name] !== undefined)) return false;
+    const held = heldFor(state, path);
+    if (held !== null) state.held = null;
+    const source = new PartsFile(path, { file: held?.file, files });
+    const parts = announceParts(res, ranges, size);
+    new MultipartBody(shared, req, res, source, { offset: start, size: state.size, parts }, ...tell(self)).open();
+    return true;
   };
 
   const ours = {
@@ -154,6 +167,8 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
       state.stat = null;
       const count = lengthOf(this.res);
       if (count === null || Number.isNaN(count)) return stream.call(this, path, options); // removed, or invalid
+      const ranges = severalOf(this);
+      if (ranges !== null && leaveParts(this, path, options, count, ranges)) return;
       leave(this, path, options, options.start, count);
     },
 
@@ -161,6 +176,18 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
     from: (stream: SendStream, path: string, file: Lent) => hold(stream, path, file, true),
   };
   return ours;
+}
+
+/** What a body settles with: `send`'s stream tells its listeners. */
+function tell(stream: SendStream): [resolve: () => void, reject: Reject] {
+  const ended = () => apart(() => stream.emit("end"));
+  const reject: Reject = (error, complete) => {
+    if (!complete) return failed(stream, error);
+    // The answer is complete; an 'error' listener would end its connection.
+    warn(error);
+    ended();
+  };
+  return [ended, reject];
 }
 
 /** Answers with the failure of a body, or tells the listeners of its stream. */

@@ -33,6 +33,12 @@ export interface SendStream extends EventEmitter {
   type(path: string): void;
   /** Whether the request has a condition. */
   isConditionalGET(): unknown;
+  /** Whether If-Match or If-Unmodified-Since says no: 412. */
+  isPreconditionFailure(): boolean;
+  /** Whether If-None-Match or If-Modified-Since says that the client has it: 304. */
+  isFresh(): boolean;
+  /** Whether If-Range lets the range be sent. */
+  isRangeFresh(): boolean;
   error(status: number, error?: Error): void;
   onStatError(error: Error): void;
 }

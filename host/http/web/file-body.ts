@@ -28,6 +28,7 @@ export class FileBody implements UnderlyingDefaultSource<Uint8Array> {
   readonly #stat: Stats;
   readonly #start: number;
   readonly #count: number;
+  readonly #exact: boolean;
   readonly #consumer: Consumer;
   /** Bytes that were read, or sent. */
   #bytes = 0;
@@ -38,13 +39,14 @@ export class FileBody implements UnderlyingDefaultSource<Uint8Array> {
   /** The kernel can't send the rest. */
   #copies = false;
 
-  /** `count` bytes from `start` on, of the file that `stat` is of. */
-  constructor(shared: Shared, path: string, stat: Stats, start: number, count: number) {
+  /** `count` bytes from `start` on, of the file that `stat` is of; if `exact`, it must not have changed since. */
+  constructor(shared: Shared, path: string, stat: Stats, start: number, count: number, exact: boolean) {
     this.#shared = shared;
     this.#path = path;
     this.#stat = stat;
     this.#start = start;
     this.#count = count;
+    this.#exact = exact;
     this.stream = new ReadableStream(this, { highWaterMark: 0 });
     this.#consumer = new Consumer(this.stream);
   }
@@ -81,6 +83,9 @@ export class FileBody implements UnderlyingDefaultSource<Uint8Array> {
       const stat = fstat(source.fd());
       if (stat === null || stat.dev !== this.#stat.dev || stat.ino !== this.#stat.ino) {
         throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file was replaced since its headers were made");
+      }
+      if (this.#exact && (stat.ctimeMs !== this.#stat.ctimeMs || stat.mtimeMs !== this.#stat.mtimeMs)) {
+        throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file was changed since its headers were made");
       }
       if (stat.size < this.#start + this.#count) {
         throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file has got shorter since its headers were made");

@@ -8,17 +8,19 @@ import { argumentError } from "../../errors.js";
 import type { Shared } from "../../shared.js";
 import { unchanged } from "../../source/unchanged.js";
 import { describe, object } from "../../validate.js";
+import { conditions } from "../conditions.js";
+import { etagOf, setStrongTag } from "../etag.js";
 import type { Request as NodeRequest, Response as NodeResponse } from "../message.js";
+import { sendRanges } from "../ranges.js";
 import type { Send, SendStream } from "../send/stream.js";
-import { wholeSuffix } from "../suffix.js";
 import { FileBody } from "./file-body.js";
 
 /** All are optional. */
 export interface FileResponseOptions {
   /** Answers `Range`. Default: true. */
   acceptRanges?: boolean;
-  /** Sets a weak `ETag`. Default: true. */
-  etag?: boolean;
+  /** Sets an `ETag`: true a weak one, 'strong' one as with `serveStatic`. Default: true. */
+  etag?: boolean | "strong";
   /** Sets `Last-Modified`. Default: true. */
   lastModified?: boolean;
   /** Sets `Cache-Control`: milliseconds, or text for the package `ms`: `'1d'`. Default: no such header. */
@@ -60,7 +62,9 @@ export async function fileResponse(
   const { headers, ...rest } = options;
   const head = new Head(headers);
   send ??= createRequire(import.meta.url)("send") as Send;
-  const settings = { ...rest, cacheControl: options.maxAge !== undefined || options.immutable === true };
+  const strong = etagOf(rest.etag) === "strong";
+  const cacheControl = options.maxAge !== undefined || options.immutable === true;
+  const settings = { ...rest, cacheControl, etag: strong ? false : rest.etag };
   const stream = send(asked(request), "/", settings);
 
   let stat: Stats;
@@ -76,10 +80,11 @@ export async function fileResponse(
   stream.res = head as unknown as NodeResponse;
   stream.error = (status) => head.refuse(status);
   stream.stream = (_path, { start, end }) => {
-    if (stat.size > 0) body = new FileBody(shared, file, stat, start, end - start + 1).stream;
+    if (stat.size > 0) body = new FileBody(shared, file, stat, start, end - start + 1, strong).stream;
   };
-  const { send: decide } = Object.getPrototypeOf(stream) as SendStream;
-  wholeSuffix(decide).call(stream, file, stat);
+  const { send: decide, setHeader } = Object.getPrototypeOf(stream) as SendStream;
+  Object.assign(stream, conditions, strong ? { setHeader: setStrongTag(setHeader) } : {});
+  sendRanges(decide).call(stream, file, stat);
   return new Response(body, { status: head.statusCode, headers: head.headers });
 }
 
