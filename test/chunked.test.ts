@@ -23,7 +23,7 @@ const test = suite("chunked");
 const KIB = 1024;
 const MIB = KIB * KIB;
 const BIG = 24 * MIB;
-const { root, remove } = folder({ page: 4 * KIB, odd: 70_001, "256k": 256 * KIB, empty: 0 });
+const { root, remove } = folder({ page: 4 * KIB, odd: 70_001, "256k": 256 * KIB, "1m": MIB, empty: 0 });
 const file = (name: string) => path.join(root, name);
 const bytes = (name: string) => fs.readFileSync(file(name));
 fs.writeFileSync(file("big"), Buffer.alloc(BIG, "0123456789abcdefghijklmnopqrstuvwxyz\n"));
@@ -352,6 +352,85 @@ for (const [what, calls] of Object.entries(faults)) {
     }
   });
 }
+
+/** Where nothing bounds what the kernel holds unsent, it says nothing of its room. */
+const unbound = copied ?? lacks("a bound of what the kernel holds unsent");
+
+test.unless(unbound, "a pipe: a long file's chunks are as large as what the socket surely takes at once", async () => {
+  const unit = 64 * KIB;
+  const undo = install(shared, () => {});
+  const listener: Listener = (req, res) => createReadStream(file(req.url?.slice(1) as string)).pipe(res);
+  const sizes = async (name: string, room: number, calls: (sys: Sys) => Partial<Sys> = () => ({})) => {
+    const [[answer]] = await faking(
+      (sys) => ({ room: () => room, ...calls(sys) }),
+      () => ask(listener, keeping(`/${name}`)),
+    );
+    assert.ok(answer?.body.equals(bytes(name)), name);
+    return (answer?.chunks ?? []).slice(0, -1);
+  };
+  try {
+    const large = await sizes("big", 5 * unit + 1);
+    assert.is(large[0], unit); // of a socket that nothing is known of
+    assert.ok(large.includes(5 * unit), large.join());
+    assert.ok(large.every((size) => size <= 5 * unit));
+    for (const room of [0, unit - 1, 2 * unit - 1]) assert.ok((await sizes("big", room)).every((size) => size <= unit));
+    assert.ok((await sizes("1m", MIB)).every((size) => size === unit)); // the same bytes as without register
+    // A socket that took less than it said is not believed again.
+    let calls = 0;
+    const believed = await sizes("big", 5 * unit, ({ sendfile }) => ({
+      sendfile: (out, fd, at, count) =>
+        calls++ % 2 === 0 ? sendfile(out, fd, at, Math.min(count, 4 * unit)) : -Fault.WouldBlock,
+    }));
+    assert.ok(believed.filter((size) => size > unit).length <= 1);
+  } finally {
+    undo();
+  }
+});
+
+natively("a pipe: responses take turns, each with the bytes of one run", async () => {
+  const undo = install(shared, () => {});
+  const waiting: ServerResponse[] = [];
+  const streams: fs.ReadStream[] = [];
+  const at = await site((_req, res) => {
+    waiting.push(res);
+    if (waiting.length < 2) return;
+    for (const one of waiting) {
+      const stream = createReadStream(file("big"));
+      streams.push(stream);
+      stream.pipe(one);
+    }
+  });
+  const sockets = [0, 1].map(() => net.connect(at.port, "127.0.0.1").on("error", () => {}));
+  /** Bytes in a row for the same response. */
+  const rows: { out: number; bytes: number }[] = [];
+  try {
+    await faking(
+      () => ({
+        // It only says so: no socket is ever full.
+        sendfile(out, _fd, _at, count) {
+          const row = rows.at(-1);
+          if (row?.out === out) row.bytes += count;
+          else rows.push({ out, bytes: count });
+          return count;
+        },
+      }),
+      async () => {
+        for (const socket of sockets) socket.write(request("/"));
+        await until("both files to be read", () => streams.length === 2 && streams.every((one) => one.readableEnded));
+      },
+    );
+    assert.is(
+      rows.reduce((sum, { bytes }) => sum + bytes, 0),
+      2 * BIG,
+    );
+    // A run may exceed 1 MiB by a chunk of up to 512 KiB. The first one may begin alone; the last one ends alone.
+    assert.ok(rows.length >= (2 * BIG) / (1.5 * MIB) - 4, `${rows.length} turns`);
+  } finally {
+    undo();
+    for (const socket of sockets) socket.destroy();
+    await at.close();
+  }
+});
 
 /** Serves `name` to a client that reads only once `stalled` is over; the wire, up to the end of the connection. */
 async function stall(

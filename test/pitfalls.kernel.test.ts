@@ -423,6 +423,35 @@ row(
 );
 
 row(
+  "a socket takes as many bytes at once as it said that it would; a full one, or no TCP socket, says none",
+  async (t) => {
+    const { sys } = faultyHost();
+    const room = (socket: Socket) => sys.room?.(fdOf(socket), UNSENT) as number;
+    const fd = openFd(t, tempFile(t, pattern(16 * MIB)));
+    const { near, far } = await connect(t);
+    assert.ok(sys.limit?.(fdOf(near), UNSENT));
+    let said = 0;
+    for (let at = 0; ; ) {
+      const count = room(near);
+      assert.ok(count <= UNSENT);
+      if (count <= 0) break;
+      said += count;
+      for (const end = at + count; at < end; ) {
+        const n = sys.sendfile(fdOf(near), fd, at, end - at);
+        assert.ok(n > 0, `${n} of ${end - at}, ${count} were said`);
+        at += n;
+      }
+    }
+    assert.ok(said >= UNSENT / 2, `${said} bytes`);
+    far.destroy();
+    const unix = await connect(t, { over: "unix" });
+    assert.ok(room(unix.near) <= 0);
+    assert.ok((sys.room?.(-1, UNSENT) as number) <= 0);
+  },
+  unlimited,
+);
+
+row(
   "a limit of the socket's own stays",
   async (t) => {
     const host = faultyHost();

@@ -15,10 +15,16 @@ const MSG_DONTWAIT = 0x40;
 const MSG_MORE = 0x8000;
 const SOL_SOCKET = 1;
 const SO_TYPE = 3;
+const SO_MEMINFO = 55;
 const SOCK_STREAM = 1;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const TCP_INFO = 11;
 const TCP_NOTSENT_LOWAT = 25;
+/** Indices of 32-bit words: of SO_MEMINFO (linux/sock_diag.h), and of struct tcp_info (linux/tcp.h). */
+const SNDBUF = 3;
+const WMEM_QUEUED = 5;
+const NOTSENT_BYTES = 36;
 const AT_FDCWD = -100;
 const O_NONBLOCK = 0x800;
 const O_CLOEXEC = 0x80000;
@@ -34,7 +40,8 @@ const LOOK = O_PATH | O_CLOEXEC;
  * ┌────────────┬───────────────────────┬────────────┬─────────────┐
  * │ 0: off_t   │ 8: iovec (base, len)  │ 24: optval │ 28: optlen  │ 32: open_how (flags, mode, resolve), 24 bytes
  * └────────────┴───────────────────────┴────────────┴─────────────┘
- * A path lies before it, in the scratch area, which is free between two runs. Offsets below count 32-bit words.
+ * A path, or the answer of an option that has many words, lies before it, in the scratch area, which is free between
+ * two runs. Offsets below count 32-bit words.
  */
 const OFFSET = 0;
 const IOVEC = 2;
@@ -79,6 +86,14 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
     frameWords()[OPTLEN] = 4;
     if (libc.getsockopt(fd, level, name, at(OPTVAL), at(OPTLEN)) < 0) return -1;
     return words[OPTVAL] as number;
+  };
+
+  /** The first `count` words of an option; null if it has fewer, or there is none. */
+  const option32s = (fd: number, level: number, name: number, count: number): Uint32Array | null => {
+    frameWords()[OPTLEN] = 4 * count;
+    const answer = frame - 4 * count;
+    if (libc.getsockopt(fd, level, name, answer, at(OPTLEN)) < 0 || words[OPTLEN] !== 4 * count) return null;
+    return new Uint32Array(memory.buffer, answer, count);
   };
 
   /** The result of `isLimited`; null until it is called. */
@@ -128,6 +143,15 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
       if (bytes > 0 && ((everywhere ??= isLimited()) || option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0)) return false;
       frameWords()[OPTVAL] = bytes;
       return libc.setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, at(OPTVAL), 4) === 0;
+    },
+
+    room(fd, unsent) {
+      const buffer = option32s(fd, SOL_SOCKET, SO_MEMINFO, WMEM_QUEUED + 1);
+      if (buffer === null) return 0;
+      // The kernel counts its own structures, too: with segments of 1.5 KB they are as large as the bytes.
+      const free = ((buffer[SNDBUF] as number) - (buffer[WMEM_QUEUED] as number)) / 2;
+      const tcp = free > 0 ? option32s(fd, IPPROTO_TCP, TCP_INFO, NOTSENT_BYTES + 1) : null;
+      return tcp === null ? 0 : Math.min(free, unsent - (tcp[NOTSENT_BYTES] as number));
     },
 
     probe() {

@@ -27,6 +27,11 @@ export interface Syscalls extends Imports {
    * the limit. Returns whether it was done; some systems can't.
    */
   limit?(fd: number, bytes: number): boolean;
+  /**
+   * How many bytes a TCP socket limited to `unsent` unsent bytes takes at once; 0 or less if it is full, or can't tell.
+   * Only a system that is short of memory takes fewer.
+   */
+  room?(fd: number, unsent: number): number;
   /** The calls that this kernel has, and allows this process to make. */
   probe(): {
     /** errno of sendfile(2) if it can't be called: ENOSYS, or EPERM by seccomp. 0 if it can. */

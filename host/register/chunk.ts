@@ -19,6 +19,12 @@ import { readNow } from "../source/read.js";
  *   a part                    the file has no rest    the connection is destroyed
  */
 
+/**
+ * Bytes of the next chunk: `size`, as the stream would have read, or as many of these as surely go at once: they cost
+ * less. So it is only by memory that the system takes back that more than `size` is ever held back.
+ */
+export const chunkSize = (size: number, room: number): number => max(size, room - (room % size));
+
 /** Bytes of the chunk that may follow `held` others, so that all are as many as one chunk of `size`. */
 export function chunkBehind(held: number, size: number): number {
   const rest = size - held;

@@ -15,13 +15,16 @@ import type { Task } from "../scheduler.js";
 import type { Shared } from "../shared.js";
 import { fstat, hasTrueSize } from "../source/stat.js";
 import { Driver } from "../transfer/driver.js";
-import { chunkBehind, framed, restOf } from "./chunk.js";
+import { chunkBehind, chunkSize, framed, restOf } from "./chunk.js";
 import { destinations, pass, passing, type Stream, watched } from "./stream.js";
 
 export type OnFallback = (reason: string) => void;
 
-/** The most bytes of a doorbell, and of a chunk: a ReadStream's default highWaterMark. */
+/** The most bytes of a doorbell, and of a usual chunk: a ReadStream's default highWaterMark. */
 const CHUNK = 64 << 10;
+
+/** Bytes of the chunks of one run: as many as the core moves in one. */
+const RUN = 1 << 20;
 
 const NOTHING = new Uint8Array(0);
 
@@ -38,6 +41,8 @@ export class Pipe extends AsyncResource implements Task {
   #count = 0;
   /** They go to a response in chunks. */
   #chunked = false;
+  /** The socket took less than it said: all chunks are of the usual size from then on. */
+  #wary = false;
   /** One driver for all bytes, unless some went without it. */
   #driver: Driver | null = null;
   /** Bytes that the stream has asked for. */
@@ -214,18 +219,25 @@ export class Pipe extends AsyncResource implements Task {
     let before = takeHeader(res);
     let action = Action.Done;
     const end = this.#there(file);
+    let run = 0;
     while (action === Action.Done && stream.bytesRead < end) {
+      if (run >= RUN) {
+        action = Action.Yield;
+        break;
+      }
       const left = end - stream.bytesRead;
-      const length = min(size, left);
+      const length = min(left > size && !this.#wary ? chunkSize(size, driver.room(out)) : size, left);
       const head = before + sizeLine(length);
       if (driver.action === Action.Copy) driver.copied(0, now());
       driver.start(head.length, this.#position(), length, 0, Flag.Native | Flag.Probe, left - length);
       action = driver.step(out, file, head);
       const { sent, headerLeft } = driver;
       this.#advance(sent);
+      run += sent;
       if (action === Action.Done) before = CRLF;
       else if (headerLeft < head.length) {
         scheduler.stopTiming();
+        this.#wary ||= length > size;
         return this.#complete(call(sliceString, head, head.length - headerLeft), length - sent);
       }
     }

@@ -8,7 +8,7 @@ import { SendfileError } from "../errors.js";
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import { readCached } from "../source/read.js";
-import { boundNotSent } from "./not-sent-lowat.js";
+import { boundNotSent, LOWAT } from "./not-sent-lowat.js";
 
 /** The most bytes that can be reported at once: the core takes 32 bits. */
 const MOST = 0x7fffffff;
@@ -87,6 +87,14 @@ export class Driver {
     }
     this.#counted = native;
     return this.action;
+  }
+
+  /**
+   * How many bytes the socket takes at once, for sure; 0 or less if that isn't known: before the first `start`, of a
+   * short transfer, or of a socket that had a limit of its own.
+   */
+  room(out: number): number {
+    return this.#unbound === null ? 0 : (this.#shared.sys?.room?.(out, LOWAT) ?? 0);
   }
 
   /** Sends a short text behind the last byte, at once, for more to follow. Returns how much of it the kernel took. */

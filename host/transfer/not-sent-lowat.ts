@@ -12,7 +12,7 @@ const LONG = 1 << 20;
  * Bytes. The kernel asks for more once half is left, which at 1 Gbit/s lasts 2 ms: an event loop with longer turns
  * leaves such a line idle, as with any writer.
  */
-const LOWAT = 512 << 10;
+export const LOWAT = 512 << 10;
 
 /** Sets the bound for a transfer of `count` bytes. Returns an undo; null if nothing was done. */
 export function boundNotSent(sys: Syscalls, queue: Queue, count: number): (() => void) | null {
