@@ -102,7 +102,7 @@ let first: usize = 0;
 // Limits in ms.
 let untilFirst: f64 = Infinity;
 let untilNext: f64 = Infinity;
-let untilMoved: f64 = 0;
+export let untilMoved: f64 = 0;
 let untilEnd: f64 = Infinity;
 
 // Bytes by Way, of all answers that are over.
@@ -114,11 +114,6 @@ export function limits(head: f64, idle: f64, stall: f64, linger: f64): void {
   untilNext = idle;
   untilMoved = stall;
   untilEnd = linger;
-}
-
-/** ms without progress of an answer; 0 for no limit. */
-export function stall(): f64 {
-  return untilMoved;
 }
 
 /** A new connection; null if the memory's maximum is reached. */

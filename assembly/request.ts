@@ -52,7 +52,7 @@ let seen: i32 = 0;
 /** Why the last head was not recognized. */
 export let odd: Odd = Odd.None;
 
-function refuse(reason: Odd): usize {
+export function refuse(reason: Odd): usize {
   odd = reason;
   return 0;
 }

@@ -1,9 +1,9 @@
 // Serves a connection: reads heads, has each answered by one transfer, and never waits. What would wait is an Act for the
 // host.
 
-import { Act, Action, Fault, Flag, Way } from "./abi";
-import { Connection, ENDED, Event, HELD, LAST, State, settle, stall, step, UNREAD, USED } from "./connection";
-import { FACTS, INPUT, recognize } from "./request";
+import { Act, Action, Fault, Flag, Odd, RequestFlag, Way } from "./abi";
+import { Connection, ENDED, Event, HELD, LAST, State, settle, step, UNREAD, USED, untilMoved } from "./connection";
+import { FACTS, INPUT, recognize, refuse } from "./request";
 import * as runner from "./run";
 import { read, recv, send } from "./sys";
 import * as transfer from "./transfer";
@@ -64,6 +64,11 @@ function look(c: Connection): Act {
   start = at;
   const behind = recognize(at, end);
   if (behind == 0) return Act.HandOver;
+  // llhttp takes what follows behind the last request for an error.
+  if (behind < end && load<i32>(FACTS) & RequestFlag.Last) {
+    refuse(Odd.Connection);
+    return Act.HandOver;
+  }
   at = behind;
   c.flags |= USED;
   step(c, Event.Recognized);
@@ -101,10 +106,10 @@ export function answer(c: Connection, header: i32, file: i32, offset: f64, count
   if (t == null) return Act.Close;
   step(c, Event.Answered);
   transfer.extent(t, header, offset, count, 0, Flag.Native | Flag.Probe);
-  transfer.limit(t, stall(), Infinity, now);
+  transfer.limit(t, untilMoved, Infinity, now);
   c.answer = t;
   c.file = file;
-  if (last || load<i32>(FACTS) & 2) c.flags |= LAST;
+  if (last || load<i32>(FACTS) & RequestFlag.Last) c.flags |= LAST;
   return advance(c, t, now);
 }
 

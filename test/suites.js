@@ -64,8 +64,18 @@ const installed = (path) => join(ROOT, "test/runtimes/node_modules", path);
 
 /** @type {Record<string, { path: string, args: string[], files(): string[], watched: string[] }>} */
 const RUNTIMES = {
-  node22: { path: installed("node22/bin/node"), args: [], files: () => [...PORTABLE, ...WATCHED], watched: [] },
-  node24: { path: installed("node24/bin/node"), args: [], files: () => [...PORTABLE, ...WATCHED], watched: [] },
+  node22: {
+    path: installed("node22/bin/node"),
+    args: [],
+    files: () => [...PORTABLE, "server", ...WATCHED],
+    watched: [],
+  },
+  node24: {
+    path: installed("node24/bin/node"),
+    args: [],
+    files: () => [...PORTABLE, "server", ...WATCHED],
+    watched: [],
+  },
   node26: { path: installed("node26/bin/node"), args: [], files: () => named("test"), watched: [] },
   deno: {
     path: installed(".bin/deno"),

@@ -84,9 +84,10 @@ test("where none has, every reason is said", () => {
 const POSIX = ["send", "lseek", "getsockopt", "setsockopt"];
 
 /** By binding and system. */
+const LOOP = ["accept4", "close", "epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "fcntl", "recv", "shutdown"];
 const WANTED = [
-  ["koffi", "linux", ["sendfile", "preadv2", ...POSIX, "syscall"]],
-  ["node:ffi", "linux", ["sendfile", "preadv2", ...POSIX, "syscall"]],
+  ["koffi", "linux", ["sendfile", "preadv2", ...POSIX, "syscall", ...LOOP]],
+  ["node:ffi", "linux", ["sendfile", "preadv2", ...POSIX, "syscall", ...LOOP]],
   ["bun:ffi", "linux", ["sendfile", "preadv2", ...POSIX]],
   ["Deno.dlopen", "linux", ["sendfile", "preadv2", ...POSIX, "getsockname", "getpeername", "close"]],
   ["koffi", "darwin", ["sendfile", ...POSIX]],

@@ -176,7 +176,7 @@ row("wrong arguments: status 2, and the line names them", async (cleanup) => {
 
 test("wasi: the core is a reactor without an _initialize, and hosts start it as one", () => {
   const bytes = readFileSync(new URL("../core.wasm", import.meta.url));
-  const env = { sendfile: () => 0, read: () => 0, send: () => 0 };
+  const env = { sendfile: () => 0, read: () => 0, send: () => 0, recv: () => 0 };
   // @types/node has no types of WebAssembly.
   const { WebAssembly } = globalThis as unknown as {
     WebAssembly: {

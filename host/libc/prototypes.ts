@@ -157,7 +157,7 @@ export const PROTOTYPES: { readonly [Name in keyof Functions]: Prototype<Functio
         f(fd, at(ptr), at(length)),
     { by: ["Deno.dlopen"] },
   ),
-  close: row(["i32"], "i32", (f) => (fd) => f(fd), { by: ["Deno.dlopen", "koffi", "node:ffi"] }),
+  close: row(["i32"], "i32", (f) => (fd) => f(fd), { by: ["Deno.dlopen", "koffi", "node:ffi"], on: ["linux"] }),
   recv: row(
     ["i32", "ptr", "u64", "i32"],
     "count",

@@ -4,7 +4,7 @@
 import { readSync } from "node:fs";
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { Act, Way } from "../../assembly/abi.js";
-import type { Core, Memory } from "../core.js";
+import type { Core } from "../core.js";
 import { Epoll, type LoopLibc, noDelay, shutSending } from "../libc/epoll.js";
 import type { Syscalls } from "../libc/syscalls.js";
 import { Scratch } from "../scratch.js";
@@ -64,7 +64,6 @@ export class Loop {
   readonly #scratch: Scratch;
   readonly #known: Known;
   readonly #input: number;
-  readonly #memory: Memory;
   readonly #counts: Float64Array;
   readonly #sending = new Map<number, Sending>();
   /** Input that the host holds. */
@@ -90,7 +89,6 @@ export class Loop {
     this.#start = start;
     this.#disk = new Disk(start.reader);
     this.#counts = start.counts;
-    this.#memory = core.memory;
     this.#input = core.request_input();
     this.#facts = new Facts(core);
     this.#scratch = new Scratch(core);
@@ -247,13 +245,13 @@ export class Loop {
   #hold(handle: number): void {
     const at = this.#core.connection_hold(handle);
     const length = this.#core.connection_held();
-    this.#held.set(handle, new Uint8Array(this.#memory.buffer, at, length).slice());
+    this.#held.set(handle, new Uint8Array(this.#core.memory.buffer, at, length).slice());
   }
 
   #resume(handle: number): number {
     const bytes = this.#held.get(handle) as Uint8Array;
     this.#held.delete(handle);
-    new Uint8Array(this.#memory.buffer, this.#input, bytes.length).set(bytes);
+    new Uint8Array(this.#core.memory.buffer, this.#input, bytes.length).set(bytes);
     return this.#core.connection_resume(handle, bytes.length);
   }
 

@@ -212,9 +212,9 @@ export class Pipe extends AsyncResource implements Task {
     const res = this.#target as Response;
     const file = stream.fd as number;
     const { scheduler, now } = this.#shared;
-    const driver = this.#open();
-    if (driver === null) return this.#old();
     const size = min(this.#size, CHUNK);
+    const driver = size > 0 ? this.#open() : null; // with a highWaterMark of 0 there are no chunks
+    if (driver === null) return this.#old();
     /** What is owed before the next chunk: the header, or the last one's CRLF. */
     let before = takeHeader(res);
     let action = Action.Done;

@@ -91,7 +91,6 @@ export class FileServer extends EventEmitter {
       this.#handed.add(socket);
       socket.once("close", () => this.#handed.delete(socket));
     });
-    this.#http.on("error", (error) => this.emit("error", error));
   }
 
   /** Who answers: "loop", or "node" for the reason in `reason`. */
@@ -173,6 +172,11 @@ export class FileServer extends EventEmitter {
     return this.close();
   }
 
+  /** @internal Its threads' workers, for tests. */
+  workers(): (Worker | null)[] {
+    return this.#threads.map(({ worker }) => worker);
+  }
+
   #setRef(isRef: boolean): this {
     this.#isRef = isRef;
     for (const thread of this.#threads) thread.setRef(isRef);
@@ -185,6 +189,7 @@ export class FileServer extends EventEmitter {
       this.#http.once("error", reject);
       this.#http.listen(options, () => {
         this.#http.off("error", reject);
+        this.#http.on("error", (error) => this.emit("error", error));
         resolve();
       });
     });

@@ -50,6 +50,10 @@ export class Thread {
     this.#spawn();
   }
 
+  get worker(): Worker | null {
+    return this.#worker;
+  }
+
   tell(message: ToLoop): void {
     this.#port?.postMessage(message);
     this.#wake();

@@ -105,7 +105,8 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
     self.emit("stream");
     if (held !== null) state.held = null;
     const source = new PathSource(path, { file: held?.file, stat, files });
-    new Body(shared, req, res, source, rangeOf(start, count, shared.auto, state.size), ...tell(self)).open();
+    const { ended, reject } = tell(self);
+    new Body(shared, req, res, source, rangeOf(start, count, shared.auto, state.size), ended, reject).open();
   };
 
   /** The same for several ranges of `size` bytes from `start`; false if the whole file is to be sent. */
@@ -125,7 +126,8 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
     if (held !== null) state.held = null;
     const source = new PartsFile(path, { file: held?.file, files });
     const parts = announceParts(res, ranges, size);
-    new MultipartBody(shared, req, res, source, { offset: start, size: state.size, parts }, ...tell(self)).open();
+    const { ended, reject } = tell(self);
+    new MultipartBody(shared, req, res, source, { offset: start, size: state.size, parts }, ended, reject).open();
     return true;
   };
 
@@ -179,7 +181,7 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
 }
 
 /** What a body settles with: `send`'s stream tells its listeners. */
-function tell(stream: SendStream): [resolve: () => void, reject: Reject] {
+function tell(stream: SendStream): { ended: () => void; reject: Reject } {
   const ended = () => apart(() => stream.emit("end"));
   const reject: Reject = (error, complete) => {
     if (!complete) return failed(stream, error);
@@ -187,7 +189,7 @@ function tell(stream: SendStream): [resolve: () => void, reject: Reject] {
     warn(error);
     ended();
   };
-  return [ended, reject];
+  return { ended, reject };
 }
 
 /** Answers with the failure of a body, or tells the listeners of its stream. */

@@ -1,0 +1,490 @@
+// sendoff/server on the wire: what a client gets is the same from the loop and from node:http, whatever it asks; and what
+// the loop does beside it: pipelines split anywhere, hand-over, limits, its end, and its thread's.
+
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import * as fs from "node:fs";
+import * as http from "node:http";
+import * as net from "node:net";
+import { join } from "node:path";
+import { createFileServer, type FileServer, type FileServerOptions } from "sendoff/server";
+import * as assert from "uvu/assert";
+import { pattern, same } from "./lib/bytes.js";
+import { until } from "./lib/connection.js";
+import { fdCount, tempFolder } from "./lib/files.js";
+import { type Cleanup, test } from "./lib/suite.js";
+
+const SMALL = pattern(4096);
+const LARGE = pattern(3 * 1024 * 1024);
+
+function folder(t: Cleanup): string {
+  const root = tempFolder(t);
+  fs.writeFileSync(join(root, "small.bin"), SMALL);
+  fs.writeFileSync(join(root, "large.bin"), LARGE);
+  fs.writeFileSync(join(root, "empty.txt"), "");
+  fs.writeFileSync(join(root, "a b.txt"), "a space\n");
+  fs.writeFileSync(join(root, ".hidden"), "hidden\n");
+  fs.mkdirSync(join(root, "sub"));
+  fs.writeFileSync(join(root, "sub", "index.html"), "<p>sub</p>\n");
+  fs.writeFileSync(join(root, "page.html"), "<p>page</p>\n".repeat(200));
+  fs.writeFileSync(join(root, "page.html.gz"), "not really gzip\n");
+  const old = new Date("2026-01-02T03:04:05Z");
+  for (const name of ["small.bin", "large.bin", "empty.txt", "a b.txt", "page.html"])
+    fs.utimesSync(join(root, name), old, old);
+  return root;
+}
+
+async function serve(t: Cleanup, root: string, options: FileServerOptions = {}) {
+  const server = createFileServer(root, options);
+  t.after(() => server.close({ timeout: 0 }));
+  const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
+  return { server, port };
+}
+
+const able = createFileServer(".").reason;
+const loop = able === null ? null : `no loop here: ${able}`;
+const engines: ("loop" | "node")[] = loop === null ? ["loop", "node"] : ["node"];
+
+/** All bytes that come for these, until the server closes. */
+async function talk(port: number, pieces: (string | Buffer)[], settle = async () => {}): Promise<Buffer> {
+  const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const over = new Promise<void>((resolve) => {
+    socket.once("error", () => resolve()); // an RST is an end, too
+    socket.once("close", () => resolve());
+    socket.once("end", () => socket.end());
+  });
+  await once(socket, "connect");
+  socket.setNoDelay(true);
+  for (const piece of pieces) {
+    await new Promise((done) => socket.write(piece, done));
+    await settle();
+  }
+  await over;
+  return Buffer.concat(chunks);
+}
+
+const undated = (bytes: Buffer) =>
+  bytes
+    .toString("latin1")
+    .replace(/^Date: .*\r\n/gm, "")
+    .replace(/^(ETag: |<.*>)?.*boundary.*$/gm, "");
+
+const get = (target: string, ...fields: string[]) =>
+  [`GET ${target} HTTP/1.1`, "Host: localhost", ...fields, "Connection: close", "", ""].join("\r\n");
+const head = (target: string, ...fields: string[]) => get(target, ...fields).replace("GET", "HEAD");
+const post = `POST /small.bin HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello`;
+const LAST_MODIFIED = "Fri, 02 Jan 2026 03:04:05 GMT";
+
+/** Raw requests: one a row, or several on one connection. */
+const REQUESTS: [what: string, request: string][] = [
+  ["a small file", get("/small.bin")],
+  ["a large file", get("/large.bin")],
+  ["an empty file", get("/empty.txt")],
+  ["HEAD", head("/small.bin")],
+  ["HEAD of a large file", head("/large.bin")],
+  ["an encoded name", get("/a%20b.txt")],
+  ["a query", get("/small.bin?x=1&y")],
+  ["an index", get("/sub/")],
+  ["a folder without its slash", get("/sub")],
+  ["nothing", get("/none")],
+  ["a dotfile", get("/.hidden")],
+  ["out of the root", get("/../etc/passwd")],
+  ["out of the root, encoded", get("/%2e%2e/%2e%2e/etc/passwd")],
+  ["twice encoded", get("/%252e%252e/etc/passwd")],
+  ["an encoded slash", get("/sub%2findex.html")],
+  ["an encoded backslash", get("/sub%5cindex.html")],
+  ["an encoded NUL", get("/small.bin%00")],
+  ["overlong UTF-8", get("/%c0%ae%c0%ae/etc/passwd")],
+  ["half an escape", get("/small%2")],
+  ["a bad escape", get("/small%zz")],
+  ["two slashes", get("//small.bin")],
+  ["a fragment", get("/small.bin#x")],
+  ["absolute form", get("http://localhost/small.bin")],
+  ["authority form", get("localhost:80")],
+  ["an asterisk", get("*")],
+  ["OPTIONS *", get("*").replace("GET", "OPTIONS")],
+  ["a range", get("/small.bin", "Range: bytes=10-19")],
+  ["a range to the end", get("/small.bin", "Range: bytes=4000-")],
+  ["a suffix", get("/small.bin", "Range: bytes=-7")],
+  ["a suffix longer than the file", get("/small.bin", "Range: bytes=-70000")],
+  ["a suffix of nothing", get("/small.bin", "Range: bytes=-0")],
+  ["a range of one byte", get("/small.bin", "Range: bytes=0-0")],
+  ["a range beyond the end", get("/small.bin", "Range: bytes=4090-9999")],
+  ["a range behind the end", get("/small.bin", "Range: bytes=5000-6000")],
+  ["a range the wrong way round", get("/small.bin", "Range: bytes=9-3")],
+  ["a range of 2^53", get("/small.bin", "Range: bytes=9007199254740992-")],
+  ["a range of 2^64", get("/small.bin", "Range: bytes=18446744073709551616-")],
+  ["a range to 2^64", get("/small.bin", "Range: bytes=0-18446744073709551616")],
+  ["a range in other units", get("/small.bin", "Range: lines=1-2")],
+  ["a range of an empty file", get("/empty.txt", "Range: bytes=0-0")],
+  ["a large range", get("/large.bin", "Range: bytes=1000-2000999")],
+  ["HEAD with a range", head("/small.bin", "Range: bytes=10-19")],
+  ["two ranges that overlap", get("/small.bin", "Range: bytes=0-9,5-20")],
+  ["If-Modified-Since, the same", get("/small.bin", `If-Modified-Since: ${LAST_MODIFIED}`)],
+  ["If-Modified-Since, later", get("/small.bin", "If-Modified-Since: Sat, 03 Jan 2026 00:00:00 GMT")],
+  ["If-Modified-Since, before", get("/small.bin", "If-Modified-Since: Thu, 01 Jan 2026 00:00:00 GMT")],
+  ["If-Modified-Since, RFC 850", get("/small.bin", "If-Modified-Since: Friday, 02-Jan-26 03:04:05 GMT")],
+  ["If-Modified-Since, nonsense", get("/small.bin", "If-Modified-Since: yesterday")],
+  ["If-None-Match: *", get("/small.bin", "If-None-Match: *")],
+  ["If-None-Match, another", get("/small.bin", 'If-None-Match: "nope"')],
+  ["If-None-Match, a list", get("/small.bin", 'If-None-Match: "a", "b"')],
+  ["both conditions, one of them met", get("/small.bin", 'If-None-Match: "a"', `If-Modified-Since: ${LAST_MODIFIED}`)],
+  ["If-Range and a range", get("/small.bin", 'If-Range: "x"', "Range: bytes=1-2")],
+  ["If-Match", get("/small.bin", 'If-Match: "x"')],
+  ["no-cache", get("/small.bin", `If-Modified-Since: ${LAST_MODIFIED}`, "Cache-Control: no-cache")],
+  ["Accept-Encoding", get("/page.html", "Accept-Encoding: gzip")],
+  ["Accept-Encoding, none", get("/page.html", "Accept-Encoding: identity")],
+  ["Accept-Encoding, forbidden", get("/page.html", "Accept-Encoding: gzip;q=0")],
+  ["POST", post],
+  ["PUT", get("/small.bin").replace("GET", "PUT")],
+  ["TRACE", get("/small.bin").replace("GET", "TRACE")],
+  ["an unknown method", get("/small.bin").replace("GET", "BREW")],
+  ["a method in small letters", get("/small.bin").replace("GET", "get")],
+  ["no Host", "GET /small.bin HTTP/1.1\r\nConnection: close\r\n\r\n"],
+  ["two Hosts", get("/small.bin", "Host: other")],
+  ["HTTP/1.0", "GET /small.bin HTTP/1.0\r\n\r\n"],
+  [
+    "HTTP/1.0 with keep-alive, then close",
+    `GET /small.bin HTTP/1.0\r\nConnection: keep-alive\r\n\r\n${get("/small.bin")}`,
+  ],
+  ["HTTP/2.0", get("/small.bin").replace("1.1", "2.0")],
+  ["HTTP/0.9", "GET /small.bin\r\n\r\n"],
+  ["a space before the colon", get("/small.bin", "X : y")],
+  ["a folded field", get("/small.bin", "X: a\r\n b")],
+  ["a bare CR", get("/small.bin", "X: a\rb")],
+  ["a bare LF", get("/small.bin").replaceAll("\r\n", "\n")],
+  ["NUL in a field", get("/small.bin", "X: a\0b")],
+  ["both lengths", get("/small.bin", "Content-Length: 3", "Transfer-Encoding: chunked") + "0\r\n\r\n"],
+  ["two lengths", get("/small.bin", "Content-Length: 3", "Content-Length: 4") + "abcd"],
+  ["+3", get("/small.bin", "Content-Length: +3") + "abc"],
+  ["xchunked", get("/small.bin", "Transfer-Encoding: xchunked")],
+  ["GET with a body", get("/small.bin", "Content-Length: 3") + "abc"],
+  ["Expect", get("/small.bin", "Expect: nothing")],
+  ["Upgrade", get("/small.bin", "Upgrade: websocket").replace("Connection: close", "Connection: close, Upgrade")],
+  ["Connection with two tokens", "GET /small.bin HTTP/1.1\r\nHost: a\r\nConnection: close, x\r\n\r\n"],
+  ["a field name of odd bytes", get("/small.bin", "X(): y")],
+  ["a field without a name", get("/small.bin", ": y")],
+  ["a byte of Latin-1", get("/small.bin", "X: caf\xe9")],
+  ["150 fields", get("/small.bin", ...Array.from({ length: 150 }, (_, i) => `X-${i}: y`))],
+  ["a field of 20 KiB", get("/small.bin", `X: ${"y".repeat(20_000)}`)],
+  ["a target of 20 KiB", get(`/${"x".repeat(20_000)}`)],
+  ["empty lines before", `\r\n\r\n${get("/small.bin")}`],
+  ["garbage", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 nonsense\r\n\r\n"],
+  ["two, pipelined", `GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\n${get("/page.html")}`],
+  [
+    "three, pipelined, one of them large",
+    `GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\nHEAD /small.bin HTTP/1.1\r\nHost: a\r\n\r\n${get("/page.html")}`,
+  ],
+  [
+    "a file, then nothing, then a file",
+    `GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\nGET /none HTTP/1.1\r\nHost: a\r\n\r\n${get("/page.html")}`,
+  ],
+  ["a file, then POST", `GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\n${post}`],
+  ["more behind the last one", `${get("/small.bin")}GET /page.html HTTP/1.1\r\nHost: a\r\n\r\n`],
+];
+
+for (const options of [{}, { precompressed: true, maxAge: 1000, etag: false }] as FileServerOptions[]) {
+  test(`the loop answers as node:http does: ${REQUESTS.length} requests, ${JSON.stringify(options)}`, async (t) => {
+    if (loop !== null) return;
+    const root = folder(t);
+    const one = await serve(t, root, { ...options, engine: "loop" });
+    const other = await serve(t, root, { ...options, engine: "node" });
+    for (const [what, request] of REQUESTS) {
+      // The first time the loop asks, then it knows.
+      for (const time of ["first", "then"]) {
+        const [got, wanted] = await Promise.all([
+          talk(one.port, [Buffer.from(request, "latin1")]),
+          talk(other.port, [Buffer.from(request, "latin1")]),
+        ]);
+        assert.is(undated(got), undated(wanted), `${what}, ${time}`);
+      }
+    }
+    const { requests, handedOver } = one.server.stats();
+    assert.ok(requests >= 30, `${requests} requests were answered by the loop`);
+    for (const reason of ["method", "target", "version", "field", "host", "body", "missing"]) {
+      assert.ok((handedOver[reason] as number) > 0, `handed over: ${reason}`);
+    }
+  });
+}
+
+for (const [what, first, second] of [
+  ["both recognized", "GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\n", get("/page.html")],
+  ["the second one not", "GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\n", get("/none")],
+  ["the first one not", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n", get("/small.bin")],
+  ["neither", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n", post],
+] as const) {
+  test(`two requests, split at every byte: ${what}`, async (t) => {
+    const root = folder(t);
+    const { port } = await serve(t, root);
+    const all = Buffer.from(first + second, "latin1");
+    const wanted = undated(await talk(port, [all]));
+    assert.ok(wanted.split("HTTP/1.1 ").length >= 3, wanted.slice(0, 300));
+    const splits = Array.from({ length: all.length - 1 }, (_, i) => i + 1);
+    for (let i = 0; i < splits.length; i += 16) {
+      await Promise.all(
+        splits.slice(i, i + 16).map(async (at) => {
+          const pieces = [all.subarray(0, at), all.subarray(at)];
+          // Long enough for the first piece to be read alone, mostly.
+          const got = await talk(port, pieces, () => new Promise((next) => setTimeout(next, 5)));
+          assert.is(undated(got), wanted, `split at ${at}`);
+        }),
+      );
+    }
+  });
+}
+
+for (const engine of engines) {
+  test(`${engine}: a client that half-closes gets its answer`, async (t) => {
+    const { port } = await serve(t, folder(t), { engine });
+    for (const request of ["GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n"]) {
+      const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+      const chunks: Buffer[] = [];
+      socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+      socket.end(request);
+      await once(socket, "end");
+      const bytes = Buffer.concat(chunks);
+      assert.match(bytes.subarray(0, 20).toString(), request.includes("none") ? /404/ : /200/);
+      if (request.includes("large")) same(bytes.subarray(-LARGE.length), LARGE);
+    }
+  });
+
+  test(`${engine}: a file that changes is answered as it is now`, async (t) => {
+    const root = folder(t);
+    const { port } = await serve(t, root, { engine });
+    const body = async () => (await talk(port, [get("/small.bin")])).toString("latin1").split("\r\n\r\n")[1];
+    for (let i = 0; i < 5; i++) {
+      const text = `version ${i} ${"x".repeat(i)}\n`;
+      fs.writeFileSync(join(root, "small.new"), text);
+      fs.renameSync(join(root, "small.new"), join(root, "small.bin"));
+      await until(await newer(body, text));
+      assert.is(await body(), text);
+    }
+    fs.unlinkSync(join(root, "small.bin"));
+    await new Promise((next) => setTimeout(next, 30)); // longer than the loop believes what it has seen
+    assert.match((await talk(port, [get("/small.bin")])).toString("latin1"), /^HTTP\/1\.1 404 /);
+  });
+
+  test(`${engine}: close() lets an answer end, ends idle connections, and frees every fd`, async (t) => {
+    const root = folder(t);
+    const before = fdCount();
+    const { server, port } = await serve(t, root, { engine });
+    const idle = net.connect(port, "127.0.0.1");
+    idle.on("error", () => {});
+    await once(idle, "connect");
+    idle.write("GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    await once(idle, "data");
+    const idleOver = once(idle, "close");
+    const busy = net.connect(port, "127.0.0.1");
+    busy.pause();
+    busy.write("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    await until(() => server.stats().connections >= 2 || engine === "node");
+    await once(busy, "readable");
+    const closed = server.close({ timeout: 60_000 });
+    await idleOver;
+    const hash = createHash("sha256");
+    let length = 0;
+    for await (const chunk of busy) {
+      hash.update(chunk as Buffer);
+      length += (chunk as Buffer).length;
+    }
+    assert.ok(length > LARGE.length);
+    await closed;
+    await until(() => fdCount() <= before);
+  });
+}
+
+/** Asks until the text comes: a file may be looked at as rarely as each 10 ms. */
+async function newer(body: () => Promise<string | undefined>, text: string): Promise<() => boolean> {
+  for (let i = 0; i < 1000 && (await body()) !== text; i++) await new Promise((next) => setTimeout(next, 5));
+  return () => true;
+}
+
+test.unless(loop, "1,000 aborted downloads leave no fd, and the loop serves on", async (t) => {
+  const root = folder(t);
+  const { server, port } = await serve(t, root);
+  same((await talk(port, [get("/large.bin")])).subarray(-LARGE.length), LARGE);
+  const before = fdCount();
+  for (let i = 0; i < 1000; i += 50) {
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, k) => {
+        const socket = net.connect(port, "127.0.0.1");
+        socket.on("error", () => {});
+        socket.write("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+        await once(socket, k % 2 === 0 ? "connect" : "data");
+        if (k % 3 === 0) socket.resetAndDestroy();
+        else socket.destroy();
+      }),
+    );
+  }
+  await until(() => server.stats().connections === 0);
+  assert.ok(fdCount() <= before);
+  same((await talk(port, [get("/large.bin")])).subarray(-LARGE.length), LARGE);
+});
+
+test.unless(loop, "handed over is kept: a connection goes on with node:http, file by file", async (t) => {
+  const { server, port } = await serve(t, folder(t));
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const ask = (path: string) =>
+    new Promise<number>((resolve, reject) => {
+      http
+        .get({ port, path, agent, host: "127.0.0.1" }, (res) =>
+          res.resume().on("end", () => resolve(res.statusCode ?? 0)),
+        )
+        .on("error", reject);
+    });
+  assert.is(await ask("/small.bin"), 200);
+  assert.is(await ask("/none"), 404);
+  assert.is(await ask("/small.bin"), 200);
+  const { requests, handedOver, connections } = server.stats();
+  assert.is(requests, 1);
+  assert.is(handedOver.missing, 1);
+  assert.is(connections, 1);
+});
+
+test.unless(
+  loop,
+  "a thread that dies in the middle of downloads: another one serves on the same listener",
+  async (t) => {
+    const root = folder(t);
+    const { server, port } = await serve(t, root);
+    await talk(port, [get("/large.bin")]);
+    const before = fdCount();
+    const downloads = Array.from({ length: 100 }, async () => {
+      const socket = net.connect(port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.pause();
+      socket.write("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+      await once(socket, "readable");
+      return socket;
+    });
+    const sockets = await Promise.all(downloads);
+    await threadOf(server).terminate();
+    await Promise.all(
+      sockets.map(async (socket) => {
+        const over = once(socket, "close");
+        socket.resume();
+        await over;
+      }),
+    );
+    same((await talk(port, [get("/large.bin")])).subarray(-LARGE.length), LARGE);
+    assert.is(server.stats().respawns, 1);
+    await until(() => fdCount() <= before + 1);
+  },
+);
+
+/** For tests alone: the worker of its first loop. */
+function threadOf(server: FileServer): { terminate(): Promise<unknown> } {
+  return server.workers()[0] as { terminate(): Promise<unknown> };
+}
+
+test.unless(
+  loop,
+  "a main thread that is blocked, and a FIFO in place of a file, keep no known file from anybody",
+  async (t) => {
+    const root = folder(t);
+    const { server, port } = await serve(t, root);
+    await talk(port, [get("/small.bin")]);
+    // A client in another process, because this one is blocked.
+    const { spawn } = await import("node:child_process");
+    const script = `const net=require("net");const ask=()=>new Promise((r)=>{let n=0;net.connect(${port},"127.0.0.1").on("data",(d)=>n+=d.length).on("close",()=>r(n)).write(${JSON.stringify(get("/small.bin"))})});
+    process.stdin.once("data",async()=>{let all=0;for(let i=0;i<20;i++)all+=await ask();require("fs").writeFileSync(${JSON.stringify(join(root, "done"))},String(all));process.exit()});process.stdout.write("up");`;
+    const child = spawn(process.execPath, ["-e", script], { stdio: ["pipe", "pipe", "inherit"] });
+    await once(child.stdout, "data");
+    child.stdin.write("go");
+    await new Promise((next) => setTimeout(next, 20)); // so that it has left
+    const done = join(root, "done");
+    const end = Date.now() + 60_000;
+    while (!fs.existsSync(done) && Date.now() < end); // the event loop stands still
+    assert.ok(fs.existsSync(done), "the loop answered nobody while the main thread was blocked");
+    await once(child, "exit");
+    assert.ok(Number(fs.readFileSync(done, "utf8")) > 20 * SMALL.length);
+    assert.ok(server.stats().requests >= 20);
+  },
+);
+
+test.unless(loop, "limits: idle connections are closed, too many are refused, a stalled answer is cut", async (t) => {
+  const root = folder(t);
+  fs.truncateSync(join(root, "large.bin"), 64 * 1024 * 1024);
+  const { server, port } = await serve(t, root, { keepAliveTimeout: 10, stallTimeout: 50, maxConnections: 2 });
+  const socket = net.connect(port, "127.0.0.1");
+  socket.write("GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+  socket.resume();
+  await once(socket, "close");
+  assert.is(server.stats().expired, 1);
+  const stalled = net.connect(port, "127.0.0.1");
+  stalled.on("error", () => {});
+  stalled.pause();
+  stalled.write("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+  await once(stalled, "readable");
+  await until(() => server.stats().expired === 2);
+  stalled.destroy();
+  await until(() => server.stats().connections === 0);
+  const three = Array.from({ length: 3 }, () => net.connect(port, "127.0.0.1").on("error", () => {}));
+  t.after(() => {
+    for (const one of three) one.destroy();
+  });
+  await Promise.race(three.map((one) => once(one, "close")));
+  assert.ok(server.stats().dropped >= 1);
+});
+
+test("a Unix socket: its path is the address, is taken once, and goes with the server", async (t) => {
+  for (const engine of engines) {
+    const path = join(tempFolder(t), "socket");
+    const server = createFileServer(folder(t), { engine });
+    t.after(() => server.close({ timeout: 0 }));
+    assert.is(await server.listen({ path }), path);
+    const other = createFileServer(folder(t), { engine });
+    try {
+      await other.listen({ path });
+      assert.unreachable();
+    } catch (error) {
+      assert.is((error as NodeJS.ErrnoException).code, "EADDRINUSE", engine);
+    }
+    const socket = net.connect(path);
+    socket.write(get("/small.bin"));
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket) chunks.push(chunk as Buffer);
+    same(Buffer.concat(chunks).subarray(-SMALL.length), SMALL);
+    await server.close();
+    assert.not.ok(fs.existsSync(path));
+  }
+});
+
+test("arguments: each is named", () => {
+  for (const [options, message] of [
+    [{ engine: "fast" }, /engine must be 'auto', 'loop' or 'node'/],
+    [{ threads: 0 }, /threads must be a positive integer/],
+    [{ keepAliveTimeout: -1 }, /keepAliveTimeout must be a non-negative number/],
+    [{ stallTimeout: "x" }, /stallTimeout must be/],
+    [{ maxConnections: 0 }, /maxConnections must be/],
+    [{ symlinks: "maybe" }, /symlinks must be/],
+  ] as [FileServerOptions, RegExp][]) {
+    assert.throws(() => createFileServer(".", options), message);
+  }
+  assert.throws(() => createFileServer(""), /root must be a path/);
+});
+
+test.unless(
+  loop,
+  "the process ends at once by process.exit(), an uncaught error and SIGTERM, while a loop serves",
+  async () => {
+    const { spawn } = await import("node:child_process");
+    const at = new URL("../host/server/index.js", import.meta.url).href;
+    for (const [what, code, wanted] of [
+      ["process.exit(3)", "process.exit(3)", 3],
+      ["an uncaught error", "throw new Error('wanted')", 1],
+      ["SIGTERM", "process.kill(process.pid,'SIGTERM')", "SIGTERM"],
+      ["unref()", "server.unref()", 0],
+    ] as const) {
+      const script = `const {createFileServer}=await import(${JSON.stringify(at)});const server=createFileServer(".");await server.listen({port:0});setTimeout(()=>{${code}},20)`;
+      const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "ignore" });
+      const [status, signal] = await once(child, "exit");
+      assert.is(signal ?? status, wanted, what);
+    }
+  },
+);
+
+test.run();
