@@ -162,6 +162,18 @@ for (const [what, [name, listener]] of Object.entries(pipes)) {
   });
 }
 
+test("a pipe: a stream that reads nothing at a time sends what it does without us", async () => {
+  const listener: Listener = (_req, res) => void createReadStream(file("page"), { highWaterMark: 0 }).pipe(res);
+  const [, plain] = await ask(listener, keeping("/"));
+  const undo = install(shared, () => {});
+  try {
+    const [, wire] = await ask(listener, keeping("/"));
+    assert.is(undated(wire).toString("latin1"), undated(plain).toString("latin1"));
+  } finally {
+    undo();
+  }
+});
+
 natively("a pipe: trailers", async () => {
   const [[answer], moved] = await both((_req, res) => {
     res.setHeader("Trailer", "X-Sum");

@@ -16,7 +16,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** npm has to fetch what the package depends on, from a network that may be slow. */
 const LATE_MS = 300_000;
 /** The bound of what is to be fetched, in bytes. */
-const PACKED_MAX = 200_000;
+const PACKED_MAX = 240_000;
 
 const read = (name: string) => fs.readFileSync(path.join(ROOT, name), "utf8");
 const manifest = JSON.parse(read("package.json"));
@@ -123,7 +123,7 @@ test("attw: every entry has types, for every resolution that knows ESM", async (
 // Used
 
 const names = (exports: object) => Object.keys(exports).sort();
-const ENTRIES = ["sendoff", "sendoff/http", "sendoff/exit", "sendoff/host", "sendoff/register"];
+const ENTRIES = ["sendoff", "sendoff/http", "sendoff/exit", "sendoff/host", "sendoff/register", "sendoff/server"];
 
 /** What the modules of this project export, to compare with. */
 async function exported(): Promise<Record<string, string[]>> {

@@ -66,6 +66,12 @@ export function figures(majors, find, slow) {
         atMost: false,
       });
     };
+    speed("loop", "nginx", 4, 1.2);
+    speed("loop", "nginx", 64, 1);
+    // By CPU: 0.85 of nginx's, and 0.95.
+    speed("loop", "nginx", 64, 1.18, true);
+    speed("loop", "nginx", 256, 1.05, true);
+    speed("loop", "nginx", 16 * KIB, 1.05, true);
     speed("respond", "nginx", 64, 1.1);
     speed("respond", "nginx", 256, 1.4);
     speed("respond", "nginx", 4, 0.65);

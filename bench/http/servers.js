@@ -25,7 +25,7 @@ export const FRAMEWORKS = ["nest", "hono", "srvx"];
 const REGISTERED = [...PIPES, ...FRAMEWORKS];
 /** Those that `register` would not change: sendoff moves their bytes already. */
 const OURS = [
-  ...["respond", "respond(path)", "serveStatic", "accelerate"],
+  ...["respond", "respond(path)", "serveStatic", "loop", "accelerate"],
   ...["respond-https", "serveStatic-https", "fileResponse"],
 ];
 const OTHERS = ["nginx", "bun", "deno", "bare"];
@@ -44,6 +44,7 @@ export function called(name) {
     deno: "Deno.serve",
     bare: "bare C",
     accelerate: "accelerate(send)",
+    loop: "createFileServer",
     https: "node:https from memory",
   };
   return names[name] ?? name;
@@ -121,7 +122,7 @@ export function choose(names, runtimes, former) {
       return former !== undefined && changes ? [ours, onNode(name, runtime, former)] : [ours];
     });
   const files = [
-    ...["respond(path)", "serveStatic", "accelerate", "fileResponse", ...ENCRYPTED],
+    ...["respond(path)", "serveStatic", "loop", "accelerate", "fileResponse", ...ENCRYPTED],
     ...REGISTERED.flatMap((name) => [name, registered(name)]),
   ];
   return {

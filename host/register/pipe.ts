@@ -109,6 +109,7 @@ export class Pipe extends AsyncResource implements Task {
   #fit(): string | null {
     const stream = this.#stream;
     if (typeof stream.fd !== "number") return "the stream has no fd";
+    if (this.#size === 0) return "its highWaterMark is 0";
     const stat = fstat(stream.fd);
     if (stat === null) return "its fd is closed"; // the stream's own read will say why
     if (!stat.isFile()) return "not a regular file";
@@ -212,9 +213,9 @@ export class Pipe extends AsyncResource implements Task {
     const res = this.#target as Response;
     const file = stream.fd as number;
     const { scheduler, now } = this.#shared;
-    const size = min(this.#size, CHUNK);
-    const driver = size > 0 ? this.#open() : null; // with a highWaterMark of 0 there are no chunks
+    const driver = this.#open();
     if (driver === null) return this.#old();
+    const size = min(this.#size, CHUNK);
     /** What is owed before the next chunk: the header, or the last one's CRLF. */
     let before = takeHeader(res);
     let action = Action.Done;

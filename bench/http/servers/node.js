@@ -78,6 +78,17 @@ const servers = {
     return createServer(serveStatic(root));
   },
 
+  // The epoll loop, with node:http behind it. It listens by itself.
+  async loop() {
+    const { createFileServer } = await import(entry("sendoff/server", checkout));
+    const server = createFileServer(root, { engine: "loop" });
+    const address = await server.listen({ port: 0, host: "127.0.0.1" });
+    return /** @type {any} */ ({
+      address: () => address,
+      listen: (/** @type {number} */ _port, /** @type {string} */ _host, /** @type {() => void} */ up) => up(),
+    });
+  },
+
   // What every tutorial has, with the length said.
   async pipe() {
     return createServer((req, res) => {
@@ -207,7 +218,7 @@ function gone(/** @type {NodeJS.ErrnoException} */ error) {
 }
 
 // Where the kernel's way can't be had there is nothing to measure.
-if (/^(respond|serveStatic|accelerate|fileResponse)/.test(name) || process.execArgv.includes("--import")) {
+if (/^(respond|serveStatic|loop|accelerate|fileResponse)/.test(name) || process.execArgv.includes("--import")) {
   const { capabilities } = await import(entry("sendoff", checkout));
   const { native, reason } = capabilities();
   if (!native) throw new Error(`not native: ${reason}`);
