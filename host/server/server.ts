@@ -4,7 +4,7 @@ import cluster from "node:cluster";
 import { EventEmitter } from "node:events";
 import { unlinkSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo, ListenOptions, Socket } from "node:net";
+import { type AddressInfo, type ListenOptions, Socket } from "node:net";
 import { type MessagePort, Worker } from "node:worker_threads";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
@@ -88,6 +88,7 @@ export class FileServer extends EventEmitter {
     this.#http.timeout = stallTimeout;
     if (maxConnections !== Number.POSITIVE_INFINITY) this.#http.maxConnections = maxConnections;
     this.#http.on("connection", (socket: Socket) => {
+      if (!(socket instanceof Socket)) return; // one of `ask`
       this.#handed.add(socket);
       socket.once("close", () => this.#handed.delete(socket));
     });
