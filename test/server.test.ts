@@ -156,11 +156,11 @@ const REQUESTS: [what: string, request: string][] = [
   ["a bare CR", get("/small.bin", "X: a\rb")],
   ["a bare LF", get("/small.bin").replaceAll("\r\n", "\n")],
   ["NUL in a field", get("/small.bin", "X: a\0b")],
-  ["both lengths", get("/small.bin", "Content-Length: 3", "Transfer-Encoding: chunked") + "0\r\n\r\n"],
-  ["two lengths", get("/small.bin", "Content-Length: 3", "Content-Length: 4") + "abcd"],
-  ["+3", get("/small.bin", "Content-Length: +3") + "abc"],
+  ["both lengths", `${get("/small.bin", "Content-Length: 3", "Transfer-Encoding: chunked")}0\r\n\r\n`],
+  ["two lengths", `${get("/small.bin", "Content-Length: 3", "Content-Length: 4")}abcd`],
+  ["+3", `${get("/small.bin", "Content-Length: +3")}abc`],
   ["xchunked", get("/small.bin", "Transfer-Encoding: xchunked")],
-  ["GET with a body", get("/small.bin", "Content-Length: 3") + "abc"],
+  ["GET with a body", `${get("/small.bin", "Content-Length: 3")}abc`],
   ["Expect", get("/small.bin", "Expect: nothing")],
   ["Upgrade", get("/small.bin", "Upgrade: websocket").replace("Connection: close", "Connection: close, Upgrade")],
   ["Connection with two tokens", "GET /small.bin HTTP/1.1\r\nHost: a\r\nConnection: close, x\r\n\r\n"],
@@ -322,6 +322,21 @@ test.unless(loop, "1,000 aborted downloads leave no fd, and the loop serves on",
   assert.ok(fdCount() <= before);
   same((await talk(port, [get("/large.bin")])).subarray(-LARGE.length), LARGE);
 });
+
+test.unless(
+  loop,
+  "targets that are not known yet, pipelined by many at once, are all asked for and answered",
+  async (t) => {
+    const { server, port } = await serve(t, folder(t));
+    const names = ["/small.bin", "/page.html", "/sub/", "/large.bin"]; // an empty file is always handed over
+    const request = names.map((name) => `GET ${name} HTTP/1.1\r\nHost: a\r\n\r\n`).join("") + get("/a%20b.txt");
+    const answers = await Promise.all(Array.from({ length: 20 }, () => talk(port, [request])));
+    for (const answer of answers) assert.is(undated(answer), undated(answers[0] as Buffer));
+    const { requests, handedOver } = server.stats();
+    assert.is(requests, 100);
+    assert.is(handedOver.file, 0);
+  },
+);
 
 test.unless(loop, "handed over is kept: a connection goes on with node:http, file by file", async (t) => {
   const { server, port } = await serve(t, folder(t));

@@ -78,8 +78,8 @@ export class Loop {
   /** Told to end, and when at the latest. */
   #ending = Number.POSITIVE_INFINITY;
   #closing = false;
-  /** What was asked is being told: what is still not known then is handed over. */
-  #told = false;
+  /** The target that is being told of: if it is still not known then, it is handed over. */
+  #told: string | null = null;
   readonly #eight = new Uint8Array(8);
   #live = 0;
 
@@ -196,7 +196,7 @@ export class Loop {
     const key = this.#start.varies ? `${encodings} ${target}` : target;
     const entry = this.#known.find(key, this.#now);
     if (entry === null) {
-      if (this.#told || target.length > 1024) return this.#handOver(handle, FILE);
+      if (this.#told === key || target.length > 1024) return this.#handOver(handle, FILE);
       const waiting = this.#asking.get(key);
       this.#hold(handle);
       const one: [number, number] = [handle, this.#core.connection_generation(handle)];
@@ -344,13 +344,13 @@ export class Loop {
     const waiting = this.#asking.get(key);
     if (waiting === undefined) return;
     this.#asking.delete(key);
-    this.#told = true;
+    this.#told = key;
     for (const [handle, generation] of waiting) {
       if (this.#core.connection_generation(handle) !== generation || !this.#held.has(handle)) continue;
       if (answer === null) this.#handOver(handle, MISSING);
       else this.#act(handle, this.#resume(handle));
     }
-    this.#told = false;
+    this.#told = null;
   }
 
   #stop(timeout: number): void {
