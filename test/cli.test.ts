@@ -13,7 +13,19 @@ import * as assert from "uvu/assert";
 import { duration, size } from "../cli/arguments.js";
 import { runNode } from "./lib/child.js";
 
-import { COMMAND, call, childrenOf, FLAGS, inFolder, run, runs, shell, start, until } from "./lib/command.js";
+import {
+  COMMAND,
+  call,
+  childrenOf,
+  commandOf,
+  FLAGS,
+  inFolder,
+  run,
+  runs,
+  shell,
+  start,
+  until,
+} from "./lib/command.js";
 import { place } from "./lib/connection.js";
 import { without } from "./lib/programs.js";
 import { lacks, runtime } from "./lib/runtime.js";
@@ -490,7 +502,8 @@ if (linux) {
     let receiver = 0;
     await until("the receiver to start", async () => {
       receiver = (await childrenOf(pid))[0] ?? 0;
-      return receiver > 0;
+      // Until it has called exec, spawn() in its parent waits for it.
+      return receiver > 0 && (await commandOf(receiver)) !== (await commandOf(pid));
     });
     process.kill(receiver, "SIGSTOP");
     return { child, ended, receiver };

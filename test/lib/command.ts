@@ -129,6 +129,11 @@ export async function childrenOf(pid: number): Promise<number[]> {
   return pids.filter((_, i) => found[i]?.parent === pid);
 }
 
+/** The arguments of a process; between fork and exec they are its parent's. */
+export async function commandOf(pid: number): Promise<string> {
+  return readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+}
+
 /** Whether a process still runs; a zombie does not. */
 export async function runs(pid: number): Promise<boolean> {
   const found = await look(pid);
