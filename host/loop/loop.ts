@@ -142,12 +142,12 @@ export class Loop {
       else if (handle === WAKE) this.#wake();
       else this.#act(handle, this.#core.connection_event(handle, generation, this.#epoll.events(i), now));
     }
+    if (now - this.#swept >= SWEEP) this.#sweep();
+    this.#count(); // before what was handed over is counted by others
     if (this.#handed.length > 0) {
       this.#tell({ type: "handed", connections: this.#handed });
       this.#handed = [];
     }
-    if (now - this.#swept >= SWEEP) this.#sweep();
-    this.#count();
   }
 
   /** Does what a connection needs, until it waits or is gone. */
