@@ -7,12 +7,12 @@ import { SendfileError } from "../errors.js";
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import { PathSource } from "../source/fd.js";
-import { type Reject, Transfer } from "../transfer/transfer.js";
+import type { Reject } from "../transfer/transfer.js";
 import { CRLF } from "./chunked.js";
 import type { Request, Response } from "./message.js";
-import { watch } from "./pipelining.js";
 import { bytesOf, type Range } from "./ranges.js";
-import { Body, gone, rangeOf } from "./respond.js";
+import { Body, rangeOf } from "./respond.js";
+import { ResponseTransfer } from "./response-transfer.js";
 
 const NOTHING = new Uint8Array(0);
 
@@ -65,8 +65,6 @@ export class PartsFile extends PathSource {
 }
 
 export class MultipartBody extends Body {
-  readonly #req: Request;
-  readonly #res: Response;
   readonly #file: PartsFile;
   readonly #offset: number;
   readonly #parts: Parts;
@@ -88,8 +86,6 @@ export class MultipartBody extends Body {
   ) {
     const [{ start, end }] = parts.ranges as [Range];
     super(shared, req, res, file, rangeOf(offset + start, end - start + 1, shared.auto, size), resolve, reject);
-    this.#req = req;
-    this.#res = res;
     this.#file = file;
     this.#offset = offset;
     this.#parts = parts;
@@ -121,7 +117,7 @@ export class MultipartBody extends Body {
     const done = (sent: number) => this.done(sent);
     const reject: Reject = (error) => this.failed(error, 0, false);
     const bytes = rangeOf(this.#offset + range.start, range.end - range.start + 1, this.options.mode, undefined);
-    const part = new Part(this.shared, this.#req, this.#res, this.#file, bytes, done, reject);
+    const part = new Part("sendoff.Part", this.shared, this.req, this.res, this.#file, bytes, done, reject);
     try {
       this.shared.transfers.add(part);
       part.attach(this.#queue, headers[i] as string, i === ranges.length - 1 ? Buffer.from(end) : NOTHING);
@@ -138,37 +134,9 @@ export class MultipartBody extends Body {
 }
 
 /** One after the first. */
-class Part extends Transfer {
-  readonly #req: Request;
-  readonly #res: Response;
-  #unwatch: (() => void) | null = null;
-
-  constructor(
-    shared: Shared,
-    req: Request,
-    res: Response,
-    file: PartsFile,
-    range: ReturnType<typeof rangeOf>,
-    resolve: (sent: number) => void,
-    reject: Reject,
-  ) {
-    super("sendoff.Part", shared, file, range, resolve, reject);
-    this.#req = req;
-    this.#res = res;
-  }
-
+class Part extends ResponseTransfer {
   protected override ready(): void {
     if (this.count === this.options.count) return this.run();
     this.abort(new SendfileError("ERR_SENDFILE_TRUNCATED", "the file has got shorter since its headers were made"));
-  }
-
-  protected override enter(): void {
-    this.#unwatch = watch(this.#req, this.#res, () => this.abort(gone()));
-    super.enter();
-  }
-
-  protected override end(error: unknown): void {
-    this.#unwatch?.();
-    super.end(error);
   }
 }

@@ -8,13 +8,14 @@ import { sourceOf } from "../source/kinds.js";
 import { closeAlone, type File, type Source } from "../source/source.js";
 import { aborted } from "../transfer/failure.js";
 import { type Checked, check, type Mode, type SendfileOptions } from "../transfer/options.js";
-import { type Reject, Transfer } from "../transfer/transfer.js";
+import type { Reject } from "../transfer/transfer.js";
 import { describe } from "../validate.js";
 import { claim, disclaim, isClaimed } from "./body.js";
 import { CRLF, isChunked, sizeLine } from "./chunked.js";
 import { claimResponse } from "./claim.js";
 import { isResponse, lengthOf, type Request, type Response, renderHeader, takeHeader } from "./message.js";
-import { lost, watch } from "./pipelining.js";
+import { lost } from "./pipelining.js";
+import { gone, ResponseTransfer } from "./response-transfer.js";
 
 /** As for `sendfile`; header and trailer are the response's own. */
 export interface RespondOptions extends Omit<SendfileOptions, "header" | "trailer"> {
@@ -80,16 +81,13 @@ export function respond(
  * The body of one response. It begins after all requests of this turn of the event loop, one response after the other; the file may
  * have to be opened before that.
  */
-export class Body extends Transfer {
-  readonly #req: Request;
-  readonly #res: Response;
+export class Body extends ResponseTransfer {
   readonly #size: number | undefined;
   readonly #chunked: boolean;
   /** The caller can no longer answer with 404 or the like: a failure ends the connection. */
   #claimed = false;
   /** Bytes that the header has announced, if the file may end before. */
   #owed = 0;
-  #unwatch: (() => void) | null = null;
 
   constructor(
     shared: Shared,
@@ -100,9 +98,7 @@ export class Body extends Transfer {
     resolve: (sent: number) => void,
     reject: Reject,
   ) {
-    super("sendoff.Body", shared, source, range, resolve, reject);
-    this.#req = req;
-    this.#res = res;
+    super("sendoff.Body", shared, req, res, source, range, resolve, reject);
     this.#size = range.size;
     this.#chunked = range.chunked === true;
   }
@@ -111,7 +107,7 @@ export class Body extends Transfer {
   override open(): void {
     const { source, options } = this;
     try {
-      const claimed = claim(this.#res, this);
+      const claimed = claim(this.res, this);
       this.#check();
       if (!claimed) throw started();
       this.shared.transfers.add(this);
@@ -119,7 +115,7 @@ export class Body extends Transfer {
       return this.abort(error);
     }
     // If `count` equals Content-Length, both are trusted, and fstat is skipped.
-    if (source.assumeSize !== undefined && options.count === lengthOf(this.#res)) {
+    if (source.assumeSize !== undefined && options.count === lengthOf(this.res)) {
       source.assumeSize(options.offset + options.count);
       return this.opened(null);
     }
@@ -148,7 +144,7 @@ export class Body extends Transfer {
   /** Whether the response can still be answered. */
   #check(): void {
     const { signal } = this.options;
-    if (over(this.#req, this.#res)) throw gone();
+    if (over(this.req, this.res)) throw gone();
     if (signal?.aborted) throw aborted(signal, 0);
   }
 
@@ -159,7 +155,7 @@ export class Body extends Transfer {
   protected override send(): void {
     if (!this.#claimed) {
       this.#check();
-      if (!isClaimed(this.#res, this)) throw started(); // written to since
+      if (!isClaimed(this.res, this)) throw started(); // written to since
       if (!this.#announce()) return this.end(null);
       this.#claim();
     }
@@ -168,7 +164,7 @@ export class Body extends Transfer {
 
   /** Sets the body's length. False if there is no body. */
   #announce(): boolean {
-    const res = this.#res;
+    const res = this.res;
     const { source } = this;
     if (this.#size !== undefined && source.size < this.#size) {
       throw new SendfileError("ERR_SENDFILE_TRUNCATED", "the file has got shorter since its headers were made");
@@ -181,21 +177,21 @@ export class Body extends Transfer {
       res.setHeader("Content-Length", this.length);
     }
     agree(res, this.length);
-    return this.#req.method !== "HEAD" && this.count > 0;
+    return this.req.method !== "HEAD" && this.count > 0;
   }
 
   /** The same for a body in chunks. @throws TypeError if a length is announced. */
   #announceNone(): boolean {
-    const res = this.#res;
+    const res = this.res;
     if (lengthOf(res) !== null) throw argumentError(TypeError, "chunked can't be true: Content-Length is set already");
-    if (this.count > 0) return this.#req.method !== "HEAD";
+    if (this.count > 0) return this.req.method !== "HEAD";
     renderHeader(res); // end() would announce 0
     return false;
   }
 
   /** Selects the queue for the body: the socket's, or else the response's own writer. */
   #claim(): void {
-    const res = this.#res;
+    const res = this.res;
     const { source, options, shared } = this;
     const queue =
       options.mode === "copy"
@@ -215,18 +211,11 @@ export class Body extends Transfer {
     this.#claimed = true;
   }
 
-  /** Called when the body has to wait: for the socket, or to be copied. */
-  protected override enter(): void {
-    this.#unwatch = watch(this.#req, this.#res, () => this.abort(gone()));
-    super.enter();
-  }
-
   /** A replaced end() may throw. */
   protected override done(sent: number): void {
-    this.#unwatch?.();
     if (sent < this.#owed) return this.failed(short(), sent, false);
     try {
-      this.#res.end();
+      this.res.end();
     } catch (error) {
       return super.failed(error, sent, false);
     }
@@ -235,8 +224,7 @@ export class Body extends Transfer {
 
   /** Ends the connection if it can't be kept. A replaced end() or destroy() may throw. */
   protected override failed(failure: unknown, sent: number, complete: boolean): void {
-    this.#unwatch?.();
-    const res = this.#res;
+    const res = this.res;
     try {
       if (complete && sent >= this.#owed) res.end();
       else if (this.#claimed || (disclaim(res, this) && res.headersSent && !res.writableEnded)) res.destroy();
@@ -286,8 +274,4 @@ function over(req: Request, res: Response): boolean {
 function started(): SendfileError {
   const why = "the body of this response has begun already: by its write(), or by an earlier respond()";
   return new SendfileError("ERR_SENDFILE_STARTED", why);
-}
-
-export function gone(): SendfileError {
-  return new SendfileError("ERR_SENDFILE_CLOSED", "the response is closed or ended");
 }

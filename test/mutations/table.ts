@@ -208,10 +208,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "one-destroy-for-all": ["thrown.push(error);", "throw error;"],
     "not-modified-with-a-body": ["res.statusCode === 204 || res.statusCode === 304", "res.statusCode === 204"],
     "connection-kept-in-a-failure": ["res.headersSent && !res.writableEnded)", "res.headersSent && res.writableEnded)"],
-    "watched-for-ever": [
-      "or to be copied. */\n  protected override enter(): void {\n    this.#unwatch = watch(",
-      "or to be copied. */\n  protected override enter(): void {\n    watch(",
-    ],
+    "watched-for-ever": ["this.#unwatch = watch(this.req, ", "watch(this.req, "],
     "past-a-strict-length": ['if (inner.strictContentLength !== false) return "strictContentLength";', ""],
     "past-a-wrapper": ["if (inner.write !== write || inner._send", "if (inner._send"],
     "past-a-corked-socket": ['if (socket.writableCorked > 0) return "the socket is corked";', ""],
