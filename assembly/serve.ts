@@ -109,7 +109,7 @@ export function answer(c: Connection, header: i32, file: i32, offset: f64, count
   transfer.limit(t, untilMoved, Infinity, now);
   c.answer = t;
   c.file = file;
-  if (last || load<i32>(FACTS) & RequestFlag.Last) c.flags |= LAST;
+  if (last) c.flags |= LAST;
   return advance(c, t, now);
 }
 

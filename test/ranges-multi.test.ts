@@ -7,7 +7,6 @@ import http2 from "node:http2";
 import https from "node:https";
 import net from "node:net";
 import path from "node:path";
-import tls from "node:tls";
 import * as assert from "uvu/assert";
 import { adapter, host } from "#process";
 import { rangesOf } from "../host/http/ranges.js";
@@ -17,7 +16,7 @@ import type { Shared } from "../host/shared.js";
 import { wasm } from "../host/wasm.js";
 import { pattern, same } from "./lib/bytes.js";
 import { certificate } from "./lib/certificate.js";
-import { collect, keep, listen, take, until } from "./lib/connection.js";
+import { client, collect, keep, listen, take, until } from "./lib/connection.js";
 import { counting } from "./lib/counting.js";
 import { lacks } from "./lib/runtime.js";
 import { type Cleanup, row, test } from "./lib/suite.js";
@@ -218,14 +217,6 @@ const WAYS: readonly [string, Shared, StaticOptions][] = [
   ["symlinks inside, by copies", copies, { symlinks: "inside" }],
   ["without open files, by the kernel", kernel, { openFileCache: false, etag: "strong" }],
 ];
-
-async function client(cleanup: Cleanup, server: net.Server): Promise<net.Socket> {
-  const address = (await listen(cleanup, server)) as net.TcpNetConnectOpts;
-  const secure = server instanceof https.Server;
-  const socket = secure ? tls.connect({ ...address, rejectUnauthorized: false }) : net.connect(address);
-  keep(cleanup, socket);
-  return socket;
-}
 
 const rests = new WeakMap<net.Socket, Buffer>();
 

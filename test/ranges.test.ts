@@ -6,8 +6,7 @@ import http, { type RequestListener } from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
 import { createRequire } from "node:module";
-import net from "node:net";
-import tls from "node:tls";
+import type net from "node:net";
 import * as assert from "uvu/assert";
 import { adapter, host } from "#process";
 import { accelerate } from "../host/http/send/send.js";
@@ -19,7 +18,7 @@ import type { Shared } from "../host/shared.js";
 import { wasm } from "../host/wasm.js";
 import { pattern, same } from "./lib/bytes.js";
 import { certificate } from "./lib/certificate.js";
-import { collect, keep, listen, take } from "./lib/connection.js";
+import { client, collect, listen, take } from "./lib/connection.js";
 import { counting } from "./lib/counting.js";
 import { lacks } from "./lib/runtime.js";
 import { type Cleanup, row, test } from "./lib/suite.js";
@@ -128,14 +127,6 @@ const WAYS: { readonly [name: string]: Way } = {
   "a pipe, by the kernel": pipes,
 };
 const NATIVE = host().capabilities().native && lacks("fd of a response") === null;
-
-async function client(cleanup: Cleanup, server: net.Server): Promise<net.Socket> {
-  const address = (await listen(cleanup, server)) as net.TcpNetConnectOpts;
-  const secure = server instanceof https.Server;
-  const socket = secure ? tls.connect({ ...address, rejectUnauthorized: false }) : net.connect(address);
-  keep(cleanup, socket);
-  return socket;
-}
 
 /** The same bytes, and as many, whenever it was. */
 function dated(bytes: Buffer): Buffer {

@@ -1,6 +1,7 @@
 // sendoff/server on the wire: what a client gets is the same from the loop and from node:http, whatever it asks; and what
 // the loop does beside it: pipelines split anywhere, hand-over, limits, its end, and its thread's.
 
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs";
@@ -406,7 +407,6 @@ test.unless(
     const { server, port } = await serve(t, root);
     await talk(port, [get("/small.bin")]);
     // A client in another process, because this one is blocked.
-    const { spawn } = await import("node:child_process");
     const script = `const net=require("net");const ask=()=>new Promise((r)=>{let n=0;net.connect(${port},"127.0.0.1").on("data",(d)=>n+=d.length).on("close",()=>r(n)).write(${JSON.stringify(get("/small.bin"))})});
     process.stdin.once("data",async()=>{let all=0;for(let i=0;i<20;i++)all+=await ask();require("fs").writeFileSync(${JSON.stringify(join(root, "done"))},String(all));process.exit()});process.stdout.write("up");`;
     const child = spawn(process.execPath, ["-e", script], { stdio: ["pipe", "pipe", "inherit"] });
@@ -489,7 +489,6 @@ test.unless(
   loop,
   "the process ends at once by process.exit(), an uncaught error and SIGTERM, while a loop serves",
   async () => {
-    const { spawn } = await import("node:child_process");
     const at = new URL("../host/server/index.js", import.meta.url).href;
     for (const [what, code, wanted] of [
       ["process.exit(3)", "process.exit(3)", 3],

@@ -2,6 +2,7 @@
 // none. Where it was found must still be so: the names that were tried before it are still missing.
 
 import type { Stats } from "node:fs";
+import { forget } from "../keep.js";
 import { SafeMap, statSync } from "../originals.js";
 import type { Scheduler } from "../scheduler.js";
 import type { Files, OpenFile } from "../source/files.js";
@@ -87,18 +88,8 @@ export class Representations {
 
   learn(key: string, found: Found): void {
     if (key.length > LONGEST) return;
-    if (this.#known.size >= MOST) this.#forget();
+    if (this.#known.size >= MOST) forget(this.#known);
     this.#known.set(key, { ...found, headers: [], stat: null, turn: Number.NaN, used: false });
-  }
-
-  /** As a clock's hand: those that were used since it last came by get another round. */
-  #forget(): void {
-    for (const [key, one] of this.#known) {
-      this.#known.delete(key);
-      if (!one.used) return;
-      one.used = false;
-      this.#known.set(key, one);
-    }
   }
 
   /** Their folders were asked for these names not long ago, so the kernel has the answers in memory. */

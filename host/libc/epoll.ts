@@ -35,35 +35,17 @@ const MOST = 128;
 /** Bytes that the events need in the core's memory, and one more for epoll_ctl. */
 export const EVENTS_SIZE = (MOST + 1) * 16;
 
-/** All functions that the loop calls. */
-export type LoopLibc = Pick<
-  Functions,
-  | "accept4"
-  | "close"
-  | "epoll_create1"
-  | "epoll_ctl"
-  | "epoll_wait"
-  | "eventfd"
-  | "fcntl"
-  | "recv"
-  | "setsockopt"
-  | "shutdown"
-> & { errno(): number };
+/** The functions that the loop calls. */
+const CALLS = [
+  ...(["accept4", "close", "epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "fcntl", "recv"] as const),
+  ...(["setsockopt", "shutdown"] as const),
+] as const;
+
+export type LoopLibc = Pick<Functions, (typeof CALLS)[number]> & { errno(): number };
 
 /** Whether all of them are there. */
 export function hasLoop(libc: Partial<LoopLibc>): libc is LoopLibc {
-  const names = [
-    "accept4",
-    "close",
-    "epoll_create1",
-    "epoll_ctl",
-    "epoll_wait",
-    "eventfd",
-    "fcntl",
-    "recv",
-    "shutdown",
-  ];
-  return names.every((name) => libc[name as keyof LoopLibc] !== undefined);
+  return CALLS.every((name) => libc[name] !== undefined);
 }
 
 /** An eventfd(2), to wake a loop: -1 and errno if there is none. */

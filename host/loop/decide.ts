@@ -54,7 +54,8 @@ function modified(entry: Entry, facts: Facts): boolean | null {
 }
 
 function part(entry: Entry, facts: Facts, last: boolean, second: number): Decision | null {
-  const { size, part } = entry.answer;
+  const { part } = entry;
+  const { size } = entry.answer;
   if (part === null) return null;
   const { range } = facts;
   let first = facts.first;
@@ -65,11 +66,9 @@ function part(entry: Entry, facts: Facts, last: boolean, second: number): Decisi
     first = Math.max(size - first, 0);
   }
   if (first >= size) return null; // 416
-  const head = partHead(part, first, end, size).replace(/\r\nDate: [^\r]*/, `\r\nDate: ${date(second)}`);
+  const head = partHead(part.at(second), first, end, size);
   decision.head = last ? lastHead(head) : head;
   decision.offset = first;
   decision.count = end - first + 1;
   return decision;
 }
-
-const date = (second: number) => new Date(second * 1000).toUTCString();

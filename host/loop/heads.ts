@@ -38,6 +38,12 @@ export function partHead(text: string, first: number, last: number, size: number
     .replace(/\r\nContent-Length: 1\r\n/, `\r\nContent-Length: ${last - first + 1}\r\n`);
 }
 
+/** The value of a field; null if it is missing. */
+export function fieldOf(head: string, name: string): string | null {
+  const at = head.indexOf(`\r\n${name}: `);
+  return at < 0 ? null : head.slice(at + name.length + 4, head.indexOf("\r\n", at + 2));
+}
+
 let known = Number.NaN;
 let date = "";
 

@@ -1,12 +1,13 @@
 // What a loop knows: the file that a target leads to, open, and the heads of its answers. Bounded in targets and in
 // files, and asked of the file system again after some ms.
 
-import { fstatSync, type Stats, statSync } from "node:fs";
+import { fstatSync, statSync } from "node:fs";
+import { forget, idleOf, isSame } from "../keep.js";
 import type { LoopLibc } from "../libc/epoll.js";
 import type { Syscalls } from "../libc/syscalls.js";
 import type { Fds } from "./fds.js";
-import { Head, lastHead } from "./heads.js";
-import type { Answer, Identity } from "./messages.js";
+import { fieldOf, Head, lastHead } from "./heads.js";
+import type { Answer } from "./messages.js";
 
 /** A target that was looked up this long ago, in ms, is looked up again. */
 const AGE = 10;
@@ -48,6 +49,8 @@ export class Entry {
   readonly last: Head;
   readonly unmodified: Head | null;
   readonly unmodifiedLast: Head | null;
+  /** Of 206 for `bytes=0-0`. */
+  readonly part: Head | null;
   /** Of the head, as they stand there; "" for none. */
   readonly etag: string;
   readonly modified: string;
@@ -66,14 +69,10 @@ export class Entry {
     this.last = new Head(lastHead(answer.whole));
     this.unmodified = answer.unmodified === null ? null : new Head(answer.unmodified);
     this.unmodifiedLast = answer.unmodified === null ? null : new Head(lastHead(answer.unmodified));
-    this.etag = field(answer.whole, "ETag");
-    this.modified = field(answer.whole, "Last-Modified");
+    this.part = answer.part === null ? null : new Head(answer.part);
+    this.etag = fieldOf(answer.whole, "ETag") ?? "";
+    this.modified = fieldOf(answer.whole, "Last-Modified") ?? "";
   }
-}
-
-function field(head: string, name: string): string {
-  const at = head.indexOf(`\r\n${name}: `);
-  return at < 0 ? "" : head.slice(at + name.length + 4, head.indexOf("\r\n", at + 2));
 }
 
 export class Known {
@@ -110,7 +109,8 @@ export class Known {
   learn(key: string, answer: Answer): void {
     const before = this.#entries.get(key);
     if (before !== undefined) this.#drop(key, before);
-    if (this.#entries.size >= MOST) this.#forget();
+    const forgotten = this.#entries.size >= MOST ? forget(this.#entries) : undefined;
+    if (forgotten !== undefined) this.#leave(forgotten);
     this.#entries.set(key, new Entry(answer));
   }
 
@@ -139,46 +139,31 @@ export class Known {
     try {
       for (const one of absent) if (!this.#calls.isAbsent(one)) return false;
       if (path !== name && !statSync(name).isFile()) return false;
-      if (entry.fd >= 0) return same(entry.answer, statSync(path));
+      if (entry.fd >= 0) return isSame(entry.answer, statSync(path));
       if (this.#open >= this.#most) this.#makeRoom();
       const fd = this.#calls.open(path);
       if (fd < 0) return false;
       entry.fd = fd;
       this.#open++;
       const stat = fstatSync(fd);
-      return stat.isFile() && same(entry.answer, stat);
+      return stat.isFile() && isSame(entry.answer, stat);
     } catch {
       return false; // it is gone, or there is no permission: the server behind says which
     }
   }
 
-  /** Closes a file that nobody uses: the first that was not used since the last sweep, else the first. */
   #makeRoom(): void {
-    let idle: Entry | null = null;
-    for (const entry of this.#entries.values()) {
-      if (entry.fd < 0 || entry.users > 0) continue;
-      idle ??= entry;
-      if (entry.used) continue;
-      idle = entry;
-      break;
-    }
+    const idle = idleOf(this.#entries.values(), ({ fd, users }) => fd >= 0 && users === 0);
     if (idle !== null) this.#close(idle);
-  }
-
-  /** As a clock's hand: those that were used since it last came by get another round. */
-  #forget(): void {
-    for (const [key, entry] of this.#entries) {
-      if (!entry.used) return this.#drop(key, entry);
-      entry.used = false;
-      this.#entries.delete(key);
-      this.#entries.set(key, entry);
-    }
-    const [first] = this.#entries;
-    if (first !== undefined) this.#drop(...first);
   }
 
   #drop(key: string, entry: Entry): void {
     this.#entries.delete(key);
+    this.#leave(entry);
+  }
+
+  /** Closes it now, or once its last user is over. */
+  #leave(entry: Entry): void {
     entry.dropped = true;
     if (entry.users === 0) this.#close(entry);
   }
@@ -189,14 +174,4 @@ export class Known {
     entry.fd = -1;
     this.#open--;
   }
-}
-
-function same(was: Identity, now: Stats): boolean {
-  return (
-    was.ino === now.ino &&
-    was.dev === now.dev &&
-    was.size === now.size &&
-    was.mtimeMs === now.mtimeMs &&
-    was.ctimeMs === now.ctimeMs
-  );
 }

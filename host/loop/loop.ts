@@ -107,7 +107,6 @@ export class Loop {
 
   /** Turns until it was told to stop, and nothing is left, or to leave at once. */
   run(): void {
-    this.#tell({ type: "up" });
     while (Atomics.load(this.#start.leave, 0) === 0 && (!this.#closing || (this.#live > 0 && this.#now < this.#ending)))
       this.#turn();
   }
@@ -117,7 +116,6 @@ export class Loop {
     this.#acceptor.end();
     this.#fds.end();
     for (const count of [Count.Connections, Count.OpenFiles]) this.#counts[count] = 0;
-    this.#tell({ type: "over" });
   }
 
   #turn(): void {

@@ -1,15 +1,7 @@
 // What the threads of a server tell each other.
 
 import type { MessagePort } from "node:worker_threads";
-
-/** A file as stat(2) has it: another one at the same path differs in one of these. */
-export interface Identity {
-  readonly dev: number;
-  readonly ino: number;
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly ctimeMs: number;
-}
+import type { Identity } from "../keep.js";
 
 /** What a target leads to, as the server behind the loop answers it. */
 export interface Answer extends Identity {
@@ -87,10 +79,8 @@ export interface Handed {
 }
 
 export type FromLoop =
-  | { readonly type: "up" }
   | { readonly type: "handed"; readonly connections: readonly Handed[] }
-  | { readonly type: "ask"; readonly key: string; readonly target: string; readonly encodings: string }
-  | { readonly type: "over" };
+  | { readonly type: "ask"; readonly key: string; readonly target: string; readonly encodings: string };
 
 export type ToLoop =
   | { readonly type: "answer"; readonly key: string; readonly answer: Answer | null }

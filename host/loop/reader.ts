@@ -1,21 +1,20 @@
 // The thread that waits for disks, so that a loop doesn't: it reads what is not in the page cache, once, for the kernel
 // to have it there.
 
-import { readSync, writeSync } from "node:fs";
+import { readSync } from "node:fs";
 import { type MessagePort, parentPort } from "node:worker_threads";
 import type { FromReader, ToReader } from "./messages.js";
+import { wake } from "./wake.js";
 
-/** An eventfd adds what is written to it. */
-const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
 const room = new Uint8Array(256 * 1024);
 
-parentPort?.on("message", ({ port, wake }: { port: MessagePort; wake: number }) => {
+parentPort?.on("message", ({ port, eventfd }: { port: MessagePort; eventfd: number }) => {
   port.on("message", ({ id, fd, position, length }: ToReader) => {
     let read = -1;
     try {
       read = readSync(fd, room, 0, Math.min(length, room.length), position);
     } catch {} // an error of the disk: the loop ends the connection
     port.postMessage({ id, read } satisfies FromReader);
-    writeSync(wake, ONE);
+    wake(eventfd);
   });
 });

@@ -4,6 +4,7 @@
 import type { Server } from "node:http";
 import { Duplex } from "node:stream";
 import type { FoundFile, StaticFiles } from "../http/static.js";
+import { fieldOf } from "../loop/heads.js";
 import type { Answer } from "../loop/messages.js";
 
 /** A longer head is not the loop's, in bytes. */
@@ -46,26 +47,24 @@ export async function ask(
   }
 }
 
-const field = (head: string, name: string) => new RegExp(`^${name}: (.*)$`, "mi").exec(head)?.[1]?.trim() ?? null;
-
 /** Whether the head is that of the file, as it is now. */
 function isOf(head: string, { stat }: FoundFile): boolean {
-  const modified = field(head, "Last-Modified");
-  if (field(head, "Content-Length") !== String(stat.size)) return false;
+  const modified = fieldOf(head, "Last-Modified");
+  if (fieldOf(head, "Content-Length") !== String(stat.size)) return false;
   return modified === null || modified === stat.mtime.toUTCString();
 }
 
 function isPart(head: string, size: number): boolean {
   return (
     head.startsWith("HTTP/1.1 206 ") &&
-    field(head, "Content-Range") === `bytes 0-0/${size}` &&
-    field(head, "Content-Length") === "1"
+    fieldOf(head, "Content-Range") === `bytes 0-0/${size}` &&
+    fieldOf(head, "Content-Length") === "1"
   );
 }
 
 function condition(head: string): string[] {
-  const etag = field(head, "ETag");
-  const modified = field(head, "Last-Modified");
+  const etag = fieldOf(head, "ETag");
+  const modified = fieldOf(head, "Last-Modified");
   if (etag !== null) return [`If-None-Match: ${etag}`];
   return modified === null ? [] : [`If-Modified-Since: ${modified}`];
 }

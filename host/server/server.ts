@@ -5,10 +5,11 @@ import { EventEmitter } from "node:events";
 import { unlinkSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, type ListenOptions, Socket } from "node:net";
-import { type MessagePort, Worker } from "node:worker_threads";
+import type { MessagePort, Worker } from "node:worker_threads";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
 import { hasLoop, type LoopLibc, openEvent, shutListener } from "../libc/epoll.js";
+import { Fds } from "../loop/fds.js";
 import { Count, type FromLoop, REASONS } from "../loop/messages.js";
 import type { Shared } from "../shared.js";
 import { milliseconds, object } from "../validate.js";
@@ -17,6 +18,7 @@ import { ask } from "./ask.js";
 import { type Listening, listen } from "./listener.js";
 import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
 import { Thread } from "./thread.js";
+import { startWorker } from "./worker.js";
 
 /** fds that a loop may have: a byte each. */
 const FDS = 1 << 20;
@@ -214,10 +216,9 @@ export class FileServer extends EventEmitter {
         varies: files.precompressed === true,
       };
       this.#threads.push(
-        new Thread(loop, plan, {
+        new Thread(loop, plan, new Fds(libc, plan.fds, plan.id), {
           message: (thread, message) => void this.#hear(thread, message),
-          reader: (port: MessagePort, wake) => this.#reader?.postMessage({ port, wake }, [port]),
-          close: (fd) => libc.close(fd),
+          reader: (port: MessagePort, eventfd) => this.#reader?.postMessage({ port, eventfd }, [port]),
         }),
       );
     }
@@ -226,8 +227,7 @@ export class FileServer extends EventEmitter {
   }
 
   #startReader(entry: URL): Worker {
-    const { NODE_OPTIONS: _, ...env } = process.env;
-    const worker = new Worker(entry, { execArgv: [], env, trackUnmanagedFds: false });
+    const worker = startWorker(entry);
     worker.unref();
     worker.on("error", (error) => this.emit("error", error));
     return worker;

@@ -1,12 +1,12 @@
 // A loop's thread, as the main thread sees it: started again when it ends, with the same listener.
 
-import { writeSync } from "node:fs";
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { warn } from "../close.js";
+import type { Fds } from "../loop/fds.js";
 import { COUNTS, Count, type FromLoop, type Start, type ToLoop } from "../loop/messages.js";
+import { wake } from "../loop/wake.js";
+import { startWorker } from "./worker.js";
 
-/** An eventfd adds what is written to it. */
-const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
 /** A thread that ends this soon after its start is started later and later, in ms. */
 const STABLE = 10_000;
 const LONGEST = 5000;
@@ -18,13 +18,14 @@ export interface ThreadEvents {
   /** A message of the loop. */
   message(thread: Thread, message: FromLoop): void;
   /** Connects a loop to the thread that reads from disks. */
-  reader(port: MessagePort, wake: number): void;
-  close(fd: number): void;
+  reader(port: MessagePort, eventfd: number): void;
 }
 
 export class Thread {
   readonly #entry: URL;
   readonly #plan: Plan;
+  /** The loop's: what it could not close itself is closed here. */
+  readonly #fds: Fds;
   readonly #events: ThreadEvents;
   readonly counts = new Float64Array(new SharedArrayBuffer(COUNTS * 8));
   readonly #leave = new Int32Array(new SharedArrayBuffer(4));
@@ -40,9 +41,10 @@ export class Thread {
   readonly over: Promise<void>;
   #over: () => void = () => {};
 
-  constructor(entry: URL, plan: Plan, events: ThreadEvents) {
+  constructor(entry: URL, plan: Plan, fds: Fds, events: ThreadEvents) {
     this.#entry = entry;
     this.#plan = plan;
+    this.#fds = fds;
     this.#events = events;
     this.over = new Promise((resolve) => {
       this.#over = resolve;
@@ -56,7 +58,7 @@ export class Thread {
 
   tell(message: ToLoop): void {
     this.#port?.postMessage(message);
-    this.#wake();
+    wake(this.#plan.wake);
   }
 
   /** Ends the loop: idle connections at once, answers that are on their way within `timeout` ms. */
@@ -71,7 +73,7 @@ export class Thread {
   leave(): void {
     this.#stopping = true;
     Atomics.store(this.#leave, 0, 1);
-    this.#wake();
+    wake(this.#plan.wake);
   }
 
   /** Whether the thread keeps the process running. */
@@ -79,12 +81,6 @@ export class Thread {
     this.#isRef = isRef;
     if (isRef) this.#worker?.ref();
     else this.#worker?.unref();
-  }
-
-  #wake(): void {
-    try {
-      writeSync(this.#plan.wake, ONE);
-    } catch {} // its count is at its maximum: it is awake
   }
 
   #spawn(): void {
@@ -100,14 +96,7 @@ export class Thread {
       counts: this.counts,
       leave: this.#leave,
     };
-    const { NODE_OPTIONS: _, ...env } = process.env;
-    const worker = new Worker(this.#entry, {
-      workerData: start,
-      transferList: [port2, reader.port1],
-      trackUnmanagedFds: false,
-      execArgv: [],
-      env,
-    });
+    const worker = startWorker(this.#entry, { workerData: start, transferList: [port2, reader.port1] });
     let cause: unknown;
     worker.on("error", (error) => {
       cause = error;
@@ -124,12 +113,7 @@ export class Thread {
     this.#worker = null;
     this.#port?.close();
     this.#port = null;
-    // What it could not close itself: it was terminated.
-    const { fds, id } = this.#plan;
-    for (let fd = fds.indexOf(id); fd >= 0; fd = fds.indexOf(id, fd + 1)) {
-      fds[fd] = 0;
-      this.#events.close(fd);
-    }
+    this.#fds.end();
     this.counts[Count.Connections] = 0;
     this.counts[Count.OpenFiles] = 0;
     if (this.#stopping) return this.#over();

@@ -4,6 +4,7 @@
 import { AsyncResource } from "node:async_hooks";
 import * as fs from "node:fs";
 import { warn } from "../close.js";
+import { idleOf, isSame } from "../keep.js";
 import { clearInterval, SafeMap, setInterval, statSync } from "../originals.js";
 import type { Scheduler } from "../scheduler.js";
 import type { Opener } from "./open.js";
@@ -91,15 +92,7 @@ export class Files {
   /** The path of a file that is open, and so with all its folders in the kernel's memory: stat(2) does not wait. */
   #same(file: OpenFile): boolean {
     try {
-      const now = statSync(file.path, { throwIfNoEntry: false });
-      const { stat } = file;
-      const same =
-        now?.ino === stat.ino &&
-        now.dev === stat.dev &&
-        now.size === stat.size &&
-        now.mtimeMs === stat.mtimeMs &&
-        now.ctimeMs === stat.ctimeMs;
-      if (same) {
+      if (isSame(file.stat, statSync(file.path, { throwIfNoEntry: false }))) {
         file.turn = this.#scheduler.turn;
         return true;
       }
@@ -121,14 +114,7 @@ export class Files {
 
   /** Drops one that nobody uses: the first that was not used since the last sweep, else the first. */
   #makeRoom(): void {
-    let idle: OpenFile | null = null;
-    for (const file of this.#files.values()) {
-      if (file.users > 0) continue;
-      idle ??= file;
-      if (file.used) continue;
-      idle = file;
-      break;
-    }
+    const idle = idleOf(this.#files.values(), ({ users }) => users === 0);
     if (idle !== null) this.#drop(idle);
   }
 

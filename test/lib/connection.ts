@@ -1,6 +1,7 @@
 // A connection: `near` is the side that sends, `far` the side that takes in, and takes its time.
 
 import { once } from "node:events";
+import https from "node:https";
 import * as net from "node:net";
 import { join } from "node:path";
 import * as tls from "node:tls";
@@ -58,6 +59,15 @@ export async function listen(cleanup: Cleanup, server: net.Server, over: Over = 
   cleanup.after(() => new Promise((done) => server.close(done)));
   const address = server.address();
   return typeof address === "string" ? { path: address } : { host, port: (address as net.AddressInfo).port };
+}
+
+/** A connection to a server of http or https, which listens for it. */
+export async function client(cleanup: Cleanup, server: net.Server): Promise<net.Socket> {
+  const address = (await listen(cleanup, server)) as net.TcpNetConnectOpts;
+  const secure = server instanceof https.Server;
+  const socket = secure ? tls.connect({ ...address, rejectUnauthorized: false }) : net.connect(address);
+  keep(cleanup, socket);
+  return socket;
 }
 
 /** A path to listen at: that of a socket, and on Windows, where sockets have none, the name of a pipe. */
