@@ -117,6 +117,7 @@ export function answer(c: Connection, header: i32, file: i32, offset: f64, count
 export function go(c: Connection, now: f64): Act {
   const t = c.answer;
   if (t == null) return c.state == State.Reading ? receive(c) : Act.Wait;
+  if (c.state != State.Sending) return Act.Wait; // for a disk
   return transfer.headLeft(t) > 0 ? Act.Header : advance(c, t, now);
 }
 

@@ -126,8 +126,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
   files: {
     "closed-while-opened": ["        this.releaseLate();\n        return done(null);", "        return done(null);"],
     "closed-in-a-read": ["if (this.#closing && this.#pending === 0) this.releaseLate();", ""],
-    "replaced-and-still-sent": ["now?.ino === stat.ino &&", "now !== undefined &&"],
-    "mode-not-looked-at": ["        now.ctimeMs === stat.ctimeMs", "        true"],
+    "replaced-and-still-sent": ["now?.ino === was.ino &&", "now !== undefined &&"],
+    "mode-not-looked-at": ["    now.ctimeMs === was.ctimeMs", "    true"],
     "open-under-its-user": ["if (file.users > 0) return;", ""],
     "kept-without-a-bound": ["if (this.#files.size >= this.#most) file.dropped = true;\n    else ", ""],
     "too-many-stay-open": ['error?.code === "EMFILE" && this.#files?.clear()', "false"],
