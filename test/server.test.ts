@@ -8,8 +8,11 @@ import * as fs from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
 import { join } from "node:path";
-import { createFileServer, type FileServer, type FileServerOptions } from "sendoff/server";
+import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
+import { host, loopEntries } from "#process";
+import { FileServer } from "../host/server/server.js";
+import { Thread } from "../host/server/thread.js";
 import { pattern, same } from "./lib/bytes.js";
 import { until } from "./lib/connection.js";
 import { fdCount, tempFolder } from "./lib/files.js";
@@ -395,7 +398,7 @@ test.unless(
 );
 
 /** For tests alone: the worker of its first loop. */
-function threadOf(server: FileServer): { terminate(): Promise<unknown> } {
+function threadOf(server: Served): { terminate(): Promise<unknown> } {
   return server.workers()[0] as { terminate(): Promise<unknown> };
 }
 
@@ -469,6 +472,70 @@ test("a Unix socket: its path is the address, is taken once, and goes with the s
     await server.close();
     assert.not.ok(fs.existsSync(path));
   }
+});
+
+test.unless(loop, "close() while it begins to listen ends it, and a listen() that fails leaves no fd", async (t) => {
+  const root = folder(t);
+  await (await serve(t, root)).server.close(); // what a process opens once
+  const before = fdCount() + 2;
+  const server = createFileServer(root, { engine: "loop", threads: 2 });
+  const listening = server.listen({ port: 0, host: "127.0.0.1" });
+  await server.close({ timeout: 0 });
+  const { port } = await listening.catch(() => ({ port: 1 }));
+  const [error] = await once(net.connect(port, "127.0.0.1"), "error").catch((error) => [error]);
+  assert.is(error.code, "ECONNREFUSED");
+  const { shared } = host();
+  const sys = shared.sys as NonNullable<typeof shared.sys>;
+  let left = 1;
+  const libc = {
+    ...sys.libc,
+    eventfd: (value: number, flags: number) => (left-- > 0 ? sys.libc.eventfd?.(value, flags) : -1),
+  };
+  const failing = new FileServer({ ...shared, sys: { ...sys, libc } as typeof sys }, loopEntries, root, { threads: 2 });
+  for (let i = 0; i < 3; i++) {
+    left = 1;
+    const error = await failing.listen({ port: 0, host: "127.0.0.1" }).catch((error: Error) => error);
+    assert.match((error as Error).message, /^eventfd: /);
+  }
+  await until(() => fdCount() <= before);
+});
+
+test.unless(loop, "a thread that has ended is told nothing: its eventfd's number may be somebody else's", async (t) => {
+  const path = join(tempFolder(t), "wake");
+  const wake = fs.openSync(path, "w");
+  t.after(() => fs.closeSync(wake));
+  const plan = { wake } as ConstructorParameters<typeof Thread>[1];
+  const fds = { end() {} } as ConstructorParameters<typeof Thread>[2];
+  const thread = new Thread(new URL("data:text/javascript,"), plan, fds, { message() {}, reader() {} });
+  thread.stop(0);
+  await thread.over;
+  const { size } = fs.statSync(path);
+  thread.tell({ type: "answer", key: "/", answer: null });
+  assert.is(fs.statSync(path).size, size);
+});
+
+test.unless(loop, "a keepAliveTimeout of 0 is no limit, as with node:http", async (t) => {
+  const { server, port } = await serve(t, folder(t), { keepAliveTimeout: 0, headersTimeout: 0 });
+  const socket = net.connect(port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  for (let i = 0; i < 2; i++) {
+    socket.write("HEAD /small.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    await once(socket, "data");
+    await new Promise((next) => setTimeout(next, 2200)); // two looks of the loop
+  }
+  assert.is(server.stats().requests, 2);
+  assert.is(server.stats().expired, 0);
+});
+
+test.unless(loop, "a strong tag that is weak at first is strong later, by the loop as well", async (t) => {
+  const root = folder(t);
+  const { server, port } = await serve(t, root, { etag: "strong" });
+  const tag = async () =>
+    /^ETag: (.*)\r$/m.exec((await talk(port, [head("/small.bin")])).toString("latin1"))?.[1] ?? "";
+  assert.match(await tag(), /^W\//);
+  while ((await tag()).startsWith("W/")) await new Promise((next) => setTimeout(next, 100));
+  assert.match(await tag(), /^"/);
+  assert.ok(server.stats().requests > 0);
 });
 
 test("arguments: each is named", () => {

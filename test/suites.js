@@ -49,7 +49,7 @@ function simulated(name, ...options) {
 
 /** What says something about the runtime: the core, the exit half, transfers, the web half, the command. */
 const PORTABLE = [
-  ...["abi", "core.faults", "core.records", "core.transitions", "simulation", "exit-core", "request"],
+  ...["abi", "core.faults", "core.records", "core.transitions", "simulation", "exit-core", "request", "connection"],
   ...["exit-recipe", "exit-ways"],
   ...["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"],
   ...["respond", "body", "static", "hostile", "lent", "close", "register", "abandoned", "web", "chunked"],

@@ -7,7 +7,7 @@ import type { Shared } from "../shared.js";
 import { releaseAlone } from "../source/fd.js";
 import { callable, describe, object } from "../validate.js";
 import { conditions } from "./conditions.js";
-import { etagOf, setStrongTag } from "./etag.js";
+import { changedAt, etagOf, isSettled, setStrongTag } from "./etag.js";
 import { insideOf, sendOpen } from "./inside.js";
 import { note, noteSibling, notingFile, notingFound, notingIndex, notingNone, notingSent } from "./learn.js";
 import type { Request, Response } from "./message.js";
@@ -208,6 +208,7 @@ export function staticFiles(shared: Shared, root: string, options: StaticOptions
     const file = known && representations.open(key, known);
     if (!known || !file) return null;
     releaseAlone(file);
+    if (strong && !isSettled(changedAt(file.stat))) return null; // its tag is another one soon
     return { path: file.path, absent: known.absent, name: known.name, stat: file.stat };
   };
   return { handler, find };

@@ -13,9 +13,9 @@ export interface FileServerOptions extends StaticOptions {
   engine?: "auto" | "loop" | "node";
   /** Loops, on one listener; for more than one core. Default: 1. */
   threads?: number;
-  /** Milliseconds that a connection may take for its first request. Default: 60000, as `node:http`'s. */
+  /** Milliseconds that a connection may take for its first request; 0 for no limit. Default: 60000, as `node:http`'s. */
   headersTimeout?: number;
-  /** Milliseconds that a connection may be idle between two requests. Default: 5000, as `node:http`'s. */
+  /** Milliseconds that a connection may be idle between two requests; 0 for no limit. Default: 5000, as `node:http`'s. */
   keepAliveTimeout?: number;
   /** Milliseconds that an answer may stand still before its connection is closed; 0 for no limit. Default: 60000, as nginx's send_timeout. */
   stallTimeout?: number;

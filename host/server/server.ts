@@ -65,6 +65,7 @@ export class FileServer extends EventEmitter {
   #listening: Listening | null = null;
   #state: "new" | "listening" | "closing" | "closed" = "new";
   #isRef = true;
+  #opening: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
 
   constructor(shared: Shared, entries: Entries, root: string, options: FileServerOptions = {}) {
@@ -109,9 +110,10 @@ export class FileServer extends EventEmitter {
     }
     this.#state = "listening";
     try {
-      if (this.#entries === null) await this.#listenNode(options);
-      else await this.#listenLoop(options, this.#entries);
+      this.#opening = this.#entries === null ? this.#listenNode(options) : this.#listenLoop(options, this.#entries);
+      await this.#opening;
     } catch (error) {
+      await this.#end(0);
       this.#state = "new";
       throw error;
     }
@@ -212,7 +214,9 @@ export class FileServer extends EventEmitter {
       this.#wakes.push(wake);
       const plan = {
         ...{ listener: listening.fd, wake, fds: this.#fds, id: i + 1, shared: threads > 1 },
-        ...{ headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, openFiles: OPEN_FILES },
+        // As with node:http, 0 is no limit.
+        ...{ headersTimeout: headersTimeout || Infinity, keepAliveTimeout: keepAliveTimeout || Infinity },
+        ...{ stallTimeout, maxConnections, openFiles: OPEN_FILES },
         varies: files.precompressed === true,
       };
       this.#threads.push(
@@ -249,15 +253,21 @@ export class FileServer extends EventEmitter {
     const was = this.#state;
     this.#state = "closing";
     if (was === "listening") {
+      await this.#opening?.catch(() => {}); // told to who listens
       if (this.#listening !== null) shutListener(this.#libc(), this.#listening.fd);
-      for (const thread of this.#threads) thread.stop(timeout);
       const behind = this.#closeHttp(timeout);
-      await Promise.all(this.#threads.map(({ over }) => over));
+      await this.#end(timeout);
       await behind;
-      this.#release();
     }
     this.#state = "closed";
     this.emit("close");
+  }
+
+  /** Ends the threads, and gives back what they shared. */
+  async #end(timeout: number): Promise<void> {
+    for (const thread of this.#threads) thread.stop(timeout);
+    await Promise.all(this.#threads.map(({ over }) => over));
+    this.#release();
   }
 
   /** Idle connections at once, the others once their answers are over, or after `timeout`. */
@@ -283,11 +293,12 @@ export class FileServer extends EventEmitter {
   #release(): void {
     process.off("exit", this.#leave);
     void this.#reader?.terminate();
+    this.#reader = null;
     if (this.#listening === null) return;
     const libc = this.#libc();
     const { fd, address } = this.#listening;
     libc.close(fd);
-    for (const wake of this.#wakes) libc.close(wake);
+    for (const eventfd of this.#wakes) libc.close(eventfd);
     this.#wakes = [];
     this.#listening = null;
     if (typeof address !== "string") return;

@@ -56,8 +56,10 @@ export class Thread {
     return this.#worker;
   }
 
+  /** Nothing, once the thread has ended: the number of its eventfd may be somebody else's. */
   tell(message: ToLoop): void {
-    this.#port?.postMessage(message);
+    if (this.#port === null) return;
+    this.#port.postMessage(message);
     wake(this.#plan.wake);
   }
 
