@@ -403,14 +403,14 @@ natively("a pipe: responses take turns, each with the bytes of one run", async (
   const undo = install(shared, () => {});
   const waiting: ServerResponse[] = [];
   const streams: fs.ReadStream[] = [];
-  const at = await site((_req, res) => {
+  const at = await site(async (_req, res) => {
     waiting.push(res);
     if (waiting.length < 2) return;
-    for (const one of waiting) {
-      const stream = createReadStream(file("big"));
-      streams.push(stream);
-      stream.pipe(one);
-    }
+    const both = waiting.map(() => createReadStream(file("big")));
+    // One that is opened later would leave the other alone meanwhile.
+    await Promise.all(both.map((stream) => once(stream, "open")));
+    for (const [i, stream] of both.entries()) stream.pipe(waiting[i] as ServerResponse);
+    streams.push(...both);
   });
   const sockets = [0, 1].map(() => net.connect(at.port, "127.0.0.1").on("error", () => {}));
   /** Bytes in a row for the same response. */
