@@ -30,8 +30,6 @@ export interface RespondOptions extends Omit<SendfileOptions, "header" | "traile
 export interface Range extends Checked {
   /** The file's size when the headers were made; a shorter file is refused. */
   readonly size?: number | undefined;
-  /** Its length is not announced. */
-  readonly chunked?: boolean;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -73,7 +71,7 @@ export function respond(
     if (typeof chunked !== "boolean") {
       throw argumentError(TypeError, `chunked must be a boolean (got ${describe(chunked)})`);
     }
-    new Body(shared, req, res, source, { ...checked, chunked }, resolve, reject).open();
+    new Body(shared, req, res, source, checked, resolve, reject, chunked).open();
   });
 }
 
@@ -83,6 +81,7 @@ export function respond(
  */
 export class Body extends ResponseTransfer {
   readonly #size: number | undefined;
+  /** Its length is not announced. */
   readonly #chunked: boolean;
   /** The caller can no longer answer with 404 or the like: a failure ends the connection. */
   #claimed = false;
@@ -97,10 +96,11 @@ export class Body extends ResponseTransfer {
     range: Range,
     resolve: (sent: number) => void,
     reject: Reject,
+    chunked = false,
   ) {
     super("sendoff.Body", shared, req, res, source, range, resolve, reject);
     this.#size = range.size;
-    this.#chunked = range.chunked === true;
+    this.#chunked = chunked;
   }
 
   /** To be called once. */

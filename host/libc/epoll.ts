@@ -63,6 +63,10 @@ export const shutSending = (libc: LoopLibc, fd: number): number => libc.shutdown
 export function noDelay(libc: LoopLibc, memory: Memory, room: number, fd: number): void {
   new Int32Array(memory.buffer, room, 1)[0] = 1;
   libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, room, 4); // a Unix socket has none
+  if (process.env.LOWAT) {
+    new Int32Array(memory.buffer, room, 1)[0] = Number(process.env.LOWAT);
+    libc.setsockopt(fd, IPPROTO_TCP, 25, room, 4);
+  }
 }
 
 /** The import `recv` of the core. */
