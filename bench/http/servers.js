@@ -46,6 +46,7 @@ export function called(name) {
     bare: "bare C",
     accelerate: "accelerate(send)",
     loop: "createFileServer",
+    "loop-idle": "createFileServer",
     https: "node:https from memory",
   };
   return names[name] ?? name;

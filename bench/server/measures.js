@@ -20,8 +20,10 @@ import { SMALL } from "./rows.js";
 const [FEW, MOST] = [1000, 10_000];
 /** Of a server's and the clients' process beside those. */
 const SPARE = 200;
-/** Until a server has done all that the last connection brought. */
-const SETTLE_MS = 1000;
+/** Of load, in s: V8 gives back what it needed to start a process after some eight. */
+const SETTLE_S = 10;
+/** Before each reading, in s: the garbage of the new connections is collected meanwhile. */
+const COLLECT_S = 1;
 
 /**
  * @param {Rig} rig @param {Server[]} servers @param {Options} options
@@ -66,17 +68,19 @@ export async function idle(rig, competitor, runs) {
     progress(`idle connections, round ${round + 1} of ${runs}`);
     const server = await rig.start(competitor);
     const request = sized(SMALL);
-    await rig.prepare(server, request, WARM_S);
+    await rig.prepare(server, request, SETTLE_S);
     await rig.awake(server, async () => {
       const { port } = new URL(server.origin);
       const clients = rig.spawn([program, port, request.path, `${request.size}`]);
       const open = async (/** @type {number} */ count) => {
         clients.child.stdin.write(`${count}\n`);
         await clients.next();
-        await sleep(SETTLE_MS);
+        await rig.warm(server, request, COLLECT_S);
         return privateKib(server.pid);
       };
       const [few, most] = [await open(FEW), await open(MOST)];
+      const { connections } = await server.ask("stats");
+      if (connections < MOST) throw new Error(`of ${MOST} connections ${connections} are open`);
       results.push({ few, most, each: (most - few) / (MOST - FEW) });
       await clients.end();
     });

@@ -80,11 +80,11 @@ const figures = only.flatMap((row) =>
 );
 console.log("\n## Figures to reach\n");
 table(
-  ["row", "work", "median", "quartiles", "bound", "", "aim", "limit"],
+  ["row: work", "median", "quartiles", "bound", "", "aim", "limit"],
   figures.map((figure) => {
     const over = figure.over === undefined ? "" : `, ${figure.of} over ${figure.over}`;
     return [
-      ...[figure.row, `${ROWS[figure.row].title}: ${figure.work}${over}`],
+      `${figure.row}: ${ROWS[figure.row].title}, ${figure.work}${over}`,
       ...spread(figure.ratios),
       ...verdict(figure),
       figure.aim ?? "",

@@ -14,12 +14,22 @@ function loop26(ffi) {
   return { ...competitor, label: `${competitor.label}, ${ffi === "node" ? "node:ffi" : ffi}` };
 }
 
+/** So that garbage does not hide what a connection takes: each collection is one of the whole heap, and they are frequent. */
+const COLLECT = ["--gc-global", "--max-semi-space-size=1"];
+
+/** @returns {Competitor} */
+function loopIdle() {
+  const competitor = onNode("loop-idle", own);
+  const [node, ...rest] = competitor.argv;
+  return { ...competitor, argv: [node, ...COLLECT, ...rest] };
+}
+
 const installed = (/** @type {string} */ name) => (tools[name] === null ? null : other(name));
 
 /** null: it is not installed. @type {Record<string, Competitor | null>} */
 export const competitors = {
   loop: onNode("loop", own),
-  "loop-idle": onNode("loop-idle", own),
+  "loop-idle": loopIdle(),
   "Node 26, koffi": loop26("koffi"),
   "Node 26, node:ffi": loop26("node"),
   respond: onNode("respond", own),

@@ -19,6 +19,7 @@ export async function lighttpd(folder, root) {
     `server.document-root = "${root}"
 server.bind = "127.0.0.1"
 server.port = ${port}
+server.errorlog = "${join(folder, "error.log")}"
 server.upload-dirs = ("${folder}")
 server.event-handler = "linux-sysepoll"
 server.network-backend = "sendfile"
