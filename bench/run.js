@@ -50,6 +50,12 @@ const BENCHES = {
       ...["--only", "respond,serveStatic,nginx,bun,deno,send,send+register"],
     ],
   },
+  server: {
+    packages: ["bench/http"],
+    script: ["bench/server/run.js"],
+    full: ["--runs", "3"],
+    quick: ["--only", "4k,lag", "--runs", "1"],
+  },
   exit: {
     packages: ["bench/exit-compare"],
     script: ["bench/exit-compare/run.js"],

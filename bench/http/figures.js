@@ -25,6 +25,9 @@ export const SIZES = [4, 16, 64, 256, 16 * KIB];
  * @property {boolean} atMost the bound is the most, and not the least, that it may be
  */
 
+/** Whether the load generator could not have asked for more. @param {Result[]} results */
+export const limited = (results) => results.length > 0 && median(results.map(({ loader }) => loader)) >= BUSY;
+
 /** Rounds in which both were measured. @param {Result[]} over @param {Result[]} under @param {(result: Result) => number} pick */
 export function ratios(over, under, pick) {
   return over.slice(0, under.length).map((result, round) => pick(result) / pick(under[round]));
@@ -61,7 +64,7 @@ export function figures(majors, find, slow) {
         ratios: ratios(a, b, byCpu ? perCpu : rate),
         cpu: ratios(a, b, perCpu),
         bare: name === "respond" ? ratios(bare, b, rate) : [],
-        limited: a.length > 0 && median(a.map(({ loader }) => loader)) >= BUSY,
+        limited: limited(a),
         bound,
         atMost: false,
       });
@@ -112,7 +115,16 @@ export function figures(majors, find, slow) {
   return all;
 }
 
-/** null where it was not measured. @param {Figure} figure */
+/** Its bound, and whether that is met, as text. @param {Pick<Figure, "ratios" | "bound" | "atMost">} figure */
+export function verdict(figure) {
+  const reached = met(figure);
+  return [
+    `${figure.atMost ? "≤" : "≥"} ${figure.bound}`,
+    reached === null ? "not measured" : reached ? "met" : "NOT MET",
+  ];
+}
+
+/** null where it was not measured. @param {Pick<Figure, "ratios" | "bound" | "atMost">} figure */
 export function met({ ratios, bound, atMost }) {
   if (ratios.length === 0) return null;
   return atMost ? median(ratios) <= bound : median(ratios) >= bound;

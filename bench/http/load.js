@@ -1,4 +1,5 @@
-// The load: 16 connections that ask for one URL again and again, by wrk or, without it, by autocannon.
+// The load: 16 connections that ask for one URL again and again, by wrk or, without it, by autocannon. wrk alone knows
+// header fields of ours, and many files.
 
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -19,14 +20,22 @@ const TIMEOUT_S = 60;
  * @property {number} p50 ms
  * @property {number} p99 ms
  *
- * @typedef {{ version: string | null, run: (url: string, seconds: number) => Promise<Load> }} Generator
+ * @typedef {object} More
+ * @property {Record<string, string>} [headers] with `Connection: close` each request has a connection of its own
+ * @property {number} [files] in turn, instead of the URL's path: /0.bin, /1.bin, …
+ *
+ * @typedef {object} Generator
+ * @property {string | null} version
+ * @property {(url: string, seconds: number, more?: More) => Promise<Load>} run
  */
 
 /** @type {Generator} */
 const wrk = {
   version: version(["wrk"], "-v", 1)?.version.replace(/ Copyright.*/, "") ?? null,
-  async run(url, seconds) {
-    const args = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, `--timeout=${TIMEOUT_S}s`, "-s", here("report.lua"), url];
+  async run(url, seconds, { headers = {}, files } = {}) {
+    const fields = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
+    const script = ["-s", here("report.lua"), url, ...(files === undefined ? [] : ["--", `${files}`])];
+    const args = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, `--timeout=${TIMEOUT_S}s`, ...fields, ...script];
     const { stdout } = await run("wrk", args);
     return JSON.parse(/** @type {string} */ (stdout.trim().split("\n").pop()));
   },

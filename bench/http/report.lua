@@ -1,4 +1,17 @@
--- What wrk found, as one line of JSON.
+-- What wrk asks for, if that is more than one URL: with a number behind `--`, so many files in turn, /0.bin, /1.bin, …
+-- And what it found, as one line of JSON.
+
+function init(args)
+  local count = tonumber(args[1])
+  if count == nil then return end
+  local requests = {}
+  for i = 1, count do requests[i] = wrk.format("GET", string.format("/%d.bin", i - 1)) end
+  local next = 0
+  function request()
+    next = next % count + 1
+    return requests[next]
+  end
+end
 
 function done(summary, latency)
   local e = summary.errors

@@ -25,11 +25,16 @@ import { STEADY, Steady } from "../lib/steady.js";
  * @property {number} p99 ms
  * @property {number} [slowRate] bytes per second that each of the slow clients got meanwhile
  *
+ * @typedef {import("./load.js").More & { path: string, size: number }} Request what is asked for, and the length of the file
+ *
  * @typedef {object} Server
  * @property {import("./servers.js").Competitor} competitor
+ * @property {string} root the folder of its files
  * @property {string} origin
  * @property {number} pid of the process that serves
  * @property {Set<string>} words what it said on stderr
+ * @property {(what: "stats" | "lag") => Promise<any>} ask a server of servers/node.js about itself
+ * @property {() => void} end before the bench ends
  */
 
 /** From here on a second holds so few requests that they are counted by their bytes. */
@@ -46,6 +51,9 @@ const QUIET = 0.05;
 const TICKS = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }));
 
 const sleep = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The file of one size. @param {number} size @returns {Request} */
+export const sized = (size) => ({ path: `/${size}.bin`, size });
 
 /** CPU time in seconds: of all threads of a process, and of those of its children that have ended. @param {number | "self"} pid */
 function cpuSeconds(pid) {
@@ -69,9 +77,6 @@ function machineSeconds() {
 }
 
 export class HttpRig extends Rig {
-  root = join(this.folder, "files");
-  /** @type {Map<number, string>} SHA-256 of each file */
-  #digests = new Map();
   #steady = new Steady();
 
   /** @param {import("./load.js").Generator} generator @param {number[]} sizes @param {number} tries of a measurement that is not a quiet one */
@@ -79,12 +84,18 @@ export class HttpRig extends Rig {
     super();
     this.generator = generator;
     this.tries = tries;
-    mkdirSync(this.root);
-    for (const size of sizes) {
-      const bytes = randomBytes(size);
-      this.#digests.set(size, createHash("sha256").update(bytes).digest("hex"));
-      writeFileSync(join(this.root, `${size}.bin`), bytes, { flush: true });
-    }
+    this.root = this.fill(
+      "files",
+      sizes.map((size) => [String(size), size]),
+    );
+  }
+
+  /** A new folder of files: their names without ".bin", and sizes. @param {string} name @param {[string, number][]} files */
+  fill(name, files) {
+    const folder = join(this.folder, name);
+    mkdirSync(folder);
+    for (const [name, size] of files) writeFileSync(join(folder, `${name}.bin`), randomBytes(size), { flush: true });
+    return folder;
   }
 
   machine() {
@@ -96,13 +107,15 @@ export class HttpRig extends Rig {
     };
   }
 
-  /** Starts a server; it stays stopped but for its turns. @param {import("./servers.js").Competitor} competitor @returns {Promise<Server>} */
-  async start(competitor) {
+  /** Starts a server; it stays stopped but for its turns. @param {import("./servers.js").Competitor} competitor @param {string} [root] @returns {Promise<Server>} */
+  async start(competitor, root = this.root) {
     const { label, argv, env, configure } = competitor;
-    const own = configure && (await configure(mkdtempSync(join(this.folder, "server-")), this.root));
-    const { child, next, words } = this.spawn([...argv, ...(own?.argv ?? [this.root])], env);
+    const own = configure && (await configure(mkdtempSync(join(this.folder, "server-")), root));
+    const { child, next, words } = this.spawn([...argv, ...(own?.argv ?? [root])], env);
     const port = own?.port ?? (await next(START_MS)).port;
+    let wanted = true;
     child.on("exit", (code, signal) => {
+      if (!wanted) return;
       console.error(`${label} ended: ${signal ?? code}\n${[...words].join("\n")}`);
       process.exit(1);
     });
@@ -114,7 +127,16 @@ export class HttpRig extends Rig {
       this.pids.add(pid);
     }
     kill(pid, "SIGSTOP");
-    return { competitor, origin: `${competitor.encrypted ? "https" : "http"}://127.0.0.1:${port}`, pid, words };
+    const ask = (/** @type {string} */ what) => {
+      child.stdin.write(`${what}\n`);
+      return next();
+    };
+    const end = () => {
+      wanted = false;
+      kill(pid, "SIGKILL");
+    };
+    const origin = `${competitor.encrypted ? "https" : "http"}://127.0.0.1:${port}`;
+    return { competitor, root, origin, pid, words, ask, end };
   }
 
   /** A server's turn. @template T @param {Server} server @param {() => Promise<T>} act @returns {Promise<T>} */
@@ -128,31 +150,34 @@ export class HttpRig extends Rig {
     }
   }
 
-  /** Fetches the file once and compares it, then loads the server until it is warm. @param {Server} server @param {number} size @param {number} seconds */
-  async prepare(server, size, seconds) {
+  /** Fetches the file once and compares it, then loads the server until it is warm. @param {Server} server @param {Request} request @param {number} seconds */
+  async prepare(server, request, seconds) {
+    const wanted = createHash("sha256")
+      .update(readFileSync(join(server.root, request.path)))
+      .digest("hex");
     await this.awake(server, async () => {
-      const { status, digest } = await fetched(`${server.origin}/${size}.bin`);
-      if (status !== 200 || digest !== this.#digests.get(size)) {
+      const { status, digest } = await fetched(`${server.origin}${request.path}`, request.headers);
+      if (status !== 200 || digest !== wanted) {
         const words = [...server.words].join("\n");
-        throw new Error(`${server.competitor.label}: status ${status}, or other bytes, for ${size} bytes\n${words}`);
+        throw new Error(`${server.competitor.label}: status ${status}, or other bytes, for ${request.path}\n${words}`);
       }
-      await this.warm(server, size, seconds);
+      await this.warm(server, request, seconds);
     });
   }
 
-  /** Load, unmeasured. @param {Server} server @param {number} size @param {number} [seconds] */
-  async warm({ origin }, size, seconds = AGAIN_S) {
-    await this.generator.run(`${origin}/${size}.bin`, seconds);
+  /** Load, unmeasured. @param {Server} server @param {Request} request @param {number} [seconds] */
+  async warm({ origin }, request, seconds = AGAIN_S) {
+    await this.generator.run(`${origin}${request.path}`, seconds, request);
   }
 
-  /** One measurement, the quietest of as many as were tried, in a turn of its own. @param {Server} server @param {number} size @param {number} seconds */
-  async measure(server, size, seconds) {
+  /** One measurement, the quietest of as many as were tried, in a turn of its own. @param {Server} server @param {Request} request @param {number} seconds */
+  async measure(server, request, seconds) {
     return this.awake(server, async () => {
-      await this.warm(server, size);
-      let best = await this.load(server, size, seconds);
+      await this.warm(server, request);
+      let best = await this.load(server, request, seconds);
       for (let tried = 1; tried < this.tries && disturbed(best) > QUIET; tried++) {
         await this.#steady.wait();
-        const again = await this.load(server, size, seconds);
+        const again = await this.load(server, request, seconds);
         const errors = best.errors + again.errors;
         best = { ...(disturbed(again) < disturbed(best) ? again : best), errors };
       }
@@ -160,8 +185,9 @@ export class HttpRig extends Rig {
     });
   }
 
-  /** One measurement of a server that is awake. @param {Server} server @param {number} size @param {number} seconds @returns {Promise<Result>} */
-  async load({ origin, pid }, size, seconds) {
+  /** One measurement of a server that is awake. @param {Server} server @param {Request} request @param {number} seconds @returns {Promise<Result>} */
+  async load({ origin, pid }, request, seconds) {
+    const { path, size } = request;
     const speed = await this.#steady.look();
     const before = { all: machineSeconds(), server: cpuSeconds(pid), self: cpuSeconds("self") };
     const {
@@ -171,10 +197,10 @@ export class HttpRig extends Rig {
       p99,
       seconds: wall,
       ...load
-    } = await this.generator.run(`${origin}/${size}.bin`, seconds);
+    } = await this.generator.run(`${origin}${path}`, seconds, request);
     const after = { all: machineSeconds(), server: cpuSeconds(pid), self: cpuSeconds("self") };
     const requests = size >= LARGE ? bytes / size : load.requests;
-    if (requests === 0) throw new Error(`${origin}/${size}.bin: no answer in ${seconds} s; --seconds has to be more`);
+    if (requests === 0) throw new Error(`${origin}${path}: no answer in ${seconds} s; --seconds has to be more`);
     const cpu = after.server.own - before.server.own;
     // The load generator is the one child that ended meanwhile.
     const loader = after.self.children - before.self.children;
@@ -227,11 +253,11 @@ async function listening(port) {
   throw new Error(`nobody listens on port ${port}`);
 }
 
-/** @param {string} url @returns {Promise<{ status: number | undefined, digest: string }>} */
-function fetched(url) {
+/** @param {string} url @param {Record<string, string>} [headers] @returns {Promise<{ status: number | undefined, digest: string }>} */
+function fetched(url, headers) {
   return new Promise((resolve, reject) => {
     const { get } = url.startsWith("https:") ? https : http;
-    get(url, { agent: false, rejectUnauthorized: false }, (res) => {
+    get(url, { agent: false, rejectUnauthorized: false, headers }, (res) => {
       const hash = createHash("sha256");
       res.on("data", (chunk) => hash.update(chunk));
       res.on("error", reject);

@@ -9,11 +9,13 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { bytes, interval, median, quantile, spread, table } from "../lib/numbers.js";
+import { bytes, interval, median, spread, table } from "../lib/numbers.js";
+import { list, whole } from "../lib/options.js";
 import { dated, write } from "../lib/rig.js";
-import { figures, met, perCpu, rate, ratios, SIZES } from "./figures.js";
+import { figures, met, perCpu, rate, ratios, SIZES, verdict } from "./figures.js";
 import { generators } from "./load.js";
-import { HttpRig } from "./rig.js";
+import { printDisturbance, printErrors, printSlow, printSpeed, printWords } from "./print.js";
+import { HttpRig, sized } from "./rig.js";
 import { LONG, SHORT, slow, speed } from "./scenarios.js";
 import { choose, NAMES, nodes, tools, version } from "./servers.js";
 
@@ -46,34 +48,20 @@ const { values } = parseArgs({
   },
 });
 
-/** @param {"only" | "node" | "scenario"} option @param {string[]} known */
-function list(option, known) {
-  const chosen = values[option].split(",");
-  const stranger = chosen.find((item) => !known.includes(item));
-  if (stranger !== undefined) throw new RangeError(`--${option} knows ${known.join(", ")} (got '${stranger}')`);
-  return chosen;
-}
-
-/** @param {"runs" | "seconds" | "tries"} option @param {number} most */
-function whole(option, most) {
-  const value = Number(values[option]);
-  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw new RangeError(`--${option} must be a whole number of 1 to ${most} (got '${values[option]}')`);
-}
-
-const only = list("only", NAMES);
+const only = list("only", values.only, NAMES);
 const majors = list(
   "node",
+  values.node,
   nodes().map(({ major }) => major),
 );
-const scenarios = list("scenario", SCENARIOS);
+const scenarios = list("scenario", values.scenario, SCENARIOS);
 const sizes = values.sizes.split(",").map((kib) => {
   if (/^[1-9][0-9]{0,5}$/.test(kib)) return Number(kib) * 1024;
   throw new RangeError(`--sizes must be whole numbers of KiB, 1 to 999999 (got '${kib}')`);
 });
-const runs = whole("runs", 1000);
-const seconds = whole("seconds", 600);
-const tries = whole("tries", 100);
+const runs = whole("runs", values.runs, 1000);
+const seconds = whole("seconds", values.seconds, 600);
+const tries = whole("tries", values.tries, 100);
 const loader = values.load ?? (generators.wrk.version === null ? "autocannon" : "wrk");
 if (!(loader in generators))
   throw new RangeError(`--load knows ${Object.keys(generators).join(", ")} (got '${loader}')`);
@@ -113,9 +101,9 @@ for (const competitor of competitors) servers.push(await rig.start(competitor));
 const rows = new Map(servers.map((server) => [server, { label: server.competitor.label, results: new Map() }]));
 if (scenarios.includes("speed")) {
   for (const size of sizes) {
-    const results = await speed(rig, servers, size, { runs, seconds });
+    const results = await speed(rig, servers, bytes(size), sized(size), { runs, seconds });
     for (const [server, of] of results) rows.get(server)?.results.set(size, of);
-    print(size, results);
+    printSpeed(bytes(size), results, loader);
   }
 }
 
@@ -155,43 +143,21 @@ const all = figures(majors, find, respond);
 console.log("\n## Figures to reach\n");
 table(
   ["ratio", "median", "quartiles", "bound", "", "limit", "by CPU", "bare C"],
-  all.map((figure) => {
-    const reached = met(figure);
-    return [
-      figure.work,
-      ...spread(figure.ratios),
-      `${figure.atMost ? "≤" : "≥"} ${figure.bound}`,
-      reached === null ? "not measured" : reached ? "met" : "NOT MET",
-      figure.limited ? loader : "",
-      spread(figure.cpu)[0],
-      spread(figure.bare)[0],
-    ];
-  }),
+  all.map((figure) => [
+    figure.work,
+    ...spread(figure.ratios),
+    ...verdict(figure),
+    figure.limited ? loader : "",
+    spread(figure.cpu)[0],
+    spread(figure.bare)[0],
+  ]),
 );
 const everything = [...rows.values()].flatMap(({ results }) => [...results.values()].flat());
-if (everything.length > 0) {
-  const percent = (/** @type {"others" | "speed"} */ name) => {
-    const all = everything.map((result) => result[name]);
-    const [low, middle, high] = [0.25, 0.5, 0.75].map((p) => quantile(all, p) * 100);
-    return { middle, words: `${middle.toFixed(0)} % (quartiles ${low.toFixed(0)}-${high.toFixed(0)})` };
-  };
-  const others = percent("others");
-  const speed = percent("speed");
-  console.log(`\nOthers on this machine took meanwhile, of a core: ${others.words}`);
-  console.log(`The slower processor's speed before and after, of the best seen: ${speed.words}`);
-  if (others.middle > 20 || speed.middle < 80) console.log("Too much for the verdicts above to mean much.");
-}
+printDisturbance(everything);
 console.log(`\n${runs} rounds of ${seconds} s; load average at the end: ${loadavg()[0].toFixed(2)}`);
 
-for (const { competitor, words } of servers) {
-  if (words.size > 0) console.log(`\n${competitor.label} said:\n${[...words].join("\n")}`);
-}
-const errors = [...everything, ...[...pairs.values()].flat().flatMap((pair) => [pair.with, pair.without])];
-const failed = errors.reduce((sum, result) => sum + result.errors, 0);
-if (failed > 0) {
-  console.log(`\n${failed} requests failed, or were not answered with 2xx`);
-  process.exitCode = 1;
-}
+printWords(servers);
+printErrors([...everything, ...[...pairs.values()].flat().flatMap((pair) => [pair.with, pair.without])]);
 
 const record = {
   machine,
@@ -245,41 +211,4 @@ function packages() {
       return `${name} ${JSON.parse(readFileSync(file, "utf8")).version}`;
     })
     .join(", ");
-}
-
-/** @param {number} size @param {Map<import("./rig.js").Server, import("./rig.js").Result[]>} results */
-function print(size, results) {
-  const nginx = [...results].find(([{ competitor }]) => competitor.name === "nginx")?.[1] ?? [];
-  const percent = (/** @type {number[]} */ shares) => `${(median(shares) * 100).toFixed(0)} %`;
-  console.log("");
-  table(
-    [bytes(size), "req/s", "over nginx", "quartiles", "CPU µs/req", "by CPU", "busy", loader, "others", "errors"],
-    [...results].map(([{ competitor }, all]) => [
-      competitor.label,
-      median(all.map(rate)).toFixed(0),
-      ...spread(ratios(all, nginx, rate)),
-      median(all.map(({ cpu }) => cpu)).toFixed(1),
-      spread(ratios(all, nginx, perCpu))[0],
-      percent(all.map(({ busy }) => busy)),
-      percent(all.map(({ loader }) => loader)),
-      percent(all.map(({ others }) => others)),
-      all.reduce((sum, { errors }) => sum + errors, 0),
-    ]),
-  );
-}
-
-/** @param {Map<import("./rig.js").Server, import("./figures.js").Pair[]>} pairs */
-function printSlow(pairs) {
-  console.log("");
-  table(
-    ["64 KiB, 16 fast clients", "p99 ms alone", "beside 500 slow", "ratio", "quartiles", "a slow one's KB/s", "errors"],
-    [...pairs].map(([{ competitor }, all]) => [
-      competitor.label,
-      median(all.map((pair) => pair.without.p99)).toFixed(2),
-      median(all.map((pair) => pair.with.p99)).toFixed(2),
-      ...spread(all.map((pair) => pair.with.p99 / pair.without.p99)),
-      (median(all.map((pair) => pair.with.slowRate ?? Number.NaN)) / 1000).toFixed(1),
-      all.reduce((sum, pair) => sum + pair.with.errors + pair.without.errors, 0),
-    ]),
-  );
 }

@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { entry } from "../lib/ours.js";
 import { bare } from "./servers/bare.js";
+import { lighttpd } from "./servers/lighttpd.js";
 import { nginx } from "./servers/nginx.js";
 
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
@@ -45,6 +46,7 @@ export function called(name) {
     bare: "bare C",
     accelerate: "accelerate(send)",
     loop: "createFileServer",
+    "loop-idle": "createFileServer",
     https: "node:https from memory",
   };
   return names[name] ?? name;
@@ -96,6 +98,7 @@ export function version(commands, flag = "--version", status = 0) {
 
 export const tools = {
   nginx: version(["nginx", "/usr/sbin/nginx"], "-v"),
+  lighttpd: version(["lighttpd", "/usr/sbin/lighttpd"], "-v"),
   bun: version([here("node_modules/.bin/bun")]),
   deno: version([here("node_modules/.bin/deno")]),
   /** The compiler of it, and of the slow clients. */
@@ -136,10 +139,11 @@ export function choose(names, runtimes, former) {
   };
 }
 
-/** @param {string} name @returns {Competitor} */
-function other(name) {
+/** One of `tools`, which has to be installed. @param {string} name @returns {Competitor} */
+export function other(name) {
   const { command } = /** @type {{ command: string }} */ (tools[name]);
   if (name === "nginx") return { name, label: called(name), argv: [command], configure: nginx };
+  if (name === "lighttpd") return { name, label: called(name), argv: [command], configure: lighttpd };
   if (name === "bare") return { name, label: called(name), argv: [], configure: bare };
   if (name === "bun") return { name, label: called(name), argv: [command, here("servers/bun.js")] };
   return {
@@ -150,7 +154,7 @@ function other(name) {
 }
 
 /** @param {string} name @param {Runtime} runtime @param {string} [former] @returns {Competitor} */
-function onNode(name, { major, binary, ffi }, former) {
+export function onNode(name, { major, binary, ffi }, former) {
   const [server, register] = name.split("+");
   const script = here("servers/node.js");
   const imports = register ? ["--import", entry("sendoff/register", former)] : [];

@@ -6,13 +6,11 @@
 // Prints {"connected":n} once every one of them has got its first bytes; then, for each line on stdin,
 // {"bytes":n}: what all of them have read so far.
 
-#include <arpa/inet.h>
+#include "../lib/client.h"
+
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,26 +23,10 @@
 static int fds[MOST];
 static double due[MOST];
 
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
-
 static double now(void) {
   struct timespec at;
   clock_gettime(CLOCK_MONOTONIC, &at);
   return at.tv_sec + at.tv_nsec / 1e9;
-}
-
-static int client(int port, const char *path) {
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0) die("connect");
-  char request[1024];
-  int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", path);
-  if (send(fd, request, length, MSG_NOSIGNAL) != length) die("send");
-  return fd;
 }
 
 int main(int argc, char **argv) {

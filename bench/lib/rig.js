@@ -91,6 +91,13 @@ export class Rig {
       },
     };
   }
+
+  /** So many file descriptors are allowed to our children from here on, if we may say so. @param {number} count */
+  descriptors(count) {
+    const own = Number(output("sh", ["-c", "ulimit -n"])); // NaN: unlimited
+    if (!(own < count)) return true;
+    return output("prlimit", [`--nofile=${count}:${count}`, "--pid", `${process.pid}`]) !== null;
+  }
 }
 
 /** @param {number} pid @param {NodeJS.Signals} signal */

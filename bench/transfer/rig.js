@@ -111,13 +111,6 @@ export class TransferRig extends Rig {
     return this.spawn([...command, ...args.map(String)]);
   }
 
-  /** So many file descriptors are allowed to our children from here on, if we may say so. @param {number} count */
-  descriptors(count) {
-    const own = Number(output("sh", ["-c", "ulimit -n"])); // NaN: unlimited
-    if (!(own < count)) return true;
-    return output("prlimit", [`--nofile=${count}:${count}`, "--pid", `${process.pid}`]) !== null;
-  }
-
   /**
    * One trial: a fresh sender, a fresh receiver, and every byte accounted for.
    *

@@ -62,6 +62,12 @@ export function links(prose: string): string[] {
 export function pages(): Page[] {
   const docs = fs.readdirSync(path.join(ROOT, "docs"), { recursive: true, encoding: "utf8" });
   const guide = docs.map((name) => name.replaceAll("\\", "/")).filter((name) => /^[^/]*(\/[^/]*)?\.md$/.test(name));
-  const others = ["examples/README.md", "bench/README.md", "bench/http/README.md", "bench/transfer/README.md"];
+  const others = [
+    "examples/README.md",
+    "bench/README.md",
+    "bench/http/README.md",
+    "bench/server/README.md",
+    "bench/transfer/README.md",
+  ];
   return ["README.md", "CONTRIBUTING.md", ...guide.sort().map((name) => `docs/${name}`), ...others].map(page);
 }

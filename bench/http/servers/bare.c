@@ -1,5 +1,5 @@
 // As little as a server can do: it knows the files of one folder, takes every request for a GET of one of them, looks
-// at nothing else, and answers by recv(2), send(2) and sendfile(2). What it gets says how far a figure can go here,
+// at nothing else but whether the connection is to end, and answers by recv(2), send(2) and sendfile(2). What it gets says how far a figure can go here,
 // whoever serves: the load generator has one processor, too.
 //
 //   bare FOLDER    prints {"port":n} and serves until it is killed
@@ -20,24 +20,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILES 64
+#define FILES 2048 // a power of two, and never full
 #define CONNECTIONS 8192
 #define AT_ONCE 64
 #define SMALL (16 << 10) // as respond(): so little goes with its header in one send(2)
 
+struct head {
+  int length;
+  char bytes[512 + SMALL]; // a small body is read behind it
+};
+
 struct file {
   char name[258];
-  int fd, header;
+  int fd;
   off_t size;
-  char bytes[512 + SMALL]; // the header; a small body is read behind it
+  struct head keep, last;
 };
 
 // By fd. What is left of the answer to the one request that a connection asks at a time.
 struct connection {
   struct file *file;
   off_t offset;
+  int last;
 };
 
+// By the hash of the name; the next place that is free.
 static struct file files[FILES];
 static struct connection connections[CONNECTIONS];
 
@@ -46,31 +53,49 @@ static void die(const char *what) {
   exit(1);
 }
 
+// The place of a name, or where it would be. It ends with a blank.
+static struct file *place(const char *name, const char *end) {
+  unsigned hash = 2166136261u;
+  const char *p = name;
+  while (p < end && *p != ' ') hash = (hash ^ *p++) * 16777619u;
+  for (;; hash++) {
+    struct file *file = &files[hash % FILES];
+    if (file->size == 0 || (!strncmp(name, file->name, p - name + 1))) return file;
+  }
+}
+
+static void head(struct head *head, off_t size, const char *connection) {
+  head->length = snprintf(head->bytes, 512,
+                          "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %lld\r\n"
+                          "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: %s\r\n\r\n",
+                          (long long)size, connection);
+}
+
 static void load(const char *folder) {
   DIR *dir = opendir(folder);
   if (dir == NULL) die(folder);
   struct dirent *entry;
-  for (int i = 0; i < FILES && (entry = readdir(dir)) != NULL;) {
-    struct file *file = &files[i];
+  for (int i = 0; i < FILES / 2 && (entry = readdir(dir)) != NULL;) {
     struct stat stat;
-    file->fd = openat(dirfd(dir), entry->d_name, O_RDONLY);
-    if (file->fd < 0 || fstat(file->fd, &stat) < 0 || !S_ISREG(stat.st_mode)) continue;
+    int fd = openat(dirfd(dir), entry->d_name, O_RDONLY);
+    if (fd < 0 || fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) || stat.st_size == 0) continue;
+    char name[258];
+    int length = snprintf(name, sizeof name, "/%s ", entry->d_name);
+    struct file *file = place(name, name + length);
+    memcpy(file->name, name, sizeof name);
+    file->fd = fd;
     file->size = stat.st_size;
-    snprintf(file->name, sizeof file->name, "/%s ", entry->d_name);
-    file->header = snprintf(file->bytes, 512,
-                            "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %lld\r\n"
-                            "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=5\r\n\r\n",
-                            (long long)file->size);
+    head(&file->keep, file->size, "keep-alive\r\nKeep-Alive: timeout=5");
+    head(&file->last, file->size, "close");
     i++;
   }
   closedir(dir);
 }
 
 static struct file *asked(const char *request, ssize_t length) {
-  if (length > 4)
-    for (int i = 0; i < FILES && files[i].size > 0; i++)
-      if (!strncmp(request + 4, files[i].name, strlen(files[i].name))) return &files[i];
-  return NULL;
+  if (length <= 4) return NULL;
+  struct file *file = place(request + 4, request + length);
+  return file->size > 0 ? file : NULL;
 }
 
 // Goes on with the body: all of it, or until the socket is full. Returns false where the connection is over.
@@ -85,20 +110,21 @@ static int body(int epoll, int fd) {
     return 1;
   }
   to->file = NULL;
-  return 1;
+  return !to->last;
 }
 
 static int answer(int epoll, int fd) {
   struct connection *to = &connections[fd];
   struct file *file = to->file;
+  struct head *head = to->last ? &file->last : &file->keep;
   to->offset = 0;
   if (file->size > SMALL) {
-    if (send(fd, file->bytes, file->header, MSG_MORE | MSG_NOSIGNAL) != file->header) return 0;
+    if (send(fd, head->bytes, head->length, MSG_MORE | MSG_NOSIGNAL) != head->length) return 0;
     return body(epoll, fd);
   }
-  if (pread(file->fd, file->bytes + file->header, file->size, 0) != file->size) return 0;
+  if (pread(file->fd, head->bytes + head->length, file->size, 0) != file->size) return 0;
   to->file = NULL;
-  return send(fd, file->bytes, file->header + file->size, MSG_NOSIGNAL) == file->header + file->size;
+  return send(fd, head->bytes, head->length + file->size, MSG_NOSIGNAL) == head->length + file->size && !to->last;
 }
 
 int main(int argc, char **argv) {
@@ -141,6 +167,7 @@ int main(int argc, char **argv) {
         request[got > 0 ? got : 0] = 0;
         connections[fd].file = asked(request, got);
         connections[fd].offset = -1;
+        connections[fd].last = strstr(request, "\r\nConnection: close\r\n") != NULL;
         if (connections[fd].file == NULL) {
           close(fd);
           events[i].data.fd = -1;

@@ -1,20 +1,9 @@
 // nginx as somebody would set it up who wants files served fast: one worker, sendfile, open_file_cache.
 
 import { writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
-
-/** A port that is free now: nginx knows no port 0. @returns {Promise<number>} */
-function freePort() {
-  const server = createServer();
-  return new Promise((resolve) =>
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-      server.close(() => resolve(port));
-    }),
-  );
-}
+import { freePort } from "./port.js";
 
 /**
  * Writes the configuration into `folder`; it serves the files in `root`.
@@ -37,7 +26,7 @@ http {
   access_log off;
   sendfile on;
   tcp_nopush on;
-  open_file_cache max=1000 inactive=1h;
+  open_file_cache max=2000 inactive=1h;
   open_file_cache_valid 1h;
   keepalive_requests 1000000000;
   keepalive_timeout 1h;

@@ -2,7 +2,8 @@
 //
 //   [node --import sendoff/register] node.js NAME FOLDER [CHECKOUT of sendoff]
 //
-// Prints {"port"} and serves until it is killed.
+// Prints {"port"} and serves until it is killed. On stdin `stats` prints those of a FileServer; `lag` begins to look
+// how late the event loop is, and the next one prints it: lib/lag.js.
 
 import { createReadStream, readdirSync, readFileSync, stat } from "node:fs";
 import { open } from "node:fs/promises";
@@ -11,6 +12,7 @@ import https from "node:https";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { promisify } from "node:util";
+import { Lag } from "../../lib/lag.js";
 import { entry } from "../../lib/ours.js";
 
 const [name, root, checkout] = process.argv.slice(2);
@@ -35,6 +37,18 @@ async function responding(mode) {
     const { handle, size } = files.get(req.url);
     res.writeHead(200, { "Content-Type": type, "Content-Length": size });
     respond(req, res, handle, { count: size, mode }).catch(gone);
+  };
+}
+
+/** It listens by itself. @param {object} [options] @returns {Promise<any>} */
+async function looping(options) {
+  const { createFileServer } = await import(entry("sendoff/server", checkout));
+  const server = createFileServer(root, { engine: "loop", ...options });
+  const address = await server.listen({ port: 0, host: "127.0.0.1" });
+  return {
+    address: () => address,
+    listen: (/** @type {number} */ _port, /** @type {string} */ _host, /** @type {() => void} */ up) => up(),
+    stats: () => server.stats(),
   };
 }
 
@@ -78,15 +92,14 @@ const servers = {
     return createServer(serveStatic(root));
   },
 
-  // The epoll loop, with node:http behind it. It listens by itself.
+  // The epoll loop, with node:http behind it.
   async loop() {
-    const { createFileServer } = await import(entry("sendoff/server", checkout));
-    const server = createFileServer(root, { engine: "loop" });
-    const address = await server.listen({ port: 0, host: "127.0.0.1" });
-    return /** @type {any} */ ({
-      address: () => address,
-      listen: (/** @type {number} */ _port, /** @type {string} */ _host, /** @type {() => void} */ up) => up(),
-    });
+    return looping();
+  },
+
+  // The same for clients that ask once and stay.
+  async "loop-idle"() {
+    return looping({ keepAliveTimeout: 3_600_000 });
   },
 
   // What every tutorial has, with the length said.
@@ -226,3 +239,11 @@ if (/^(respond|serveStatic|loop|accelerate|fileResponse)/.test(name) || process.
 
 const server = await servers[name]();
 server.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ port: server.address().port })));
+
+/** @type {Lag | undefined} */
+let lag;
+process.stdin.on("data", (line) => {
+  if (String(line) === "stats\n") return console.log(JSON.stringify(server.stats()));
+  console.log(JSON.stringify(lag?.end() ?? null));
+  lag = lag === undefined ? new Lag() : undefined;
+});
