@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
+import { Fds } from "../host/loop/fds.js";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
 import { pattern, same } from "./lib/bytes.js";
@@ -471,7 +472,71 @@ test("a Unix socket: its path is the address, is taken once, and goes with the s
     same(Buffer.concat(chunks).subarray(-SMALL.length), SMALL);
     await server.close();
     assert.not.ok(fs.existsSync(path));
+    const abstract = `\0sendoff-${process.pid}-${engine}`;
+    const nameless = createFileServer(folder(t), { engine });
+    t.after(() => nameless.close({ timeout: 0 }));
+    await nameless.listen({ path: abstract });
+    const client = net.connect(abstract);
+    client.write(get("/small.bin"));
+    const answer: Buffer[] = [];
+    for await (const chunk of client) answer.push(chunk as Buffer);
+    same(Buffer.concat(answer).subarray(-SMALL.length), SMALL);
   }
+});
+
+test.unless(loop, "maxConnections counts those that were handed over, and of all loops", async (t) => {
+  const { server, port } = await serve(t, folder(t), { maxConnections: 2, threads: 2 });
+  const one = net.connect(port, "127.0.0.1").on("error", () => {});
+  one.write("GET /none HTTP/1.1\r\nHost: a\r\n\r\n");
+  await once(one, "data");
+  const two = net.connect(port, "127.0.0.1").on("error", () => {});
+  two.write("GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+  await once(two, "data");
+  assert.is(server.stats().connections, 2);
+  const three = net.connect(port, "127.0.0.1").on("error", () => {});
+  await once(three, "close");
+  assert.is(server.stats().dropped, 1);
+  one.destroy();
+  await until(() => server.stats().connections === 1);
+  const four = net.connect(port, "127.0.0.1").on("error", () => {});
+  four.write("GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+  await once(four, "data");
+  two.destroy();
+  four.destroy();
+});
+
+test.unless(loop, "a second close() with a shorter timeout cuts what the first one let go on", async (t) => {
+  const root = folder(t);
+  fs.truncateSync(join(root, "large.bin"), 64 * 1024 * 1024);
+  for (const target of ["/large.bin", "/large.bin?x=%zz"]) {
+    const { server, port } = await serve(t, root);
+    const socket = net.connect(port, "127.0.0.1").on("error", () => {});
+    socket.pause();
+    socket.write(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    await once(socket, "readable");
+    const closed = server.close({ timeout: 3_600_000 });
+    await server.close({ timeout: 0 });
+    await closed;
+    assert.is(server.stats().connections, 0);
+    socket.destroy();
+  }
+});
+
+test.unless(loop, "a thread that dies loses no connection that it has handed over, and no count", async (t) => {
+  const { server, port } = await serve(t, folder(t));
+  await talk(port, [get("/large.bin")]);
+  const { bytes, requests } = server.stats();
+  const waiting = Array.from({ length: 20 }, () => talk(port, [get("/none")]));
+  await until(() => (server.stats().handedOver.missing as number) > 0 || server.stats().connections > 0);
+  await threadOf(server).terminate();
+  const answers = await Promise.all(waiting);
+  for (const answer of answers) assert.ok(answer.length === 0 || /^HTTP\/1\.1 404 /.test(answer.toString("latin1")));
+  await until(() => server.stats().respawns === 1);
+  assert.ok(server.stats().bytes.native >= bytes.native);
+  same((await talk(port, [get("/large.bin")])).subarray(-LARGE.length), LARGE);
+  assert.ok(server.stats().bytes.native > bytes.native);
+  assert.ok(server.stats().requests > requests);
+  await until(() => server.stats().connections === 0);
 });
 
 test.unless(loop, "close() while it begins to listen ends it, and a listen() that fails leaves no fd", async (t) => {
@@ -504,8 +569,8 @@ test.unless(loop, "a thread that has ended is told nothing: its eventfd's number
   const path = join(tempFolder(t), "wake");
   const wake = fs.openSync(path, "w");
   t.after(() => fs.closeSync(wake));
-  const plan = { wake } as ConstructorParameters<typeof Thread>[1];
-  const fds = { end() {} } as ConstructorParameters<typeof Thread>[2];
+  const plan = { wake, id: 1, connections: new Int32Array(2) } as ConstructorParameters<typeof Thread>[1];
+  const fds = new Fds({ close: () => 0 } as unknown as ConstructorParameters<typeof Fds>[0], new Uint8Array(8), 1);
   const thread = new Thread(new URL("data:text/javascript,"), plan, fds, { message() {}, reader() {} });
   thread.stop(0);
   await thread.over;

@@ -2,8 +2,7 @@
 // file of. What it does not know it asks; what it does not answer it hands over.
 
 import { readSync } from "node:fs";
-import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { Act, Way } from "../../assembly/abi.js";
+import { Act } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import { Epoll, type LoopLibc, noDelay, shutSending } from "../libc/epoll.js";
 import type { Syscalls } from "../libc/syscalls.js";
@@ -24,6 +23,8 @@ import {
   type Start,
   type ToLoop,
 } from "./messages.js";
+import { Tally } from "./tally.js";
+import { receiveAll } from "./wake.js";
 
 /** The longest wait, in ms: V8 looks for a stop only when a turn calls JavaScript. */
 const WAIT = 500;
@@ -31,6 +32,8 @@ const WAIT = 500;
 const SWEEP = 1000;
 /** What a client may take to close after its last answer, in ms: nginx's lingering_timeout. */
 const LINGER = 5000;
+/** Of a target, with what its answer depends on: it is kept. */
+const LONGEST = 1024;
 /** Handles of epoll's that are no connection's. */
 const LISTENER = 0;
 const WAKE = 1;
@@ -64,7 +67,7 @@ export class Loop {
   readonly #scratch: Scratch;
   readonly #known: Known;
   readonly #input: number;
-  readonly #counts: Float64Array;
+  readonly #tally: Tally;
   readonly #sending = new Map<number, Sending>();
   /** Input that the host holds. */
   readonly #held = new Map<number, Uint8Array>();
@@ -81,14 +84,13 @@ export class Loop {
   /** The target that is being told of: if it is still not known then, it is handed over. */
   #told: string | null = null;
   readonly #eight = new Uint8Array(8);
-  #live = 0;
 
   constructor(core: Core, libc: LoopLibc, sys: Syscalls, start: Start) {
     this.#core = core;
     this.#libc = libc;
     this.#start = start;
     this.#disk = new Disk(start.reader);
-    this.#counts = start.counts;
+    this.#tally = new Tally(core, start);
     this.#input = core.request_input();
     this.#facts = new Facts(core);
     this.#scratch = new Scratch(core);
@@ -107,7 +109,10 @@ export class Loop {
 
   /** Turns until it was told to stop, and nothing is left, or to leave at once. */
   run(): void {
-    while (Atomics.load(this.#start.leave, 0) === 0 && (!this.#closing || (this.#live > 0 && this.#now < this.#ending)))
+    while (
+      Atomics.load(this.#start.leave, 0) === 0 &&
+      (!this.#closing || (this.#tally.live > 0 && this.#now < this.#ending))
+    )
       this.#turn();
   }
 
@@ -115,7 +120,8 @@ export class Loop {
   end(): void {
     this.#acceptor.end();
     this.#fds.end();
-    for (const count of [Count.Connections, Count.OpenFiles]) this.#counts[count] = 0;
+    this.#disk.end();
+    this.#tally.end();
   }
 
   #turn(): void {
@@ -124,7 +130,7 @@ export class Loop {
     this.#now = now;
     this.#second = Math.floor(Date.now() / 1000);
     this.#core.turn_begin(now);
-    (this.#counts[Count.WakeUps] as number)++;
+    this.#tally.add(Count.WakeUps);
     const again = this.#again;
     if (again.length > 0) {
       this.#again = [];
@@ -141,7 +147,7 @@ export class Loop {
       else this.#act(handle, this.#core.connection_event(handle, generation, this.#epoll.events(i), now));
     }
     if (now - this.#swept >= SWEEP) this.#sweep();
-    this.#count(); // before what was handed over is counted by others
+    this.#tally.publish(this.#known.open); // before what was handed over is counted by others
     if (this.#handed.length > 0) {
       this.#tell({ type: "handed", connections: this.#handed });
       this.#handed = [];
@@ -194,7 +200,7 @@ export class Loop {
     const key = this.#start.varies ? `${encodings} ${target}` : target;
     const entry = this.#known.find(key, this.#now);
     if (entry === null) {
-      if (this.#told === key || target.length > 1024) return this.#handOver(handle, FILE);
+      if (this.#told === key || key.length > LONGEST) return this.#handOver(handle, FILE);
       const waiting = this.#asking.get(key);
       this.#hold(handle);
       const one: [number, number] = [handle, this.#core.connection_generation(handle)];
@@ -211,7 +217,7 @@ export class Loop {
   }
 
   #answer(handle: number, entry: Entry, { head, offset, count }: Decision, last: boolean): number {
-    (this.#counts[Count.Requests] as number)++;
+    this.#tally.add(Count.Requests);
     const core = this.#core;
     this.#scratch.put(head, 0);
     const act = core.connection_answer(handle, head.length, entry.fd, offset, count, last ? 1 : 0, this.#now);
@@ -257,7 +263,7 @@ export class Loop {
     const core = this.#core;
     const sending = this.#sending.get(handle) as Sending;
     sending.reading = true;
-    (this.#counts[Count.ColdReads] as number)++;
+    this.#tally.add(Count.ColdReads);
     const job = { handle, generation: core.connection_generation(handle), sending };
     this.#disk.read(job, sending.entry.fd, core.connection_position(handle), core.connection_want(handle));
   }
@@ -284,7 +290,7 @@ export class Loop {
     this.#epoll.remove(fd);
     this.#forget(handle);
     this.#fds.give(fd);
-    (this.#counts[Count.HANDED + reason] as number)++;
+    this.#tally.add(Count.HANDED + reason);
     this.#handed.push({ fd, bytes });
     return Act.Wait;
   }
@@ -301,7 +307,7 @@ export class Loop {
     if (sending !== undefined) this.#release(handle, sending);
     this.#held.delete(handle);
     this.#core.connection_close(handle);
-    this.#live--;
+    this.#tally.connected(-1);
   }
 
   #close(fd: number): void {
@@ -314,14 +320,14 @@ export class Loop {
   }
 
   #open(fd: number): void {
-    (this.#counts[Count.Accepted] as number)++;
+    this.#tally.add(Count.Accepted);
     if (!this.#fds.own(fd)) return;
-    const handle = this.#live < this.#start.maxConnections ? this.#core.connection_open(fd, this.#now) : 0;
+    const handle = this.#tally.full ? 0 : this.#core.connection_open(fd, this.#now);
     if (handle === 0) {
-      (this.#counts[Count.Dropped] as number)++;
+      this.#tally.add(Count.Dropped);
       return this.#close(fd);
     }
-    this.#live++;
+    this.#tally.connected(1);
     if (this.#epoll.add(fd, handle, this.#core.connection_generation(handle)) < 0) this.#end(handle);
   }
 
@@ -330,11 +336,12 @@ export class Loop {
     try {
       readSync(this.#start.wake, this.#eight, 0, 8, null); // takes the count, so that it is no longer ready
     } catch {} // another wake has taken it
-    take(this.#start.port, (message: ToLoop) => {
+    receiveAll(this.#start.port, (message: ToLoop) => {
       if (message.type === "stop") this.#stop(message.timeout);
+      else if (message.type === "reader") this.#disk.reconnect(message.port);
       else this.#learn(message);
     });
-    take(this.#start.reader, (message: FromReader) => this.#warm(message));
+    this.#disk.receive((message) => this.#warm(message));
   }
 
   #learn({ key, answer }: Extract<ToLoop, { type: "answer" }>): void {
@@ -352,7 +359,7 @@ export class Loop {
   }
 
   #stop(timeout: number): void {
-    this.#ending = this.#now + timeout;
+    this.#ending = Math.min(this.#ending, this.#now + timeout);
     if (this.#closing) return;
     this.#closing = true;
     this.#acceptor.end();
@@ -364,7 +371,7 @@ export class Loop {
     this.#known.sweep();
     this.#each((handle) => {
       const expired = this.#core.connection_expired(handle, this.#now) === 1;
-      if (expired) (this.#counts[Count.Expired] as number)++;
+      if (expired) this.#tally.add(Count.Expired);
       return expired;
     });
     this.#acceptor.wake();
@@ -379,19 +386,7 @@ export class Loop {
     }
   }
 
-  #count(): void {
-    const counts = this.#counts;
-    counts[Count.Connections] = this.#live;
-    counts[Count.OpenFiles] = this.#known.open;
-    for (let way = Way.Native; way <= Way.Copied; way++) counts[Count.Native + way] = this.#core.connection_tally(way);
-  }
-
   #tell(message: FromLoop): void {
     this.#start.port.postMessage(message);
   }
-}
-
-/** Receives what has come, without an event loop. */
-function take<Message>(port: MessagePort, each: (message: Message) => void): void {
-  for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) each(got.message);
 }

@@ -29,6 +29,8 @@ export interface Start {
   readonly id: number;
   /** By {@link Count}. */
   readonly counts: Float64Array;
+  /** Connections of each loop, by its id, and those that were handed over, at 0. */
+  readonly connections: Int32Array;
   /** Not 0: leave at once. */
   readonly leave: Int32Array;
   /** Other loops share the listener. */
@@ -45,7 +47,6 @@ export interface Start {
 
 /** Places in `counts`; hand-overs by reason follow from HANDED on. */
 export enum Count {
-  Connections,
   Accepted,
   Dropped,
   Requests,
@@ -84,6 +85,8 @@ export type FromLoop =
 
 export type ToLoop =
   | { readonly type: "answer"; readonly key: string; readonly answer: Answer | null }
+  /** Another thread reads from disks now. */
+  | { readonly type: "reader"; readonly port: MessagePort }
   /** Ends: idle connections at once, answers that are on their way after `timeout` ms. */
   | { readonly type: "stop"; readonly timeout: number };
 

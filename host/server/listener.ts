@@ -2,6 +2,7 @@
 
 import { linkSync } from "node:fs";
 import { type AddressInfo, createServer, type ListenOptions } from "node:net";
+import { dirname, join } from "node:path";
 import { duplicate, type LoopLibc } from "../libc/epoll.js";
 
 export interface Listening {
@@ -12,9 +13,11 @@ export interface Listening {
 /** The caller closes the fd, and removes the name of a Unix socket. */
 export async function listen(libc: LoopLibc, options: ListenOptions): Promise<Listening> {
   const server = createServer((socket) => socket.destroy());
-  // Closing a net.Server removes the name of its socket, so that is another one.
+  // Closing a net.Server removes the name of its socket, so that is another one, as short as may be. An abstract socket
+  // has none.
   const { path } = options;
-  const place = path === undefined ? options : { ...options, path: `${path}.${process.pid}` };
+  const isNamed = path !== undefined && !path.startsWith("\0");
+  const place = isNamed ? { ...options, path: join(dirname(path), `.${process.pid.toString(36)}`) } : options;
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -22,7 +25,7 @@ export async function listen(libc: LoopLibc, options: ListenOptions): Promise<Li
     });
     const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
     const address = path ?? (server.address() as AddressInfo | string);
-    if (path !== undefined) name(place.path as string, path);
+    if (isNamed) name(place.path as string, path);
     const own = duplicate(libc, fd);
     if (own < 0) throw new Error(`fcntl: errno ${libc.errno()}`);
     return { fd: own, address };

@@ -2,6 +2,7 @@
 
 import { argumentError } from "../errors.js";
 import type { StaticOptions } from "../http/static.js";
+import { MOST_LOOPS } from "../loop/fds.js";
 import { describe, integer, milliseconds } from "../validate.js";
 
 /** Those of {@link serveStatic}, and these. */
@@ -11,7 +12,7 @@ export interface FileServerOptions extends StaticOptions {
    * "node": a `node:http` server answers all. "auto": the loop where it can run, else "node". Default: "auto".
    */
   engine?: "auto" | "loop" | "node";
-  /** Loops, on one listener; for more than one core. Default: 1. */
+  /** Loops, on one listener; for more than one core. 127 at the most. Default: 1. */
   threads?: number;
   /** Milliseconds that a connection may take for its first request; 0 for no limit. Default: 60000, as `node:http`'s. */
   headersTimeout?: number;
@@ -19,7 +20,7 @@ export interface FileServerOptions extends StaticOptions {
   keepAliveTimeout?: number;
   /** Milliseconds that an answer may stand still before its connection is closed; 0 for no limit. Default: 60000, as nginx's send_timeout. */
   stallTimeout?: number;
-  /** Connections of each loop, or of the `node:http` server; a further one is closed at once, as by `net.Server`. Default: no limit. */
+  /** Connections, whoever has them; a further one is closed at once, as by `net.Server`. Default: no limit. */
   maxConnections?: number;
 }
 
@@ -48,6 +49,7 @@ export function settingsOf(options: FileServerOptions): Settings {
     throw argumentError(TypeError, `engine must be 'auto', 'loop' or 'node' (got ${describe(engine)})`);
   }
   integer("threads", "positive", threads, 1);
+  if (threads > MOST_LOOPS) throw argumentError(RangeError, `threads must be at most ${MOST_LOOPS} (got ${threads})`);
   for (const [name, value] of Object.entries({ headersTimeout, keepAliveTimeout, stallTimeout })) {
     milliseconds(name, value);
   }

@@ -6,6 +6,7 @@ import { unlinkSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, type ListenOptions, Socket } from "node:net";
 import type { MessagePort, Worker } from "node:worker_threads";
+import { warn } from "../close.js";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
 import { hasLoop, type LoopLibc, openEvent, shutListener } from "../libc/epoll.js";
@@ -15,6 +16,7 @@ import type { Shared } from "../shared.js";
 import { milliseconds, object } from "../validate.js";
 import { adopt } from "./adopt.js";
 import { ask } from "./ask.js";
+import { onLeaving } from "./leaving.js";
 import { type Listening, listen } from "./listener.js";
 import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
 import { Thread } from "./thread.js";
@@ -22,6 +24,8 @@ import { startWorker } from "./worker.js";
 
 /** fds that a loop may have: a byte each. */
 const FDS = 1 << 20;
+/** Until a reader that has ended is started again, in ms. */
+const AGAIN = 100;
 /** Files that a loop keeps open. */
 const OPEN_FILES = 2048;
 
@@ -59,6 +63,8 @@ export class FileServer extends EventEmitter {
   readonly reason: string | null;
   readonly #fds: Uint8Array;
   readonly #handed = new Set<Socket>();
+  /** As {@link Start} has it. */
+  readonly #connections: Int32Array;
   #threads: Thread[] = [];
   #reader: Worker | null = null;
   #wakes: number[] = [];
@@ -67,6 +73,9 @@ export class FileServer extends EventEmitter {
   #isRef = true;
   #opening: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
+  /** When `close()` cuts what is still on its way, in ms of performance.now(). */
+  #cut = Number.POSITIVE_INFINITY;
+  #stay: () => void = () => {};
 
   constructor(shared: Shared, entries: Entries, root: string, options: FileServerOptions = {}) {
     super();
@@ -80,7 +89,8 @@ export class FileServer extends EventEmitter {
     }
     this.#entries = this.reason === null ? (entries as Exclude<Entries, string>) : null;
     this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
-    const { headersTimeout, keepAliveTimeout, stallTimeout, maxConnections } = this.#settings;
+    const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections } = this.#settings;
+    this.#connections = new Int32Array(new SharedArrayBuffer(4 * (threads + 1)));
     const limits = { headersTimeout, keepAliveTimeout, requestTimeout: Math.max(headersTimeout, 300_000) };
     this.#http = createServer(limits, (req, res) => {
       if (this.#state === "closing") res.setHeader("Connection", "close");
@@ -92,8 +102,11 @@ export class FileServer extends EventEmitter {
     if (maxConnections !== Number.POSITIVE_INFINITY) this.#http.maxConnections = maxConnections;
     this.#http.on("connection", (socket: Socket) => {
       if (!(socket instanceof Socket)) return; // one of `ask`
-      this.#handed.add(socket);
-      socket.once("close", () => this.#handed.delete(socket));
+      this.#count(this.#handed.add(socket).size);
+      socket.once("close", () => {
+        this.#handed.delete(socket);
+        this.#count(this.#handed.size);
+      });
     });
   }
 
@@ -113,7 +126,10 @@ export class FileServer extends EventEmitter {
       this.#opening = this.#entries === null ? this.#listenNode(options) : this.#listenLoop(options, this.#entries);
       await this.#opening;
     } catch (error) {
-      await this.#end(0);
+      this.#cut = 0;
+      this.#stop();
+      await this.#end();
+      this.#cut = Number.POSITIVE_INFINITY;
       this.#state = "new";
       throw error;
     }
@@ -139,7 +155,7 @@ export class FileServer extends EventEmitter {
     const handedOver: { [reason: string]: number } = {};
     for (const [i, reason] of REASONS.entries()) if (i > 0) handedOver[reason] = sum(Count.HANDED + i);
     return {
-      connections: sum(Count.Connections) + this.#handed.size,
+      connections: this.#connections.reduce((all, one) => all + one),
       requests: sum(Count.Requests),
       handedOver,
       bytes: { native: sum(Count.Native), copied: sum(Count.Doorbell) + sum(Count.Cold) + sum(Count.Copied) },
@@ -153,8 +169,8 @@ export class FileServer extends EventEmitter {
   }
 
   /**
-   * Takes no new connections, ends idle ones, and gives answers that are on their way `timeout` ms. Default: 5000. A
-   * function is called at the end, as net.Server's.
+   * Takes no new connections, ends idle ones, and gives answers that are on their way `timeout` ms. Default: 5000. Called
+   * again, it may cut them earlier. A function is called at the end, as net.Server's.
    */
   close(options: { timeout?: number } | ((error?: Error) => void) = {}): Promise<void> {
     if (typeof options === "function") {
@@ -165,7 +181,11 @@ export class FileServer extends EventEmitter {
     }
     const { timeout = 5000 } = options;
     milliseconds("timeout", timeout);
-    this.#closed ??= this.#close(timeout);
+    const cut = performance.now() + timeout;
+    const isEarlier = cut < this.#cut;
+    this.#cut = Math.min(cut, this.#cut);
+    if (this.#closed === null) this.#closed = this.#close();
+    else if (isEarlier) this.#stop();
     return this.#closed;
   }
 
@@ -180,6 +200,10 @@ export class FileServer extends EventEmitter {
   /** @internal Its threads' workers, for tests. */
   workers(): (Worker | null)[] {
     return this.#threads.map(({ worker }) => worker);
+  }
+
+  #count(handed: number): void {
+    this.#connections[0] = handed;
   }
 
   #setRef(isRef: boolean): this {
@@ -217,7 +241,7 @@ export class FileServer extends EventEmitter {
         // As with node:http, 0 is no limit.
         ...{ headersTimeout: headersTimeout || Infinity, keepAliveTimeout: keepAliveTimeout || Infinity },
         ...{ stallTimeout, maxConnections, openFiles: OPEN_FILES },
-        varies: files.precompressed === true,
+        ...{ varies: files.precompressed === true, connections: this.#connections },
       };
       this.#threads.push(
         new Thread(loop, plan, new Fds(libc, plan.fds, plan.id), {
@@ -227,13 +251,23 @@ export class FileServer extends EventEmitter {
       );
     }
     this.#setRef(this.#isRef);
-    process.on("exit", this.#leave);
+    this.#stay = onLeaving(() => {
+      for (const thread of this.#threads) thread.leave();
+    });
   }
 
   #startReader(entry: URL): Worker {
     const worker = startWorker(entry);
     worker.unref();
-    worker.on("error", (error) => this.emit("error", error));
+    worker.on("error", warn);
+    worker.once("exit", () => {
+      const again = () => {
+        if (this.#reader !== worker) return; // it was ended
+        this.#reader = this.#startReader(entry);
+        for (const thread of this.#threads) thread.reconnect();
+      };
+      if (this.#reader === worker) setTimeout(again, AGAIN).unref();
+    });
     return worker;
   }
 
@@ -244,56 +278,59 @@ export class FileServer extends EventEmitter {
       thread.tell({ type: "answer", key, answer });
     } else if (message.type === "handed") {
       for (const handed of message.connections) {
+        thread.fds.taken(handed.fd);
         if (adopt(this.#http, handed) === null) this.#libc().close(handed.fd);
       }
     }
   }
 
-  async #close(timeout: number): Promise<void> {
+  async #close(): Promise<void> {
     const was = this.#state;
     this.#state = "closing";
     if (was === "listening") {
       await this.#opening?.catch(() => {}); // told to who listens
       if (this.#listening !== null) shutListener(this.#libc(), this.#listening.fd);
-      const behind = this.#closeHttp(timeout);
-      await this.#end(timeout);
-      await behind;
+      this.#stop();
+      await this.#closeHttp();
     }
     this.#state = "closed";
     this.emit("close");
   }
 
-  /** Ends the threads, and gives back what they shared. */
-  async #end(timeout: number): Promise<void> {
+  /** Tells the threads to stop. */
+  #stop(): void {
+    const timeout = Math.max(this.#cut - performance.now(), 0);
     for (const thread of this.#threads) thread.stop(timeout);
+  }
+
+  /** Waits for the threads, which were told to stop, and gives back what they shared. */
+  async #end(): Promise<void> {
     await Promise.all(this.#threads.map(({ over }) => over));
     this.#release();
   }
 
-  /** Idle connections at once, the others once their answers are over, or after `timeout`. */
-  async #closeHttp(timeout: number): Promise<void> {
-    const listened = this.#entries === null;
-    const closed = new Promise<void>((resolve) => void this.#http.close(() => resolve()));
-    const ended = async () => {
-      while (this.#handed.size > 0) {
-        this.#http.closeIdleConnections();
-        await new Promise((next) => setTimeout(next, 20));
-      }
-    };
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.min(timeout, 0x7fffffff));
+  /** Closes idle connections at once, the others once their answers are over; all when it is late. */
+  async #closeHttp(): Promise<void> {
+    const closed = this.#entries === null ? new Promise<void>((done) => void this.#http.close(() => done())) : null;
+    let isOver = false;
+    const over = Promise.all([this.#end(), closed]).then(() => {
+      isOver = true;
     });
-    await Promise.race([Promise.all([ended(), listened ? closed : null]), late]);
-    clearTimeout(timer);
-    for (const socket of this.#handed) socket.destroy();
-    if (listened) await closed;
+    // The threads may hand over until their end.
+    while (!isOver || this.#handed.size > 0) {
+      if (performance.now() < this.#cut) this.#http.closeIdleConnections();
+      else for (const socket of this.#handed) socket.destroy();
+      const soon = new Promise((next) => setTimeout(next, 20));
+      await (isOver ? soon : Promise.race([over, soon]));
+    }
+    await over;
   }
 
   #release(): void {
-    process.off("exit", this.#leave);
-    void this.#reader?.terminate();
+    this.#stay();
+    const reader = this.#reader;
     this.#reader = null;
+    void reader?.terminate();
     if (this.#listening === null) return;
     const libc = this.#libc();
     const { fd, address } = this.#listening;
@@ -306,10 +343,6 @@ export class FileServer extends EventEmitter {
       unlinkSync(address);
     } catch {} // somebody else has removed it
   }
-
-  readonly #leave = (): void => {
-    for (const thread of this.#threads) thread.leave();
-  };
 
   #libc(): LoopLibc {
     return this.#shared.sys?.libc as unknown as LoopLibc;

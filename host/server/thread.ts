@@ -4,7 +4,7 @@ import { MessageChannel, type MessagePort, type Worker } from "node:worker_threa
 import { warn } from "../close.js";
 import type { Fds } from "../loop/fds.js";
 import { COUNTS, Count, type FromLoop, type Start, type ToLoop } from "../loop/messages.js";
-import { wake } from "../loop/wake.js";
+import { receiveAll, wake } from "../loop/wake.js";
 import { startWorker } from "./worker.js";
 
 /** A thread that ends this soon after its start is started later and later, in ms. */
@@ -25,7 +25,7 @@ export class Thread {
   readonly #entry: URL;
   readonly #plan: Plan;
   /** The loop's: what it could not close itself is closed here. */
-  readonly #fds: Fds;
+  readonly fds: Fds;
   readonly #events: ThreadEvents;
   readonly counts = new Float64Array(new SharedArrayBuffer(COUNTS * 8));
   readonly #leave = new Int32Array(new SharedArrayBuffer(4));
@@ -44,7 +44,7 @@ export class Thread {
   constructor(entry: URL, plan: Plan, fds: Fds, events: ThreadEvents) {
     this.#entry = entry;
     this.#plan = plan;
-    this.#fds = fds;
+    this.fds = fds;
     this.#events = events;
     this.over = new Promise((resolve) => {
       this.#over = resolve;
@@ -57,10 +57,18 @@ export class Thread {
   }
 
   /** Nothing, once the thread has ended: the number of its eventfd may be somebody else's. */
-  tell(message: ToLoop): void {
+  tell(message: ToLoop, transfer: MessagePort[] = []): void {
     if (this.#port === null) return;
-    this.#port.postMessage(message);
+    this.#port.postMessage(message, transfer);
     wake(this.#plan.wake);
+  }
+
+  /** Connects it to another thread that reads from disks. */
+  reconnect(): void {
+    if (this.#port === null) return;
+    const { port1, port2 } = new MessageChannel();
+    this.#events.reader(port2, this.#plan.wake);
+    this.tell({ type: "reader", port: port1 }, [port1]);
   }
 
   /** Ends the loop: idle connections at once, answers that are on their way within `timeout` ms. */
@@ -113,10 +121,14 @@ export class Thread {
 
   #ended(cause: unknown): void {
     this.#worker = null;
-    this.#port?.close();
+    const port = this.#port;
     this.#port = null;
-    this.#fds.end();
-    this.counts[Count.Connections] = 0;
+    // What it has handed over it does not have any more.
+    if (port !== null) receiveAll(port, (message: FromLoop) => this.#events.message(this, message));
+    port?.close();
+    this.fds.end();
+    this.fds.endGiven();
+    this.#plan.connections[this.#plan.id] = 0;
     this.counts[Count.OpenFiles] = 0;
     if (this.#stopping) return this.#over();
     this.respawns++;

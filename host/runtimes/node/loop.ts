@@ -28,5 +28,4 @@ try {
 } finally {
   loop.end();
   (start.port as MessagePort).close();
-  start.reader.close();
 }
