@@ -8,7 +8,7 @@ import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
 import { FileServer } from "../host/server/server.js";
 import { answered, learn, type Question } from "./lib/answers.js";
-import { pattern } from "./lib/bytes.js";
+import { pattern, same } from "./lib/bytes.js";
 import { FaultPlan } from "./lib/fault-plan.js";
 import { fdCount, fdTargets, tempFolder } from "./lib/files.js";
 import { type Cleanup, test } from "./lib/suite.js";
@@ -21,7 +21,7 @@ const faulty = loop ?? (name === "koffi" ? null : `calls fail by koffi only, not
 const FILES: { [name: string]: Buffer } = {
   "small.bin": pattern(4096, 2),
   "page.html": Buffer.from("<p>page</p>\n".repeat(200)),
-  "large.bin": pattern(512 * 1024, 3),
+  "large.bin": pattern(256 * 1024, 3),
 };
 /** More than the buffers of a socket and its client hold. */
 const HUGE = 8 * 1024 * 1024;
@@ -40,14 +40,16 @@ function write(root: string): void {
 const get = (target: string, ...fields: string[]) =>
   [`GET ${target} HTTP/1.1`, "Host: localhost", ...fields, "", ""].join("\r\n");
 
-/** What node:http answers. */
+const known = new Map<boolean, Question[]>();
+
+/** What node:http answers: the same for the same files. */
 async function questions(t: Cleanup, root: string, huge: boolean): Promise<Question[]> {
+  const before = known.get(huge);
+  if (before !== undefined) return before;
   const server = createFileServer(root, { engine: "node" });
   t.after(() => server.close({ timeout: 0 }));
   const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
   const ending = (target: string, ...fields: string[]) => get(target, ...fields, "Connection: close");
-  const lengthOf = async (request: string) => (await learn(port, request, Number.POSITIVE_INFINITY)).wanted.length;
-  // The same but for `Connection`, so that the length of one is not that of the other: asked until the server closes.
   const pair = get("/small.bin") + ending("/page.html");
   const asked: [request: string, after?: string][] = [
     [pair],
@@ -59,8 +61,9 @@ async function questions(t: Cleanup, root: string, huge: boolean): Promise<Quest
   // More than the last request, while its answer is on its way: then the loop lingers.
   if (huge) asked.splice(0, 3, [ending("/huge.bin"), "junk"]);
   const all = [];
-  for (const [request, after] of asked) all.push(await learn(port, request, await lengthOf(request), after));
+  for (const [request, after] of asked) all.push(await learn(port, request, after));
   await server.close();
+  known.set(huge, all);
   return all;
 }
 
@@ -174,7 +177,7 @@ const FAULTS: [call: string, errnos: string[], renewed?: boolean][] = [
   ["epoll_ctl", ["EIO", "ENOMEM", "ENOSPC"]],
   ["epoll_wait", ["EINTR", "EIO"]],
   ["close", ["EINTR", "EIO", "EDQUOT"]],
-  ["shutdown", ["EIO", "ENOTCONN", "ENOMEM"]],
+  ["shutdown", ["EIO", "ENOTCONN"]],
 ];
 
 /** Traffic until the fault has happened, and once more. */
@@ -200,8 +203,8 @@ for (const [call, errnos, renewed = false] of FAULTS) {
         served.plan.fail(call, nth, errno);
         await within(`${call} ${nth}: ${errno}`, meets(served, renewed));
       }
-      await rests(served.server);
     }
+    await rests(served.server);
     assert.is(served.server.stats().respawns, 0);
     await ends(served, before);
   });
@@ -227,25 +230,23 @@ for (const [call, most, renewed] of [
 }
 
 /** At a thread's start; `respawns`: whether it can't go on. */
-const STARTS: [call: string, nth: number, respawns: number][] = [
-  ["epoll_create1", 1, 1],
-  ["epoll_ctl", 1, 1], // for its eventfd
-  ["epoll_ctl", 2, 0], // for the listener: the loop rests
-  ["setsockopt", 1, 0],
+const STARTS: [call: string, nth: number, errno: string, respawns: number][] = [
+  ["epoll_create1", 1, "EMFILE", 1],
+  ["epoll_ctl", 1, "ENOMEM", 1], // for its eventfd
+  ["epoll_ctl", 2, "ENOSPC", 0], // for the listener: the loop rests
+  ["setsockopt", 1, "ENOMEM", 0],
 ];
 
-for (const [call, nth, respawns] of STARTS) {
-  test.unless(faulty, `a thread that begins, ${call} ${nth} fails: ENOMEM, EMFILE`, async (t) => {
+for (const [call, nth, errno, respawns] of STARTS) {
+  test.unless(faulty, `a thread that begins, ${call} ${nth} fails: ${errno}`, async (t) => {
     const before = await baseline(t);
     silence(t);
-    for (const errno of ["ENOMEM", "EMFILE"]) {
-      const served = await serve(t, { arm: (plan) => plan.fail(call, nth, errno) });
-      await within(errno, served.traffic());
-      assert.ok(served.plan.fired);
-      assert.is(served.server.stats().respawns, respawns);
-      await rests(served.server);
-      await ends(served, before);
-    }
+    const served = await serve(t, { arm: (plan) => plan.fail(call, nth, errno) });
+    await within(errno, served.traffic());
+    assert.ok(served.plan.fired);
+    assert.is(served.server.stats().respawns, respawns);
+    await rests(served.server);
+    await ends(served, before);
   });
 }
 
@@ -305,27 +306,33 @@ for (const call of ["preadv2", "sendfile", "send"]) {
   test.unless(faulty, `a file that is cut before ${call} gives no byte beyond its end`, async (t) => {
     const before = await baseline(t);
     const served = await serve(t);
+    const { plan, port } = served;
     await served.traffic(); // its bytes are in the loop's memory now
     const path = join(served.root, "cut.bin");
-    for (const size of [3000, 400_000]) {
-      const bytes = pattern(size, size);
-      fs.writeFileSync(path, bytes);
-      const request = get("/cut.bin", "Connection: close");
-      const whole = await learn(served.port, request, Number.POSITIVE_INFINITY);
-      assert.is(Buffer.compare(whole.wanted.subarray(-size), bytes), 0);
-      for (const left of [0, 1, 1000, 2999]) {
+    const ask = async () => {
+      await new Promise((next) => setTimeout(next, 12)); // longer than the loop believes what it has seen
+      return (await learn(port, get("/cut.bin", "Connection: close"))).wanted;
+    };
+    // Where pages are sent as they are, the kernel blanks the rest of the last one.
+    for (const [size, cuts] of [
+      [3000, [0, 1, 2999]],
+      [400_000, [0, 4096, 200 * 1024]],
+    ] as const) {
+      for (const left of cuts) {
         for (const nth of [1, 2]) {
-          fs.writeFileSync(path, bytes);
-          fs.utimesSync(path, OLD, OLD);
-          await new Promise((next) => setTimeout(next, 12)); // longer than the loop believes what it has seen
-          const { wanted } = await learn(served.port, get("/cut.bin"), whole.wanted.length);
+          const what = `${call} ${nth}, ${left} of ${size}`;
+          fs.writeFileSync(path, pattern(size, size));
+          const wanted = await ask();
           const head = wanted.length - size;
-          served.plan.shrink(call, nth, left);
-          const got = (await learn(served.port, get("/cut.bin"), wanted.length)).wanted;
-          const most = served.plan.fired ? Math.max(left, 0) + head : wanted.length;
-          served.plan.disarm();
-          void most;
-          assert.is(Buffer.compare(got, wanted.subarray(0, got.length)), 0, `${call} ${nth}, ${left} of ${size}`);
+          same(wanted.subarray(head), pattern(size, size));
+          plan.shrink(call, nth, left);
+          const got = await ask();
+          same(got, wanted.subarray(0, got.length), what);
+          // Without a byte of the file there is no head either.
+          const most = left === 0 && call === "preadv2" ? 0 : head + left;
+          if (plan.fired && nth === 1 && call !== "send") assert.ok(got.length <= most, what);
+          if (nth === 1 && (call !== "sendfile" || size > 3000)) assert.ok(plan.fired, what);
+          plan.disarm();
         }
       }
     }

@@ -46,9 +46,9 @@ async function bytesOf(port: number, { request, after }: Question, length: numbe
   return Buffer.concat(chunks);
 }
 
-/** The answer of a server that is known to be right. */
-export async function learn(port: number, request: string, length: number, after?: string): Promise<Question> {
-  const bytes = await bytesOf(port, { request, wanted: Buffer.alloc(0) }, length);
+/** All that comes until the server closes, as it is wanted from then on. */
+export async function learn(port: number, request: string, after?: string): Promise<Question> {
+  const bytes = await bytesOf(port, { request, wanted: Buffer.alloc(0) }, Number.POSITIVE_INFINITY);
   return { request, wanted: undated(bytes, Buffer.from(bytes)), ...(after === undefined ? {} : { after }) };
 }
 
