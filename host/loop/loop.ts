@@ -102,7 +102,7 @@ export class Loop {
     core.connection_limits(start.headersTimeout, start.keepAliveTimeout, start.stallTimeout, LINGER);
     if (this.#epoll.listen(start.wake, false, WAKE, 0) < 0) throw new Error(`epoll_ctl: errno ${libc.errno()}`);
     noDelay(libc, core.memory, core.connection_events(), start.listener);
-    this.#acceptor = new Acceptor(libc, this.#epoll, start.listener, start.shared, LISTENER);
+    this.#acceptor = new Acceptor(libc, this.#fds, this.#epoll, start.listener, start.shared, LISTENER);
   }
 
   /** Turns until it was told to stop, and nothing is left, or to leave at once. */
