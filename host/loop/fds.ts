@@ -24,9 +24,9 @@ export class Fds {
     return false;
   }
 
-  /** Leaves an fd to somebody else. */
+  /** Leaves an fd to somebody else, whose it may be already. */
   give(fd: number): void {
-    this.#table[fd] = 0;
+    Atomics.compareExchange(this.#table, fd, this.#id, 0);
   }
 
   close(fd: number): void {

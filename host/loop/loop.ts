@@ -144,6 +144,8 @@ export class Loop {
     this.#count(); // before what was handed over is counted by others
     if (this.#handed.length > 0) {
       this.#tell({ type: "handed", connections: this.#handed });
+      // Its own until then: who ends before is the one that closes them.
+      for (const { fd } of this.#handed) this.#fds.give(fd);
       this.#handed = [];
     }
   }
@@ -283,7 +285,6 @@ export class Loop {
     const bytes = this.#held.get(handle) as Uint8Array;
     this.#epoll.remove(fd);
     this.#forget(handle);
-    this.#fds.give(fd);
     (this.#counts[Count.HANDED + reason] as number)++;
     this.#handed.push({ fd, bytes });
     return Act.Wait;

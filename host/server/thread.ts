@@ -1,6 +1,6 @@
 // A loop's thread, as the main thread sees it: started again when it ends, with the same listener.
 
-import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, type Worker } from "node:worker_threads";
 import { warn } from "../close.js";
 import type { Fds } from "../loop/fds.js";
 import { COUNTS, Count, type FromLoop, type Start, type ToLoop } from "../loop/messages.js";
@@ -104,17 +104,27 @@ export class Thread {
       cause = error;
     });
     worker.once("exit", () => this.#ended(cause));
-    port1.on("message", (message: FromLoop) => this.#events.message(this, message));
+    port1.on("message", (message: FromLoop) => this.#hear(message));
     port1.unref();
     this.#worker = worker;
     this.#port = port1;
     this.setRef(this.#isRef);
   }
 
+  #hear(message: FromLoop): void {
+    if (message.type === "handed") for (const { fd } of message.connections) this.#fds.give(fd);
+    this.#events.message(this, message);
+  }
+
   #ended(cause: unknown): void {
     this.#worker = null;
-    this.#port?.close();
+    const port = this.#port as MessagePort;
     this.#port = null;
+    // Its last words may be about connections that it has left to us.
+    for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) {
+      this.#hear(got.message);
+    }
+    port.close();
     this.#fds.end();
     this.counts[Count.Connections] = 0;
     this.counts[Count.OpenFiles] = 0;
