@@ -11,6 +11,7 @@ import { answered, learn, type Question } from "./lib/answers.js";
 import { pattern, same } from "./lib/bytes.js";
 import { FaultPlan } from "./lib/fault-plan.js";
 import { fdCount, fdTargets, tempFolder } from "./lib/files.js";
+import { Program } from "./lib/served-folder.js";
 import { type Cleanup, test } from "./lib/suite.js";
 
 const able = createFileServer(".").reason;
@@ -113,7 +114,7 @@ async function within(what: string, work: Promise<unknown>): Promise<void> {
 }
 
 /** Closes the server, and all that it had. */
-async function ends({ server, plan }: Served, before: number): Promise<void> {
+async function ends({ server, plan }: Pick<Served, "server" | "plan">, before: number): Promise<void> {
   await within("close()", server.close());
   assert.is(plan.twice, 0, "an fd was closed twice");
   await within("its fds", fewer(before));
@@ -301,6 +302,47 @@ test.unless(loop, "in the main thread: fcntl, eventfd, shutdown, close fail", as
     await within(call, fewer(before));
   }
 });
+
+const CLIENTS = 50;
+
+test.unless(faulty, "a thread that ends while it hands connections over leaves none of them open", async (t) => {
+  const before = await baseline(t);
+  silence(t);
+  const { server, plan, port } = await serve(t);
+  const request = get("/none", "Connection: close").replaceAll("\r\n", "\\r\\n");
+  const clients = new Program(t, "clients.mjs", [String(port), String(CLIENTS), request]);
+  // All wait for what the main thread says of this target, and then they are handed over in one turn.
+  blocked(() => server.stats().connections === CLIENTS);
+  blocked(() => false, 100);
+  plan.break("epoll_ctl", CLIENTS / 2);
+  await within("the clients", clients.over);
+  const { answered, lost } = JSON.parse(await clients.line());
+  assert.is(answered + lost, CLIENTS);
+  assert.is(server.stats().respawns, 1);
+  await ends({ server, plan }, before);
+});
+
+test.unless(faulty, "what a thread has handed over before its end is answered", async (t) => {
+  const before = await baseline(t);
+  silence(t);
+  const { server, plan, port } = await serve(t);
+  const request = get("/", "Connection: close").replace("GET", "BREW").replaceAll("\r\n", "\\r\\n");
+  const clients = new Program(t, "clients.mjs", [String(port), String(CLIENTS), request]);
+  blocked(() => server.stats().handedOver.method === CLIENTS);
+  plan.break("epoll_wait", 1);
+  blocked(() => plan.fired);
+  blocked(() => false, 100); // so that the end of the thread is known at once with its last words
+  await within("the clients", clients.over);
+  assert.equal(JSON.parse(await clients.line()), { answered: CLIENTS, lost: 0 });
+  assert.is(server.stats().respawns, 1);
+  await ends({ server, plan }, before);
+});
+
+/** The main thread does nothing else until something is so; for so many ms at most. */
+function blocked(so: () => boolean, most = 5_000): void {
+  const end = Date.now() + most;
+  while (!so() && Date.now() < end);
+}
 
 for (const call of ["preadv2", "sendfile", "send"]) {
   test.unless(faulty, `a file that is cut before ${call} gives no byte beyond its end`, async (t) => {

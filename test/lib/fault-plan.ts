@@ -56,6 +56,12 @@ export class FaultPlan {
     this.#arm(call, nth, (constants.errno as { [name: string]: number })[errno] as number);
   }
 
+  /** It throws, which ends the thread. */
+  break(call: string, nth: number): void {
+    this.disarm();
+    this.#arm(call, nth, NONE);
+  }
+
   /** It moves `most` bytes at most. */
   shorten(call: string, nth: number, most: number): void {
     this.disarm();

@@ -36,6 +36,7 @@ function faulty(symbol: string, native: Native): Native {
   return (...args) => {
     const fate = plan.meet(symbol);
     if (fate === null) return symbol === "close" ? close(native, args) : native(...args);
+    if (fate.errno < 0) throw new Error(`${symbol} breaks the thread`);
     if (fate.size >= 0) fs.truncateSync(plan.path, fate.size);
     if (fate.most >= 0 && count !== undefined) args[count] = Math.min(args[count] as number, fate.most);
     if (fate.errno === 0) return native(...args);

@@ -11,6 +11,8 @@ import type { Cleanup } from "./suite.js";
 export class Program {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
+  /** Resolves once it has ended. */
+  readonly over: Promise<unknown>;
 
   /** `limit`: of its fds; null for as many as it can have. */
   constructor(cleanup: Cleanup, name: string, args: readonly string[], limit: number | null = null) {
@@ -19,6 +21,7 @@ export class Program {
     const command = ["-c", `${raise}; exec "$0" "$@"`, process.execPath, path, ...args];
     this.#child = spawn("sh", command, { stdio: ["pipe", "pipe", "inherit"] });
     cleanup.after(() => this.#child.kill("SIGKILL"));
+    this.over = new Promise((resolve) => this.#child.once("close", resolve));
     this.#lines = createInterface(this.#child.stdout)[Symbol.asyncIterator]();
   }
 
