@@ -7,7 +7,7 @@ import type { Fds } from "./fds.js";
 /** Connections accepted at once. */
 const MOST = 64;
 /** ENOMEM, ENFILE, EMFILE, ENOBUFS on Linux. */
-const FULL = [12, 23, 24, 105];
+export const FULL = [12, 23, 24, 105];
 /** fds that it holds while it accepts, and frees while it rests. */
 const SPARE = 8;
 
@@ -43,7 +43,14 @@ export class Acceptor {
   /** Ends, for good. */
   end(): void {
     this.#over = true;
-    this.#rest();
+    this.rest();
+  }
+
+  /** Frees fds for files, and waits for more of them. */
+  rest(): void {
+    if (!this.#resting) this.#epoll.remove(this.#fd);
+    this.#resting = true;
+    this.#free();
   }
 
   /** Passes on what waits in the kernel. False once there is no room for more. */
@@ -53,17 +60,11 @@ export class Acceptor {
       if (fd >= 0) each(fd);
       else if (!FULL.includes(-fd)) return true;
       else {
-        this.#rest();
+        this.rest();
         return false;
       }
     }
     return true;
-  }
-
-  #rest(): void {
-    if (!this.#resting) this.#epoll.remove(this.#fd);
-    this.#resting = true;
-    this.#free();
   }
 
   /** Takes fds of no use; false if there are too few. */

@@ -95,10 +95,8 @@ export class Loop {
     this.#epoll = new Epoll(libc, core.memory, core.connection_events());
     this.#fds = new Fds(libc, start.fds, start.id);
     this.#fds.own(this.#epoll.fd);
-    this.#known = new Known(
-      fileCalls(sys, libc, this.#fds, (fd) => this.#close(fd)),
-      start.openFiles,
-    );
+    const calls = { close: (fd: number) => this.#close(fd), makeRoom: () => this.#acceptor.rest() };
+    this.#known = new Known(fileCalls(sys, libc, this.#fds, calls), start.openFiles);
     core.connection_limits(start.headersTimeout, start.keepAliveTimeout, start.stallTimeout, LINGER);
     if (this.#epoll.listen(start.wake, false, WAKE, 0) < 0) throw new Error(`epoll_ctl: errno ${libc.errno()}`);
     noDelay(libc, core.memory, core.connection_events(), start.listener);
