@@ -9,6 +9,7 @@ import { host, loopEntries } from "#process";
 import { FileServer } from "../host/server/server.js";
 import { answered, learn, type Question } from "./lib/answers.js";
 import { pattern, same } from "./lib/bytes.js";
+import { until } from "./lib/connection.js";
 import { FaultPlan } from "./lib/fault-plan.js";
 import { fdCount, fdTargets, tempFolder } from "./lib/files.js";
 import { Program } from "./lib/served-folder.js";
@@ -153,6 +154,10 @@ function baseline(t: Cleanup): Promise<number> {
 
 /** Turns without a reason: none but those that come by themselves, each 500 ms. */
 async function rests(server: FileServer): Promise<void> {
+  await within(
+    "its connections",
+    until(() => server.stats().connections === 0),
+  );
   const { wakeUps } = server.stats();
   const began = performance.now();
   await new Promise((next) => setTimeout(next, 60));
@@ -181,7 +186,7 @@ const FAULTS: [call: string, errnos: string[], renewed?: boolean][] = [
   ["shutdown", ["EIO", "ENOTCONN"]],
 ];
 
-/** Traffic until the fault has happened, and once more. */
+/** Traffic until the fault has happened. */
 async function meets({ plan, root, traffic }: Served, renewed: boolean): Promise<void> {
   for (let i = 0; !plan.fired; i++) {
     assert.ok(i < 20, "the call is not made");
@@ -191,7 +196,6 @@ async function meets({ plan, root, traffic }: Served, renewed: boolean): Promise
     }
     await traffic();
   }
-  await traffic();
 }
 
 for (const [call, errnos, renewed = false] of FAULTS) {
@@ -205,6 +209,7 @@ for (const [call, errnos, renewed = false] of FAULTS) {
         await within(`${call} ${nth}: ${errno}`, meets(served, renewed));
       }
     }
+    await served.traffic();
     await rests(served.server);
     assert.is(served.server.stats().respawns, 0);
     await ends(served, before);
@@ -224,6 +229,7 @@ for (const [call, most, renewed] of [
       served.plan.shorten(call, nth, most);
       await within(`${call} ${nth}`, meets(served, renewed));
     }
+    await served.traffic();
     await rests(served.server);
     assert.is(served.server.stats().respawns, 0);
     await ends(served, before);
@@ -235,6 +241,7 @@ const STARTS: [call: string, nth: number, errno: string, respawns: number][] = [
   ["epoll_create1", 1, "EMFILE", 1],
   ["epoll_ctl", 1, "ENOMEM", 1], // for its eventfd
   ["epoll_ctl", 2, "ENOSPC", 0], // for the listener: the loop rests
+  ["fcntl", 3, "EMFILE", 0], // for an fd to spare: the loop rests
   ["setsockopt", 1, "ENOMEM", 0],
 ];
 
