@@ -255,9 +255,11 @@ export class FileServer extends EventEmitter {
     if (was === "listening") {
       await this.#opening?.catch(() => {}); // told to who listens
       if (this.#listening !== null) shutListener(this.#libc(), this.#listening.fd);
-      const behind = this.#closeHttp(timeout);
-      await this.#end(timeout);
-      await behind;
+      const ended = this.#end(timeout);
+      await Promise.all([this.#closeHttp(timeout, ended), ended]);
+      // Some may have been handed over at the last moment.
+      for (const socket of this.#handed) socket.destroy();
+      while (this.#handed.size > 0) await new Promise((next) => setImmediate(next));
     }
     this.#state = "closed";
     this.emit("close");
@@ -270,21 +272,24 @@ export class FileServer extends EventEmitter {
     this.#release();
   }
 
-  /** Idle connections at once, the others once their answers are over, or after `timeout`. */
-  async #closeHttp(timeout: number): Promise<void> {
+  /** Idle connections at once, the others once their answers are over, or after `timeout`. Threads that end hand over more. */
+  async #closeHttp(timeout: number, threads: Promise<void>): Promise<void> {
     const listened = this.#entries === null;
     const closed = new Promise<void>((resolve) => void this.#http.close(() => resolve()));
-    const ended = async () => {
+    const none = async () => {
       while (this.#handed.size > 0) {
         this.#http.closeIdleConnections();
         await new Promise((next) => setTimeout(next, 20));
       }
     };
+    const ended = none()
+      .then(() => threads)
+      .then(none);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, Math.min(timeout, 0x7fffffff));
     });
-    await Promise.race([Promise.all([ended(), listened ? closed : null]), late]);
+    await Promise.race([Promise.all([ended, listened ? closed : null]), late]);
     clearTimeout(timer);
     for (const socket of this.#handed) socket.destroy();
     if (listened) await closed;
