@@ -103,7 +103,7 @@ async function serve(t: Cleanup, options: FileServerOptions & { huge?: boolean; 
 async function within(what: string, work: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const cut = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: hung`)), 30_000);
+    timer = setTimeout(() => reject(new Error("hung")), 30_000);
   });
   try {
     await Promise.race([work, cut]);
