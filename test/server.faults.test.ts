@@ -325,7 +325,10 @@ test.unless(faulty, "a thread that ends while it hands connections over leaves n
   await within("the clients", clients.over);
   const { answered, lost } = JSON.parse(await clients.line());
   assert.is(answered + lost, CLIENTS);
-  assert.is(server.stats().respawns, 1);
+  await within(
+    "another thread",
+    until(() => server.stats().respawns === 1),
+  );
   await ends({ server, plan }, before);
 });
 
@@ -341,7 +344,10 @@ test.unless(faulty, "what a thread has handed over before its end is answered", 
   blocked(() => false, 100); // so that the end of the thread is known at once with its last words
   await within("the clients", clients.over);
   assert.equal(JSON.parse(await clients.line()), { answered: CLIENTS, lost: 0 });
-  assert.is(server.stats().respawns, 1);
+  await within(
+    "another thread",
+    until(() => server.stats().respawns === 1),
+  );
   await ends({ server, plan }, before);
 });
 
