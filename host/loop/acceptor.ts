@@ -1,25 +1,31 @@
 // Accepts connections for a loop. Without an fd or memory for another one it rests, and does not turn: they wait in the
-// kernel.
+// kernel. It leaves some fds to the files that those who were accepted ask for.
 
-import { accept, type Epoll, type LoopLibc } from "../libc/epoll.js";
+import { accept, duplicate, type Epoll, type LoopLibc } from "../libc/epoll.js";
+import type { Fds } from "./fds.js";
 
 /** Connections accepted at once. */
 const MOST = 64;
 /** ENOMEM, ENFILE, EMFILE, ENOBUFS on Linux. */
-const FULL = [12, 23, 24, 105];
+export const FULL = [12, 23, 24, 105];
+/** fds that it holds while it accepts, and frees while it rests. */
+const SPARE = 8;
 
 export class Acceptor {
   readonly #libc: LoopLibc;
+  readonly #fds: Fds;
   readonly #epoll: Epoll;
   readonly #fd: number;
   readonly #shared: boolean;
   readonly #handle: number;
+  readonly #spare: number[] = [];
   #resting = true;
   #over = false;
 
   /** `handle`: what epoll says of the listener. `shared`: other loops accept from it, too. */
-  constructor(libc: LoopLibc, epoll: Epoll, fd: number, shared: boolean, handle: number) {
+  constructor(libc: LoopLibc, fds: Fds, epoll: Epoll, fd: number, shared: boolean, handle: number) {
     this.#libc = libc;
+    this.#fds = fds;
     this.#epoll = epoll;
     this.#fd = fd;
     this.#shared = shared;
@@ -29,15 +35,22 @@ export class Acceptor {
 
   /** Goes on, once there may be an fd. */
   wake(): void {
-    if (this.#resting && !this.#over) {
-      this.#resting = this.#epoll.listen(this.#fd, this.#shared, this.#handle, 0) < 0;
-    }
+    if (!this.#resting || this.#over) return;
+    this.#resting = !this.#save() || this.#epoll.listen(this.#fd, this.#shared, this.#handle, 0) < 0;
+    if (this.#resting) this.#free();
   }
 
   /** Ends, for good. */
   end(): void {
     this.#over = true;
-    this.#rest();
+    this.rest();
+  }
+
+  /** Frees fds for files, and waits for more of them. */
+  rest(): void {
+    if (!this.#resting) this.#epoll.remove(this.#fd);
+    this.#resting = true;
+    this.#free();
   }
 
   /** Passes on what waits in the kernel. False once there is no room for more. */
@@ -47,15 +60,25 @@ export class Acceptor {
       if (fd >= 0) each(fd);
       else if (!FULL.includes(-fd)) return true;
       else {
-        this.#rest();
+        this.rest();
         return false;
       }
     }
     return true;
   }
 
-  #rest(): void {
-    if (!this.#resting) this.#epoll.remove(this.#fd);
-    this.#resting = true;
+  /** Takes fds of no use; false if there are too few. */
+  #save(): boolean {
+    while (this.#spare.length < SPARE) {
+      const fd = duplicate(this.#libc, this.#fd);
+      if (fd < 0 || !this.#fds.own(fd)) return false;
+      this.#spare.push(fd);
+    }
+    return true;
+  }
+
+  #free(): void {
+    for (const fd of this.#spare) this.#fds.close(fd);
+    this.#spare.length = 0;
   }
 }

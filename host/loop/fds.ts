@@ -2,16 +2,15 @@
 
 import type { LoopLibc } from "../libc/epoll.js";
 
-export const MOST_LOOPS = 127;
-/** Beside `id`: it is on its way to the main thread. */
-const GIVEN = 128;
+/** Ids of loops are bytes, and 0 is nobody's. */
+export const MOST_LOOPS = 255;
 
 export class Fds {
   readonly #libc: LoopLibc;
   readonly #table: Uint8Array;
   readonly #id: number;
 
-  /** `table` has a byte for each fd of the process: `id` if it is this loop's, 1 to MOST_LOOPS. */
+  /** `table` has a byte for each fd of the process: `id` if it is this loop's, 1 to 255. */
   constructor(libc: LoopLibc, table: Uint8Array, id: number) {
     this.#libc = libc;
     this.#table = table;
@@ -28,14 +27,9 @@ export class Fds {
     return false;
   }
 
-  /** Says that the message that hands an fd over is about to be sent. */
+  /** Leaves an fd to somebody else, whose it may be already. */
   give(fd: number): void {
-    this.#table[fd] = this.#id | GIVEN;
-  }
-
-  /** Takes an fd out of the table: it is somebody else's now. */
-  taken(fd: number): void {
-    this.#table[fd] = 0;
+    Atomics.compareExchange(this.#table, fd, this.#id, 0);
   }
 
   close(fd: number): void {
@@ -45,15 +39,6 @@ export class Fds {
 
   /** Closes all that are left. */
   end(): void {
-    this.#closeAll(this.#id);
-  }
-
-  /** Closes those, too, whose message was lost with the thread. */
-  endGiven(): void {
-    this.#closeAll(this.#id | GIVEN);
-  }
-
-  #closeAll(mark: number): void {
-    for (let fd = this.#table.indexOf(mark); fd >= 0; fd = this.#table.indexOf(mark, fd + 1)) this.close(fd);
+    for (let fd = this.#table.indexOf(this.#id); fd >= 0; fd = this.#table.indexOf(this.#id, fd + 1)) this.close(fd);
   }
 }

@@ -5,6 +5,7 @@ import { fstatSync, statSync } from "node:fs";
 import { forget, idleOf, isSame } from "../keep.js";
 import type { LoopLibc } from "../libc/epoll.js";
 import type { Syscalls } from "../libc/syscalls.js";
+import { FULL } from "./acceptor.js";
 import type { Fds } from "./fds.js";
 import { fieldOf, Head, lastHead } from "./heads.js";
 import type { Answer } from "./messages.js";
@@ -26,11 +27,18 @@ export interface FileCalls {
   isAbsent(path: string): boolean;
 }
 
-export function fileCalls(sys: Syscalls, libc: LoopLibc, fds: Fds, close: (fd: number) => void): FileCalls {
+/** Its loop's: `makeRoom` frees fds, if it can. */
+type Lent = Pick<FileCalls, "close"> & { makeRoom(): void };
+
+export function fileCalls(sys: Syscalls, libc: LoopLibc, fds: Fds, { close, makeRoom }: Lent): FileCalls {
   return {
     close,
     open(path) {
-      const fd = sys.open(path, false);
+      let fd = sys.open(path, false);
+      if (fd < 0 && FULL.includes(libc.errno())) {
+        makeRoom();
+        fd = sys.open(path, false);
+      }
       return fd >= 0 && fds.own(fd) ? fd : -1;
     },
     isAbsent(path) {

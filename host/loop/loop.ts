@@ -97,14 +97,12 @@ export class Loop {
     this.#epoll = new Epoll(libc, core.memory, core.connection_events());
     this.#fds = new Fds(libc, start.fds, start.id);
     this.#fds.own(this.#epoll.fd);
-    this.#known = new Known(
-      fileCalls(sys, libc, this.#fds, (fd) => this.#close(fd)),
-      start.openFiles,
-    );
+    const calls = { close: (fd: number) => this.#close(fd), makeRoom: () => this.#acceptor.rest() };
+    this.#known = new Known(fileCalls(sys, libc, this.#fds, calls), start.openFiles);
     core.connection_limits(start.headersTimeout, start.keepAliveTimeout, start.stallTimeout, LINGER);
     if (this.#epoll.listen(start.wake, false, WAKE, 0) < 0) throw new Error(`epoll_ctl: errno ${libc.errno()}`);
     noDelay(libc, core.memory, core.connection_events(), start.listener);
-    this.#acceptor = new Acceptor(libc, this.#epoll, start.listener, start.shared, LISTENER);
+    this.#acceptor = new Acceptor(libc, this.#fds, this.#epoll, start.listener, start.shared, LISTENER);
   }
 
   /** Turns until it was told to stop, and nothing is left, or to leave at once. */
@@ -150,6 +148,8 @@ export class Loop {
     this.#tally.publish(this.#known.open); // before what was handed over is counted by others
     if (this.#handed.length > 0) {
       this.#tell({ type: "handed", connections: this.#handed });
+      // Its own until then: who ends before is the one that closes them.
+      for (const { fd } of this.#handed) this.#fds.give(fd);
       this.#handed = [];
     }
   }
@@ -289,7 +289,6 @@ export class Loop {
     const bytes = this.#held.get(handle) as Uint8Array;
     this.#epoll.remove(fd);
     this.#forget(handle);
-    this.#fds.give(fd);
     this.#tally.add(Count.HANDED + reason);
     this.#handed.push({ fd, bytes });
     return Act.Wait;

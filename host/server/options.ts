@@ -12,7 +12,7 @@ export interface FileServerOptions extends StaticOptions {
    * "node": a `node:http` server answers all. "auto": the loop where it can run, else "node". Default: "auto".
    */
   engine?: "auto" | "loop" | "node";
-  /** Loops, on one listener; for more than one core. 127 at the most. Default: 1. */
+  /** Loops, on one listener; for more than one core. 255 at the most. Default: 1. */
   threads?: number;
   /** Milliseconds that a connection may take for its first request; 0 for no limit. Default: 60000, as `node:http`'s. */
   headersTimeout?: number;

@@ -278,7 +278,6 @@ export class FileServer extends EventEmitter {
       thread.tell({ type: "answer", key, answer });
     } else if (message.type === "handed") {
       for (const handed of message.connections) {
-        thread.fds.taken(handed.fd);
         if (adopt(this.#http, handed) === null) this.#libc().close(handed.fd);
       }
     }

@@ -25,7 +25,7 @@ export class Thread {
   readonly #entry: URL;
   readonly #plan: Plan;
   /** The loop's: what it could not close itself is closed here. */
-  readonly fds: Fds;
+  readonly #fds: Fds;
   readonly #events: ThreadEvents;
   readonly counts = new Float64Array(new SharedArrayBuffer(COUNTS * 8));
   readonly #leave = new Int32Array(new SharedArrayBuffer(4));
@@ -44,7 +44,7 @@ export class Thread {
   constructor(entry: URL, plan: Plan, fds: Fds, events: ThreadEvents) {
     this.#entry = entry;
     this.#plan = plan;
-    this.fds = fds;
+    this.#fds = fds;
     this.#events = events;
     this.over = new Promise((resolve) => {
       this.#over = resolve;
@@ -112,22 +112,26 @@ export class Thread {
       cause = error;
     });
     worker.once("exit", () => this.#ended(cause));
-    port1.on("message", (message: FromLoop) => this.#events.message(this, message));
+    port1.on("message", (message: FromLoop) => this.#hear(message));
     port1.unref();
     this.#worker = worker;
     this.#port = port1;
     this.setRef(this.#isRef);
   }
 
+  #hear(message: FromLoop): void {
+    if (message.type === "handed") for (const { fd } of message.connections) this.#fds.give(fd);
+    this.#events.message(this, message);
+  }
+
   #ended(cause: unknown): void {
     this.#worker = null;
     const port = this.#port;
     this.#port = null;
-    // What it has handed over it does not have any more.
-    if (port !== null) receiveAll(port, (message: FromLoop) => this.#events.message(this, message));
+    // Its last words may be about connections that it has left to us.
+    if (port !== null) receiveAll(port, (message: FromLoop) => this.#hear(message));
     port?.close();
-    this.fds.end();
-    this.fds.endGiven();
+    this.#fds.end();
     this.#plan.connections[this.#plan.id] = 0;
     this.counts[Count.OpenFiles] = 0;
     if (this.#stopping) return this.#over();
