@@ -81,7 +81,10 @@ export class FileServer extends EventEmitter {
     this.#entries = this.reason === null ? (entries as Exclude<Entries, string>) : null;
     this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
     const { headersTimeout, keepAliveTimeout, stallTimeout, maxConnections } = this.#settings;
-    const limits = { headersTimeout, keepAliveTimeout, requestTimeout: Math.max(headersTimeout, 300_000) };
+    const limits = {
+      ...{ headersTimeout, keepAliveTimeout, requestTimeout: Math.max(headersTimeout, 300_000) },
+      connectionsCheckingInterval: 1000, // as the loop; else half a head stays for 30 s longer
+    };
     this.#http = createServer(limits, (req, res) => {
       if (this.#state === "closing") res.setHeader("Connection", "close");
       this.#files.handler(req, res);

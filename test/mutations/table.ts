@@ -111,7 +111,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "settings-not-looked-at": ["!== known.settings[i]) return false;", "=== SETTINGS) return false;"],
     "range-by-known-headers": ["if (req.headers.range !== undefined || ", "if ("],
     "etag-that-is-there": ["if (res.getHeader(NAMES[i] as string) !== undefined) return false;", ";"],
-    "redirect-to-another-host": ['asked.replace(/^\\/+/, "/")', "asked"],
+    "redirect-to-another-host": ['asked.replace(/^[/\\\\]+/, "/")', "asked"],
     "vary-forgotten": ["    vary(res);\n", ""],
     "coding-of-an-error": ['if (!res.headersSent) res.removeHeader("Content-Encoding");', ""],
     "worst-coding-first": [".sort(([, a], [, b]) => b - a)", ".sort(([, a], [, b]) => a - b)"],
