@@ -545,24 +545,12 @@ function program(t: Cleanup, engine: string, root: string, before = ""): ChildPr
 }
 
 test.unless(noLoop, "S15 loop: out of fds it rests, and goes on when there are some", async (t) => {
-  const child = program(t, "loop", folder(t), "ulimit -n 100;");
+  const child = program(t, "loop", folder(t), "ulimit -n 90;");
   const port = await portOf(child);
   const wakeUps = async () => {
     child.stdin.write("wakeUps");
     return await portOf(child);
   };
-  const sockets = Array.from({ length: 200 }, () => connect(t, port));
-  await Promise.all(sockets.map((socket) => once(socket, "connect"))); // the kernel has room
-  const answers = sockets.map((socket) => {
-    socket.write(get("/small.bin"));
-    return new Promise<number>((resolve) => {
-      socket.once("data", (chunk: Buffer) => resolve(Number(chunk.toString("latin1", 9, 12))));
-      socket.once("end", () => socket.end());
-      socket.once("close", () => resolve(0));
-    });
-  });
-  // All are answered, since each that is makes room; but where no fd was left for the file that is 500.
-  for (const status of await Promise.all(answers)) assert.ok([200, 500].includes(status), String(status));
   // Clients that stay: those behind them wait, and nothing turns.
   const stay = Array.from({ length: 100 }, () => connect(t, port));
   await Promise.all(stay.map((socket) => once(socket, "connect")));
@@ -572,9 +560,11 @@ test.unless(noLoop, "S15 loop: out of fds it rests, and goes on when there are s
     await new Promise((next) => setTimeout(next, 50));
     now = await wakeUps();
   }
-  const late = talk(port, [get("/small.bin")]);
+  const late = Array.from({ length: 20 }, () => answered(port));
   for (const socket of stay) socket.destroy();
-  assert.ok((await late).length > SMALL.length);
+  // Where no fd was left for the file.
+  for (const status of await Promise.all(late)) assert.ok(status === 200 || status === 500, String(status));
+  assert.is(await answered(port), 200);
 });
 
 test("S15 accept(2): an error of one connection is passed over; without fds or memory it rests", () => {
@@ -792,7 +782,7 @@ test.unless(noLoop, "S22 loop: a client that says little wakes it up to three ti
   await cost("a reset during an answer", () => sockets.map((socket) => socket.resetAndDestroy()), none);
 });
 
-test("S24 no bytes of a client end a thread: 300 requests with mistakes, answered alike", async (t) => {
+test("S24 no bytes of a client end a thread: 200 requests with mistakes, answered alike", async (t) => {
   const { all } = await both(t, folder(t));
   const next = random(Number(process.env.SEED ?? 1));
   const seeds = [get("/small.bin"), first("/small.bin", "Range: bytes=1-2"), head("/page.html", "If-None-Match: *")];
@@ -806,7 +796,7 @@ test("S24 no bytes of a client end a thread: 300 requests with mistakes, answere
     }
     return text;
   };
-  for (let i = 0; i < 300; i += 20) {
+  for (let i = 0; i < 200; i += 20) {
     const requests = Array.from({ length: 20 }, mutated);
     await Promise.all(
       requests.map(async (request) => {
@@ -869,7 +859,10 @@ test("S26 a FIFO, a device, and what is beside a file: nothing is opened that wa
     ]);
     for (const name of ["piped.txt", "out.txt", "folder.txt"]) {
       const [answer] = answersOf(await ask(get(`/${name}`, "Accept-Encoding: gzip")));
-      assert.equal([answer?.status, answer?.body, answer?.fields["content-encoding"]], [200, name, undefined], name);
+      // One that leads out of the root is found, and is no answer.
+      const isOut = name === "out.txt" && "symlinks" in options;
+      assert.equal([answer?.status, answer?.fields["content-encoding"]], [isOut ? 404 : 200, undefined], name);
+      if (!isOut) assert.is(answer?.body, name);
     }
   }
 });
@@ -912,13 +905,16 @@ test("S30 what a loop knows is bounded in targets and in open files, and what is
   };
   const known = new Known(calls, 8);
   for (let i = 0; i < 10_100; i++) known.learn(`/${i}`, answer);
-  let found = 0;
-  for (let i = 0; i < 10_100; i++) {
-    if (known.find(`/${i}`, 0) !== null) found++;
-    assert.ok(open.size <= 8);
-    assert.is(known.open, open.size);
-  }
-  assert.is(found, 10_000);
+  const found = (from: number, to: number) => {
+    let count = 0;
+    for (let i = from; i < to; i++) {
+      if (known.find(`/${i}`, 0) !== null) count++;
+      assert.ok(open.size <= 8);
+      assert.is(known.open, open.size);
+    }
+    return count;
+  };
+  assert.equal([found(0, 100), found(100, 300), found(10_000, 10_100)], [0, 200, 100]);
   known.clear();
   assert.equal([known.open, open.size], [0, 0]);
   if (noLoop !== null) return;

@@ -13,73 +13,25 @@ import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
-import { pattern, same } from "./lib/bytes.js";
+import { same } from "./lib/bytes.js";
 import { until } from "./lib/connection.js";
+import {
+  ENGINES,
+  folder,
+  get,
+  head,
+  LARGE,
+  LAST_MODIFIED,
+  noLoop,
+  SMALL,
+  serve,
+  talk,
+  undated,
+} from "./lib/file-server.js";
 import { fdCount, tempFolder } from "./lib/files.js";
-import { type Cleanup, test } from "./lib/suite.js";
+import { test } from "./lib/suite.js";
 
-const SMALL = pattern(4096);
-const LARGE = pattern(3 * 1024 * 1024);
-
-function folder(t: Cleanup): string {
-  const root = tempFolder(t);
-  fs.writeFileSync(join(root, "small.bin"), SMALL);
-  fs.writeFileSync(join(root, "large.bin"), LARGE);
-  fs.writeFileSync(join(root, "empty.txt"), "");
-  fs.writeFileSync(join(root, "a b.txt"), "a space\n");
-  fs.writeFileSync(join(root, ".hidden"), "hidden\n");
-  fs.mkdirSync(join(root, "sub"));
-  fs.writeFileSync(join(root, "sub", "index.html"), "<p>sub</p>\n");
-  fs.writeFileSync(join(root, "page.html"), "<p>page</p>\n".repeat(200));
-  fs.writeFileSync(join(root, "page.html.gz"), "not really gzip\n");
-  const old = new Date("2026-01-02T03:04:05Z");
-  for (const name of ["small.bin", "large.bin", "empty.txt", "a b.txt", "page.html"])
-    fs.utimesSync(join(root, name), old, old);
-  return root;
-}
-
-async function serve(t: Cleanup, root: string, options: FileServerOptions = {}) {
-  const server = createFileServer(root, options);
-  t.after(() => server.close({ timeout: 0 }));
-  const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
-  return { server, port };
-}
-
-const able = createFileServer(".").reason;
-const loop = able === null ? null : `no loop here: ${able}`;
-const engines: ("loop" | "node")[] = loop === null ? ["loop", "node"] : ["node"];
-
-/** All bytes that come for these, until the server closes. */
-async function talk(port: number, pieces: (string | Buffer)[], settle = async () => {}): Promise<Buffer> {
-  const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-  const chunks: Buffer[] = [];
-  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  const over = new Promise<void>((resolve) => {
-    socket.once("error", () => resolve()); // an RST is an end, too
-    socket.once("close", () => resolve());
-    socket.once("end", () => socket.end());
-  });
-  await once(socket, "connect");
-  socket.setNoDelay(true);
-  for (const piece of pieces) {
-    await new Promise((done) => socket.write(piece, done));
-    await settle();
-  }
-  await over;
-  return Buffer.concat(chunks);
-}
-
-const undated = (bytes: Buffer) =>
-  bytes
-    .toString("latin1")
-    .replace(/^Date: .*\r\n/gm, "")
-    .replace(/^(ETag: |<.*>)?.*boundary.*$/gm, "");
-
-const get = (target: string, ...fields: string[]) =>
-  [`GET ${target} HTTP/1.1`, "Host: localhost", ...fields, "Connection: close", "", ""].join("\r\n");
-const head = (target: string, ...fields: string[]) => get(target, ...fields).replace("GET", "HEAD");
 const post = `POST /small.bin HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello`;
-const LAST_MODIFIED = "Fri, 02 Jan 2026 03:04:05 GMT";
 
 /** Raw requests: one a row, or several on one connection. */
 const REQUESTS: [what: string, request: string][] = [
@@ -191,7 +143,7 @@ const REQUESTS: [what: string, request: string][] = [
 
 for (const options of [{}, { precompressed: true, maxAge: 1000, etag: false }] as FileServerOptions[]) {
   test(`the loop answers as node:http does: ${REQUESTS.length} requests, ${JSON.stringify(options)}`, async (t) => {
-    if (loop !== null) return;
+    if (noLoop !== null) return;
     const root = folder(t);
     const one = await serve(t, root, { ...options, engine: "loop" });
     const other = await serve(t, root, { ...options, engine: "node" });
@@ -239,7 +191,7 @@ for (const [what, first, second] of [
   });
 }
 
-for (const engine of engines) {
+for (const engine of ENGINES) {
   test(`${engine}: a client that half-closes gets its answer`, async (t) => {
     const { port } = await serve(t, folder(t), { engine });
     for (const request of ["GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n"]) {
@@ -308,7 +260,7 @@ async function newer(body: () => Promise<string | undefined>, text: string): Pro
   return () => true;
 }
 
-test.unless(loop, "1,000 aborted downloads leave no fd, and the loop serves on", async (t) => {
+test.unless(noLoop, "1,000 aborted downloads leave no fd, and the loop serves on", async (t) => {
   const root = folder(t);
   const { server, port } = await serve(t, root);
   same((await talk(port, [get("/large.bin")])).subarray(-LARGE.length), LARGE);
@@ -331,7 +283,7 @@ test.unless(loop, "1,000 aborted downloads leave no fd, and the loop serves on",
 });
 
 test.unless(
-  loop,
+  noLoop,
   "targets that are not known yet, pipelined by many at once, are all asked for and answered",
   async (t) => {
     const { server, port } = await serve(t, folder(t));
@@ -345,7 +297,7 @@ test.unless(
   },
 );
 
-test.unless(loop, "handed over is kept: a connection goes on with node:http, file by file", async (t) => {
+test.unless(noLoop, "handed over is kept: a connection goes on with node:http, file by file", async (t) => {
   const { server, port } = await serve(t, folder(t));
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
@@ -367,7 +319,7 @@ test.unless(loop, "handed over is kept: a connection goes on with node:http, fil
 });
 
 test.unless(
-  loop,
+  noLoop,
   "a thread that dies in the middle of downloads: another one serves on the same listener",
   async (t) => {
     const root = folder(t);
@@ -403,7 +355,7 @@ function threadOf(server: Served): { terminate(): Promise<unknown> } {
 }
 
 test.unless(
-  loop,
+  noLoop,
   "a main thread that is blocked, and a FIFO in place of a file, keep no known file from anybody",
   async (t) => {
     const root = folder(t);
@@ -426,7 +378,7 @@ test.unless(
   },
 );
 
-test.unless(loop, "limits: idle connections are closed, too many are refused, a stalled answer is cut", async (t) => {
+test.unless(noLoop, "limits: idle connections are closed, too many are refused, a stalled answer is cut", async (t) => {
   const root = folder(t);
   fs.truncateSync(join(root, "large.bin"), 64 * 1024 * 1024);
   const { server, port } = await serve(t, root, { keepAliveTimeout: 10, stallTimeout: 50, maxConnections: 2 });
@@ -452,7 +404,7 @@ test.unless(loop, "limits: idle connections are closed, too many are refused, a 
 });
 
 test("a Unix socket: its path is the address, is taken once, and goes with the server", async (t) => {
-  for (const engine of engines) {
+  for (const engine of ENGINES) {
     const path = join(tempFolder(t), "socket");
     const server = createFileServer(folder(t), { engine });
     t.after(() => server.close({ timeout: 0 }));
@@ -474,7 +426,7 @@ test("a Unix socket: its path is the address, is taken once, and goes with the s
   }
 });
 
-test.unless(loop, "close() while it begins to listen ends it, and a listen() that fails leaves no fd", async (t) => {
+test.unless(noLoop, "close() while it begins to listen ends it, and a listen() that fails leaves no fd", async (t) => {
   const root = folder(t);
   await (await serve(t, root)).server.close(); // what a process opens once
   const before = fdCount() + 2;
@@ -500,21 +452,25 @@ test.unless(loop, "close() while it begins to listen ends it, and a listen() tha
   await until(() => fdCount() <= before);
 });
 
-test.unless(loop, "a thread that has ended is told nothing: its eventfd's number may be somebody else's", async (t) => {
-  const path = join(tempFolder(t), "wake");
-  const wake = fs.openSync(path, "w");
-  t.after(() => fs.closeSync(wake));
-  const plan = { wake } as ConstructorParameters<typeof Thread>[1];
-  const fds = { end() {} } as ConstructorParameters<typeof Thread>[2];
-  const thread = new Thread(new URL("data:text/javascript,"), plan, fds, { message() {}, reader() {} });
-  thread.stop(0);
-  await thread.over;
-  const { size } = fs.statSync(path);
-  thread.tell({ type: "answer", key: "/", answer: null });
-  assert.is(fs.statSync(path).size, size);
-});
+test.unless(
+  noLoop,
+  "a thread that has ended is told nothing: its eventfd's number may be somebody else's",
+  async (t) => {
+    const path = join(tempFolder(t), "wake");
+    const wake = fs.openSync(path, "w");
+    t.after(() => fs.closeSync(wake));
+    const plan = { wake } as ConstructorParameters<typeof Thread>[1];
+    const fds = { end() {} } as ConstructorParameters<typeof Thread>[2];
+    const thread = new Thread(new URL("data:text/javascript,"), plan, fds, { message() {}, reader() {} });
+    thread.stop(0);
+    await thread.over;
+    const { size } = fs.statSync(path);
+    thread.tell({ type: "answer", key: "/", answer: null });
+    assert.is(fs.statSync(path).size, size);
+  },
+);
 
-test.unless(loop, "a keepAliveTimeout of 0 is no limit, as with node:http", async (t) => {
+test.unless(noLoop, "a keepAliveTimeout of 0 is no limit, as with node:http", async (t) => {
   const { server, port } = await serve(t, folder(t), { keepAliveTimeout: 0, headersTimeout: 0 });
   const socket = net.connect(port, "127.0.0.1");
   t.after(() => socket.destroy());
@@ -527,7 +483,7 @@ test.unless(loop, "a keepAliveTimeout of 0 is no limit, as with node:http", asyn
   assert.is(server.stats().expired, 0);
 });
 
-test.unless(loop, "a strong tag that is weak at first is strong later, by the loop as well", async (t) => {
+test.unless(noLoop, "a strong tag that is weak at first is strong later, by the loop as well", async (t) => {
   const root = folder(t);
   const { server, port } = await serve(t, root, { etag: "strong" });
   const tag = async () =>
@@ -553,7 +509,7 @@ test("arguments: each is named", () => {
 });
 
 test.unless(
-  loop,
+  noLoop,
   "the process ends at once by process.exit(), an uncaught error and SIGTERM, while a loop serves",
   async () => {
     const at = new URL("../host/server/index.js", import.meta.url).href;
