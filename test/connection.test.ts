@@ -47,6 +47,17 @@ each("connection", (test, build) => {
     assert.is(core.connection_at(handle), at + want);
   });
 
+  test("a file that ends before what is cold: closed, and the disk is not asked again", () => {
+    const { world, core, handle, event } = asked();
+    assert.is(core.connection_answer(handle, 10, 6, 0, 8 * MIB, 0, 0), Act.Again);
+    world.cold = true;
+    assert.is(event(IN | OUT), Act.Cold);
+    assert.is(core.connection_warm(handle, 4096, 0), Act.Cold);
+    assert.is(core.connection_warm(handle, 0, 0), Act.Close);
+    core.connection_close(handle);
+    assert.is(core.connection_after(0), 0);
+  });
+
   test("an event that was meant for a connection before does nothing", () => {
     const { core, handle, event } = asked();
     core.connection_close(handle);
