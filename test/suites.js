@@ -144,6 +144,7 @@ export const SUITES = {
     entries: () => [
       simulated("simulation", "--schedules", "50000", "--seed", "1"),
       simulated("every order", "--exhaustive"),
+      simulated("connections", "--connections", "--schedules", "20000", "--seed", "1"),
     ],
   },
   mutations: {
