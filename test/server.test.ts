@@ -11,6 +11,8 @@ import { join } from "node:path";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
+import { Disk } from "../host/loop/disk.js";
+import { Head } from "../host/loop/heads.js";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
 import { same } from "./lib/bytes.js";
@@ -492,6 +494,40 @@ test.unless(noLoop, "a strong tag that is weak at first is strong later, by the 
   while ((await tag()).startsWith("W/")) await new Promise((next) => setTimeout(next, 100));
   assert.match(await tag(), /^"/);
   assert.ok(server.stats().requests > 0);
+});
+
+test.unless(noLoop, "a file that is replaced during its answer is sent as it was, then closed", async (t) => {
+  const root = folder(t);
+  fs.truncateSync(join(root, "large.bin"), 64 * 1024 * 1024); // more than is on its way at once
+  const { server, port } = await serve(t, root);
+  await talk(port, [head("/large.bin")]);
+  const socket = net.connect(port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  socket.write(get("/large.bin"));
+  await once(socket, "readable");
+  fs.writeFileSync(join(root, "new"), "new");
+  fs.renameSync(join(root, "new"), join(root, "large.bin"));
+  while (!(await talk(port, [get("/large.bin")])).toString("latin1").endsWith("\r\n\r\nnew"));
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  const all = Buffer.concat(chunks);
+  const body = all.subarray(all.indexOf("\r\n\r\n") + 4);
+  assert.is(body.length, 64 * 1024 * 1024);
+  same(body.subarray(0, LARGE.length), LARGE);
+  await until(() => server.stats().openFiles <= 1);
+});
+
+test("a head has the time of now, and a read from a disk is told of once", () => {
+  const made = new Head("HTTP/1.1 200 OK\r\nDate: x\r\nA: b\r\n\r\n");
+  const at = (date: string) => `HTTP/1.1 200 OK\r\nDate: ${date}\r\nA: b\r\n\r\n`;
+  for (const second of [0, 0, 1]) assert.is(made.at(second), at(`Thu, 01 Jan 1970 00:00:0${second} GMT`));
+  const sent: { id: number }[] = [];
+  const port = { postMessage: (message: { id: number }) => void sent.push(message) };
+  const disk = new Disk<string>(port as unknown as ConstructorParameters<typeof Disk>[0]);
+  disk.read("a", 3, 0, 1);
+  disk.read("b", 3, 0, 1);
+  const take = (i: number) => disk.take({ id: sent[i]?.id ?? 0, read: 1 });
+  assert.equal([take(1), take(0), take(1)], ["b", "a", null]);
 });
 
 test("arguments: each is named", () => {

@@ -64,7 +64,7 @@ test("what a schedule prints is a row of the transitions' tests", () => {
 });
 
 /** More of them: node build/test/simulation/run.js --connections */
-const LIVES = 500;
+const LIVES = 300;
 
 for (const [{ name, bytes }, lives] of [
   [release, LIVES],

@@ -173,7 +173,7 @@ export class Connections {
       },
       read: (file, ptr, offset, count) => this.#read(file - FILE, ptr, offset, count),
     });
-    this.#core.connection_limits(1e6, 1e6, 1e6, 1e6);
+    this.#core.connection_limits(5e6, 1e6, 1e6, 1e6);
     for (const [file, pages] of this.#cold.entries()) if (random.chance(0.5)) this.#chill(file, pages);
   }
 
@@ -419,7 +419,6 @@ export class Connections {
     const { handle } = client;
     const call = (each: () => number): number => {
       this.#calls = 0;
-      client.causes++;
       return each();
     };
     for (let act = call(begin); ; ) {
@@ -519,6 +518,7 @@ export class Connections {
       return true;
     }
     const read = Math.max(end - position, 0);
+    client.causes++;
     this.#act(client, () => this.#core.connection_warm(client.handle, read, this.#now));
     return true;
   }
@@ -567,6 +567,7 @@ export class Connections {
       const isOver = requests[answered - 1]?.last === true || answered === requests.length;
       if (!isOver || rest.length > 0)
         fail(`client ${n} waits for ever, with ${answered} of ${requests.length} answers`);
+      if (requests[answered - 1]?.last && !client.shut) fail(`client ${n} was sent its last answer, and is not closed`);
       if (client.fin && !client.shut) fail(`client ${n} has gone, and is not closed`);
       if (core.connection_sending(handle) !== 0) fail(`client ${n}: its answer is not over`);
       if (core.connection_expired(handle, this.#now) !== 0) fail(`client ${n}: expired too soon`);
