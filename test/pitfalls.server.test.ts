@@ -325,6 +325,14 @@ test("S7 conditions in the order of RFC 9110, 13.2.2", async (t) => {
     row(304, `If-Match: ${tag}`, `If-None-Match: ${tag}`),
     row(206, `If-Match: ${tag}`, "Range: bytes=1-2"),
   ]);
+  // A weak tag is none for If-Match and If-Range.
+  const { ask: askWeak } = await both(t, folder(t));
+  const { etag: weak } = answersOf(await askWeak(head("/small.bin")), [0])[0]?.fields ?? {};
+  await each(askWeak, [
+    [get("/small.bin", `If-Match: ${weak}`), 412],
+    [get("/small.bin", `If-Range: ${weak}`, "Range: bytes=1-2"), 200],
+    [get("/small.bin", `If-None-Match: ${weak}`), 304],
+  ]);
 });
 
 // node:http reads on behind the last request, takes what it finds for an error, and cuts its answer off.

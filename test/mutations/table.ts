@@ -142,6 +142,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "tag-by-mtime-alone": ["Math.max(mtimeMs, ctimeMs);", "mtimeMs;"],
   },
   "pitfalls.server": {
+    "weak-tag-for-if-match": ["(strong && !isStrong(tag))", "(strong && isStrong(tag) && false)"],
     "suffix-before-the-file": ["first = Math.max(size - first, 0);", "first = size - first;"],
     "end-beyond-the-file": ["end = Math.min(facts.last, end);", "end = facts.last;"],
     "part-a-byte-short": ["last - first + 1}", "last - first}"],
@@ -152,7 +153,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "aborted-is-full": ["const FULL = [12, 23, 24, 105];", "const FULL = [12, 23, 24, 103, 105];"],
     "fd-of-another-loop": ["this.#table[fd] = this.#id;", "this.#table[fd] = 1;"],
     "handed-over-and-closed": ["    this.#table[fd] = 0;\n  }\n\n  close", "  }\n\n  close"],
-    "half-a-head-for-30-s": ["connectionsCheckingInterval: 1000", "connectionsCheckingInterval: 30_000"],
+    "half-a-head-for-an-hour": ["connectionsCheckingInterval: 1000", "connectionsCheckingInterval: 3_600_000"],
     "half-closed-is-gone": ["httpAllowHalfOpen: true", "httpAllowHalfOpen: false"],
     "handed-over-half-closed": ["writable: true, allowHalfOpen: true", "writable: true, allowHalfOpen: false"],
     "backslash-is-no-slash": ['asked.replace(/^[/\\\\]+/, "/")', 'asked.replace(/^\\/+/, "/")'],
@@ -167,7 +168,6 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "range-end-one-more": ["end: Math.max(start, start + count - 1)", "end: Math.max(start, start + count)"],
   },
   static: {
-    "weak-tag-for-if-match": ["(strong && !isStrong(tag))", "(strong && isStrong(tag) && false)"],
     "what-is-no-file": ["if (stat.isFile() && allowed)", "if (allowed)"],
     "beside-the-root": ["= path.relative(root, file);", '= file.startsWith(root) ? "" : "..";'],
     "above-the-root": ["= path.relative(root, file);", '= path.relative(root, file).replace("../", "");'],
