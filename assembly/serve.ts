@@ -146,11 +146,12 @@ export function position(c: Connection): i64 {
   return t == null ? 0 : transfer.position(t);
 }
 
-/** The disk has been read: the next `bytes` of the file are in the page cache. */
+/** The disk has been read: the next `bytes` of the file are in the page cache; 0 at its end. */
 export function warm(c: Connection, bytes: i32, now: f64): Act {
   const t = c.answer;
   step(c, Event.Warmed);
   if (t == null) return unreachable();
+  if (bytes <= 0) return Act.Close; // shorter than was announced
   at = end = 0;
   transfer.warmed(t, bytes);
   transfer.copied(t);

@@ -3,9 +3,11 @@
 
 import { SendfileError } from "./errors.js";
 import { closeSync } from "./originals.js";
+import { unheard } from "./say.js";
 
-/** Warns of a failure that nobody waits for. */
+/** Warns of a failure that nobody waits for. A stderr that is gone ends no process: Node writes the warning in this turn. */
 export function warn(error: unknown): void {
+  unheard();
   process.emitWarning(SendfileError.after(0, error));
 }
 

@@ -20,8 +20,13 @@ export function say(line: string): void {
 
 /** Called before the stream emits the error, in a tick of its own. */
 function lost(error?: Error | null): void {
-  if (!error) return;
+  if (error) unheard();
+}
+
+/** In this turn of the event loop nobody sees the stream's 'error'. */
+export function unheard(): void {
   const { stderr } = process;
+  if (stderr.listeners("error").includes(nothing)) return; // each is told before the next immediate
   stderr.on("error", nothing);
   setImmediate(() => stderr.removeListener("error", nothing));
 }

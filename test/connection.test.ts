@@ -12,8 +12,8 @@ const MIB = 1 << 20;
 
 each("connection", (test, build) => {
   /** A connection whose request was read, and what its calls do. */
-  function asked() {
-    const world = { cold: false, input: HEAD };
+  function asked(head = HEAD) {
+    const world = { cold: false, full: false, input: head };
     let core!: Core;
     core = build.boot({
       recv(_from, ptr) {
@@ -23,7 +23,7 @@ each("connection", (test, build) => {
         return input === "" ? -Fault.WouldBlock : input.length;
       },
       read: () => (world.cold ? -Fault.WouldBlock : 1),
-      send: (_out, _ptr, count) => count,
+      send: (_out, _ptr, count) => (world.full ? -Fault.WouldBlock : count),
       sendfile: (_out, _file, _offset, count) => count,
     });
     const handle = core.connection_open(5, 0);
@@ -45,6 +45,75 @@ each("connection", (test, build) => {
     const want = core.connection_want(handle);
     assert.is(core.connection_warm(handle, want, 0), Act.Cold); // what is behind it is not looked at yet
     assert.is(core.connection_at(handle), at + want);
+  });
+
+  /** A head of the most bytes of one recv(2). */
+  const long = () => {
+    const fields = "GET /a HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n";
+    return fields.replace("X: ", `X: ${"y".repeat(8192 - fields.length)}`);
+  };
+
+  test("input of which there may be more is read on, without another event", () => {
+    const { world, core, handle } = asked(long());
+    world.input = HEAD;
+    assert.is(core.connection_answer(handle, 10, 6, 0, 10, 0, 0), Act.Ask);
+  });
+
+  test("a last answer over unread input: lingers, for a bounded time and size", () => {
+    for (const much of [true, false]) {
+      const { world, core, handle } = asked(HEAD.replace("Host", "Connection: close\r\nHost"));
+      core.connection_limits(1e6, 1e6, 1e6, 100);
+      core.turn_begin(50);
+      world.input = "x".repeat(5000);
+      assert.is(core.connection_answer(handle, 10, 6, 0, 10, 1, 50), Act.Linger);
+      assert.is(core.connection_expired(handle, 149), 0);
+      assert.is(core.connection_expired(handle, 150), 1);
+      for (let i = 0; much; i++) {
+        world.input = "x".repeat(5000);
+        const act = core.connection_again(handle, 60);
+        if (act === Act.Close) break;
+        assert.is(act, Act.Again);
+        assert.ok(i < 300, "more than a megabyte");
+      }
+      if (!much) assert.is(core.connection_again(handle, 60), Act.Wait);
+    }
+  });
+
+  test("more behind the last request: handed over", () => {
+    let core!: Core;
+    const input = HEAD.replace("Host", "Connection: close\r\nHost") + HEAD;
+    core = build.boot({ recv: (_from, ptr) => Buffer.from(core.memory.buffer, ptr).write(input, "latin1") });
+    const handle = core.connection_open(5, 0);
+    assert.is(core.connection_event(handle, core.connection_generation(handle), IN, 0), Act.HandOver);
+    core.connection_hold(handle);
+    assert.is(core.connection_held(), input.length);
+  });
+
+  test("an answer that stands still expires, and one that moves does not", () => {
+    const { world, core, handle, event } = asked();
+    core.connection_limits(1e6, 1e6, 10, 1e6);
+    core.turn_begin(5);
+    world.full = true;
+    assert.is(core.connection_answer(handle, 10, 6, 0, 10, 0, 5), Act.Wait);
+    assert.is(core.connection_expired(handle, 14), 0);
+    assert.is(core.connection_expired(handle, 15), 1);
+    world.full = false;
+    core.turn_begin(14);
+    assert.is(event(OUT), Act.Header);
+    assert.is(core.connection_headed(handle, 14), Act.Wait);
+    assert.is(core.connection_expired(handle, 1e6), 0);
+    assert.is(core.connection_expired(handle, 1e6 + 14), 1);
+  });
+
+  test("a file that ends before what is cold: closed, and the disk is not asked again", () => {
+    const { world, core, handle, event } = asked();
+    assert.is(core.connection_answer(handle, 10, 6, 0, 8 * MIB, 0, 0), Act.Again);
+    world.cold = true;
+    assert.is(event(IN | OUT), Act.Cold);
+    assert.is(core.connection_warm(handle, 4096, 0), Act.Cold);
+    assert.is(core.connection_warm(handle, 0, 0), Act.Close);
+    core.connection_close(handle);
+    assert.is(core.connection_after(0), 0);
   });
 
   test("an event that was meant for a connection before does nothing", () => {

@@ -11,76 +11,29 @@ import { join } from "node:path";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
-import { Fds } from "../host/loop/fds.js";
+import { Disk } from "../host/loop/disk.js";
+import { Head } from "../host/loop/heads.js";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
-import { pattern, same } from "./lib/bytes.js";
+import { same } from "./lib/bytes.js";
 import { until } from "./lib/connection.js";
+import {
+  ENGINES,
+  folder,
+  get,
+  head,
+  LARGE,
+  LAST_MODIFIED,
+  noLoop,
+  SMALL,
+  serve,
+  talk,
+  undated,
+} from "./lib/file-server.js";
 import { fdCount, tempFolder } from "./lib/files.js";
-import { type Cleanup, test } from "./lib/suite.js";
+import { test } from "./lib/suite.js";
 
-const SMALL = pattern(4096);
-const LARGE = pattern(3 * 1024 * 1024);
-
-function folder(t: Cleanup): string {
-  const root = tempFolder(t);
-  fs.writeFileSync(join(root, "small.bin"), SMALL);
-  fs.writeFileSync(join(root, "large.bin"), LARGE);
-  fs.writeFileSync(join(root, "empty.txt"), "");
-  fs.writeFileSync(join(root, "a b.txt"), "a space\n");
-  fs.writeFileSync(join(root, ".hidden"), "hidden\n");
-  fs.mkdirSync(join(root, "sub"));
-  fs.writeFileSync(join(root, "sub", "index.html"), "<p>sub</p>\n");
-  fs.writeFileSync(join(root, "page.html"), "<p>page</p>\n".repeat(200));
-  fs.writeFileSync(join(root, "page.html.gz"), "not really gzip\n");
-  const old = new Date("2026-01-02T03:04:05Z");
-  for (const name of ["small.bin", "large.bin", "empty.txt", "a b.txt", "page.html"])
-    fs.utimesSync(join(root, name), old, old);
-  return root;
-}
-
-async function serve(t: Cleanup, root: string, options: FileServerOptions = {}) {
-  const server = createFileServer(root, options);
-  t.after(() => server.close({ timeout: 0 }));
-  const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
-  return { server, port };
-}
-
-const able = createFileServer(".").reason;
-const loop = able === null ? null : `no loop here: ${able}`;
-const engines: ("loop" | "node")[] = loop === null ? ["loop", "node"] : ["node"];
-
-/** All bytes that come for these, until the server closes. */
-async function talk(port: number, pieces: (string | Buffer)[], settle = async () => {}): Promise<Buffer> {
-  const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-  const chunks: Buffer[] = [];
-  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  const over = new Promise<void>((resolve) => {
-    socket.once("error", () => resolve()); // an RST is an end, too
-    socket.once("close", () => resolve());
-    socket.once("end", () => socket.end());
-  });
-  await once(socket, "connect");
-  socket.setNoDelay(true);
-  for (const piece of pieces) {
-    await new Promise((done) => socket.write(piece, done));
-    await settle();
-  }
-  await over;
-  return Buffer.concat(chunks);
-}
-
-const undated = (bytes: Buffer) =>
-  bytes
-    .toString("latin1")
-    .replace(/^Date: .*\r\n/gm, "")
-    .replace(/^(ETag: |<.*>)?.*boundary.*$/gm, "");
-
-const get = (target: string, ...fields: string[]) =>
-  [`GET ${target} HTTP/1.1`, "Host: localhost", ...fields, "Connection: close", "", ""].join("\r\n");
-const head = (target: string, ...fields: string[]) => get(target, ...fields).replace("GET", "HEAD");
 const post = `POST /small.bin HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello`;
-const LAST_MODIFIED = "Fri, 02 Jan 2026 03:04:05 GMT";
 
 /** Raw requests: one a row, or several on one connection. */
 const REQUESTS: [what: string, request: string][] = [
@@ -192,7 +145,7 @@ const REQUESTS: [what: string, request: string][] = [
 
 for (const options of [{}, { precompressed: true, maxAge: 1000, etag: false }] as FileServerOptions[]) {
   test(`the loop answers as node:http does: ${REQUESTS.length} requests, ${JSON.stringify(options)}`, async (t) => {
-    if (loop !== null) return;
+    if (noLoop !== null) return;
     const root = folder(t);
     const one = await serve(t, root, { ...options, engine: "loop" });
     const other = await serve(t, root, { ...options, engine: "node" });
@@ -240,7 +193,7 @@ for (const [what, first, second] of [
   });
 }
 
-for (const engine of engines) {
+for (const engine of ENGINES) {
   test(`${engine}: a client that half-closes gets its answer`, async (t) => {
     const { port } = await serve(t, folder(t), { engine });
     for (const request of ["GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n"]) {
@@ -277,7 +230,7 @@ for (const engine of engines) {
     await talk(first.port, [get("/small.bin")]);
     await first.server.close();
     const before = fdCount() + 2; // threads that end may take a moment
-    const { server, port } = await serve(t, root, { engine });
+    const { server, port } = await serve(t, root, { engine, keepAliveTimeout: 0 });
     const idle = net.connect(port, "127.0.0.1");
     idle.on("error", () => {});
     await once(idle, "connect");
@@ -309,7 +262,7 @@ async function newer(body: () => Promise<string | undefined>, text: string): Pro
   return () => true;
 }
 
-test.unless(loop, "1,000 aborted downloads leave no fd, and the loop serves on", async (t) => {
+test.unless(noLoop, "1,000 aborted downloads leave no fd, and the loop serves on", async (t) => {
   const root = folder(t);
   const { server, port } = await serve(t, root);
   same((await talk(port, [get("/large.bin")])).subarray(-LARGE.length), LARGE);
@@ -332,7 +285,7 @@ test.unless(loop, "1,000 aborted downloads leave no fd, and the loop serves on",
 });
 
 test.unless(
-  loop,
+  noLoop,
   "targets that are not known yet, pipelined by many at once, are all asked for and answered",
   async (t) => {
     const { server, port } = await serve(t, folder(t));
@@ -346,7 +299,7 @@ test.unless(
   },
 );
 
-test.unless(loop, "handed over is kept: a connection goes on with node:http, file by file", async (t) => {
+test.unless(noLoop, "handed over is kept: a connection goes on with node:http, file by file", async (t) => {
   const { server, port } = await serve(t, folder(t));
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   t.after(() => agent.destroy());
@@ -368,7 +321,7 @@ test.unless(loop, "handed over is kept: a connection goes on with node:http, fil
 });
 
 test.unless(
-  loop,
+  noLoop,
   "a thread that dies in the middle of downloads: another one serves on the same listener",
   async (t) => {
     const root = folder(t);
@@ -404,7 +357,7 @@ function threadOf(server: Served): { terminate(): Promise<unknown> } {
 }
 
 test.unless(
-  loop,
+  noLoop,
   "a main thread that is blocked, and a FIFO in place of a file, keep no known file from anybody",
   async (t) => {
     const root = folder(t);
@@ -427,7 +380,7 @@ test.unless(
   },
 );
 
-test.unless(loop, "limits: idle connections are closed, too many are refused, a stalled answer is cut", async (t) => {
+test.unless(noLoop, "limits: idle connections are closed, too many are refused, a stalled answer is cut", async (t) => {
   const root = folder(t);
   fs.truncateSync(join(root, "large.bin"), 64 * 1024 * 1024);
   const { server, port } = await serve(t, root, { keepAliveTimeout: 10, stallTimeout: 50, maxConnections: 2 });
@@ -453,7 +406,7 @@ test.unless(loop, "limits: idle connections are closed, too many are refused, a 
 });
 
 test("a Unix socket: its path is the address, is taken once, and goes with the server", async (t) => {
-  for (const engine of engines) {
+  for (const engine of ENGINES) {
     const path = join(tempFolder(t), "socket");
     const server = createFileServer(folder(t), { engine });
     t.after(() => server.close({ timeout: 0 }));
@@ -484,7 +437,7 @@ test("a Unix socket: its path is the address, is taken once, and goes with the s
   }
 });
 
-test.unless(loop, "maxConnections counts those that were handed over, and of all loops", async (t) => {
+test.unless(noLoop, "maxConnections counts those that were handed over, and of all loops", async (t) => {
   const { server, port } = await serve(t, folder(t), { maxConnections: 2, threads: 2 });
   const one = net.connect(port, "127.0.0.1").on("error", () => {});
   one.write("GET /none HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -505,7 +458,7 @@ test.unless(loop, "maxConnections counts those that were handed over, and of all
   four.destroy();
 });
 
-test.unless(loop, "a second close() with a shorter timeout cuts what the first one let go on", async (t) => {
+test.unless(noLoop, "a second close() with a shorter timeout cuts what the first one let go on", async (t) => {
   const root = folder(t);
   fs.truncateSync(join(root, "large.bin"), 64 * 1024 * 1024);
   for (const target of ["/large.bin", "/large.bin?x=%zz"]) {
@@ -522,7 +475,7 @@ test.unless(loop, "a second close() with a shorter timeout cuts what the first o
   }
 });
 
-test.unless(loop, "a thread that dies loses no connection that it has handed over, and no count", async (t) => {
+test.unless(noLoop, "a thread that dies loses no connection that it has handed over, and no count", async (t) => {
   const { server, port } = await serve(t, folder(t));
   await talk(port, [get("/large.bin")]);
   const { bytes, requests } = server.stats();
@@ -539,7 +492,7 @@ test.unless(loop, "a thread that dies loses no connection that it has handed ove
   await until(() => server.stats().connections === 0);
 });
 
-test.unless(loop, "close() while it begins to listen ends it, and a listen() that fails leaves no fd", async (t) => {
+test.unless(noLoop, "close() while it begins to listen ends it, and a listen() that fails leaves no fd", async (t) => {
   const root = folder(t);
   await (await serve(t, root)).server.close(); // what a process opens once
   const before = fdCount() + 2;
@@ -565,21 +518,25 @@ test.unless(loop, "close() while it begins to listen ends it, and a listen() tha
   await until(() => fdCount() <= before);
 });
 
-test.unless(loop, "a thread that has ended is told nothing: its eventfd's number may be somebody else's", async (t) => {
-  const path = join(tempFolder(t), "wake");
-  const wake = fs.openSync(path, "w");
-  t.after(() => fs.closeSync(wake));
-  const plan = { wake, id: 1, connections: new Int32Array(2) } as ConstructorParameters<typeof Thread>[1];
-  const fds = new Fds({ close: () => 0 } as unknown as ConstructorParameters<typeof Fds>[0], new Uint8Array(8), 1);
-  const thread = new Thread(new URL("data:text/javascript,"), plan, fds, { message() {}, reader() {} });
-  thread.stop(0);
-  await thread.over;
-  const { size } = fs.statSync(path);
-  thread.tell({ type: "answer", key: "/", answer: null });
-  assert.is(fs.statSync(path).size, size);
-});
+test.unless(
+  noLoop,
+  "a thread that has ended is told nothing: its eventfd's number may be somebody else's",
+  async (t) => {
+    const path = join(tempFolder(t), "wake");
+    const wake = fs.openSync(path, "w");
+    t.after(() => fs.closeSync(wake));
+    const plan = { wake, id: 1, connections: new Int32Array(2) } as ConstructorParameters<typeof Thread>[1];
+    const fds = { end() {} } as ConstructorParameters<typeof Thread>[2];
+    const thread = new Thread(new URL("data:text/javascript,"), plan, fds, { message() {}, reader() {} });
+    thread.stop(0);
+    await thread.over;
+    const { size } = fs.statSync(path);
+    thread.tell({ type: "answer", key: "/", answer: null });
+    assert.is(fs.statSync(path).size, size);
+  },
+);
 
-test.unless(loop, "a keepAliveTimeout of 0 is no limit, as with node:http", async (t) => {
+test.unless(noLoop, "a keepAliveTimeout of 0 is no limit, as with node:http", async (t) => {
   const { server, port } = await serve(t, folder(t), { keepAliveTimeout: 0, headersTimeout: 0 });
   const socket = net.connect(port, "127.0.0.1");
   t.after(() => socket.destroy());
@@ -592,7 +549,7 @@ test.unless(loop, "a keepAliveTimeout of 0 is no limit, as with node:http", asyn
   assert.is(server.stats().expired, 0);
 });
 
-test.unless(loop, "a strong tag that is weak at first is strong later, by the loop as well", async (t) => {
+test.unless(noLoop, "a strong tag that is weak at first is strong later, by the loop as well", async (t) => {
   const root = folder(t);
   const { server, port } = await serve(t, root, { etag: "strong" });
   const tag = async () =>
@@ -601,6 +558,44 @@ test.unless(loop, "a strong tag that is weak at first is strong later, by the lo
   while ((await tag()).startsWith("W/")) await new Promise((next) => setTimeout(next, 100));
   assert.match(await tag(), /^"/);
   assert.ok(server.stats().requests > 0);
+});
+
+test.unless(noLoop, "a file that is replaced during its answer is sent as it was, then closed", async (t) => {
+  const root = folder(t);
+  fs.truncateSync(join(root, "large.bin"), 64 * 1024 * 1024); // more than is on its way at once
+  const { server, port } = await serve(t, root);
+  await talk(port, [head("/large.bin")]);
+  const socket = net.connect(port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  socket.write(get("/large.bin"));
+  await once(socket, "readable");
+  fs.writeFileSync(join(root, "new"), "new");
+  fs.renameSync(join(root, "new"), join(root, "large.bin"));
+  while (!(await talk(port, [get("/large.bin")])).toString("latin1").endsWith("\r\n\r\nnew"));
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  const all = Buffer.concat(chunks);
+  const body = all.subarray(all.indexOf("\r\n\r\n") + 4);
+  assert.is(body.length, 64 * 1024 * 1024);
+  same(body.subarray(0, LARGE.length), LARGE);
+  await until(() => server.stats().openFiles === 0);
+});
+
+test("a head has the time of now, and a read from a disk is told of once", () => {
+  const made = new Head("HTTP/1.1 200 OK\r\nDate: x\r\nA: b\r\n\r\n");
+  const at = (date: string) => `HTTP/1.1 200 OK\r\nDate: ${date}\r\nA: b\r\n\r\n`;
+  for (const second of [0, 0, 1]) assert.is(made.at(second), at(`Thu, 01 Jan 1970 00:00:0${second} GMT`));
+  const sent: { id: number }[] = [];
+  const port = { postMessage: (message: { id: number }) => void sent.push(message), close() {} };
+  const disk = new Disk<string>(port as unknown as ConstructorParameters<typeof Disk>[0]);
+  disk.read("a", 3, 0, 1);
+  disk.read("b", 3, 0, 1);
+  const take = (i: number) => disk.take({ id: sent[i]?.id ?? 0, read: 1 });
+  assert.equal([take(1), take(0), take(1)], ["b", "a", null]);
+  disk.read("c", 4, 5, 6);
+  disk.reconnect(port as unknown as ConstructorParameters<typeof Disk>[0]); // the one before has ended
+  assert.equal(sent[3], { id: 3, fd: 4, position: 5, length: 6 });
+  assert.is(take(3), "c");
 });
 
 test("arguments: each is named", () => {
@@ -618,7 +613,7 @@ test("arguments: each is named", () => {
 });
 
 test.unless(
-  loop,
+  noLoop,
   "the process ends at once by process.exit(), an uncaught error and SIGTERM, while a loop serves",
   async () => {
     const at = new URL("../host/server/index.js", import.meta.url).href;

@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { BUILDS, type Build } from "./lib/core.js";
 import { play as playRow } from "./lib/script.js";
 import { test } from "./lib/suite.js";
+import { Connections } from "./simulation/connections.js";
 import { exhaustive, LETTERS } from "./simulation/exhaustive.js";
 import { type Schedule, schedule } from "./simulation/schedule.js";
 import { compile, play, report, shrink } from "./simulation/simulate.js";
@@ -61,5 +62,28 @@ test("what a schedule prints is a row of the transitions' tests", () => {
     playRow(release, row.join("\n"));
   }
 });
+
+/** More of them: node build/test/simulation/run.js --connections */
+const LIVES = 300;
+
+for (const [{ name, bytes }, lives] of [
+  [release, LIVES],
+  [debug, Math.ceil(LIVES / 6)],
+] as const) {
+  test(`${lives} lives of connections, on the ${name} build`, () => {
+    const core = compile(bytes);
+    let answers = 0;
+    for (let seed = SEED; seed < SEED + lives; seed++) {
+      try {
+        answers += new Connections(core, seed).play();
+      } catch (error) {
+        assert.unreachable(
+          `${(error as Error).stack}\nnode build/test/simulation/run.js --connections --schedules 1 --seed ${seed}`,
+        );
+      }
+    }
+    assert.ok(answers > 5 * lives, `${answers} answers`);
+  });
+}
 
 test.run();

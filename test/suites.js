@@ -67,13 +67,13 @@ const RUNTIMES = {
   node22: {
     path: installed("node22/bin/node"),
     args: [],
-    files: () => [...PORTABLE, "server", "server.faults", "server.load", ...WATCHED],
+    files: () => [...PORTABLE, "server", "server.faults", "server.load", "pitfalls.server", ...WATCHED],
     watched: [],
   },
   node24: {
     path: installed("node24/bin/node"),
     args: [],
-    files: () => [...PORTABLE, "server", "server.faults", "server.load", ...WATCHED],
+    files: () => [...PORTABLE, "server", "server.faults", "server.load", "pitfalls.server", ...WATCHED],
     watched: [],
   },
   node26: { path: installed("node26/bin/node"), args: [], files: () => named("test"), watched: [] },
@@ -144,6 +144,7 @@ export const SUITES = {
     entries: () => [
       simulated("simulation", "--schedules", "50000", "--seed", "1"),
       simulated("every order", "--exhaustive"),
+      simulated("connections", "--connections", "--schedules", "20000", "--seed", "1"),
     ],
   },
   mutations: {

@@ -173,7 +173,8 @@ export function staticFiles(shared: Shared, root: string, options: StaticOptions
       stream.on("directory", () => {
         if (!redirect || path.endsWith("/")) return stream.error(404);
         const query = (req.originalUrl ?? req.url ?? "").slice(asked.length);
-        redirectTo(res, `${asked.replace(/^\/+/, "/")}/${query}`);
+        // Two slashes are the host of another site, and to browsers a backslash is a slash.
+        redirectTo(res, `${asked.replace(/^[/\\]+/, "/")}/${query}`);
       });
       if (!next) return stream;
       // Once a file was found, we answer even if it fails.

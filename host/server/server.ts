@@ -91,7 +91,10 @@ export class FileServer extends EventEmitter {
     this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
     const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections } = this.#settings;
     this.#connections = new Int32Array(new SharedArrayBuffer(4 * (threads + 1)));
-    const limits = { headersTimeout, keepAliveTimeout, requestTimeout: Math.max(headersTimeout, 300_000) };
+    const limits = {
+      ...{ headersTimeout, keepAliveTimeout, requestTimeout: Math.max(headersTimeout, 300_000) },
+      connectionsCheckingInterval: 1000, // as the loop; else half a head stays for 30 s longer
+    };
     this.#http = createServer(limits, (req, res) => {
       if (this.#state === "closing") res.setHeader("Connection", "close");
       this.#files.handler(req, res);

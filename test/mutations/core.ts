@@ -10,7 +10,7 @@ import { ROOT, type Tree } from "./tree.js";
 import { FLOOR_MS, type Noticed, notice, SLOWER } from "./watch.js";
 
 const PATCHES = join(ROOT, "test/mutations/core");
-const TESTS = ["core.faults", "core.records", "core.transitions", "exit-core", "request"];
+const TESTS = ["core.faults", "core.records", "core.transitions", "exit-core", "request", "connection", "simulation"];
 
 /** As many as nearly each mistake needs, so that a core that runs in circles is soon known; and many more. */
 const SCHEDULES = [200, 20_000];
