@@ -468,7 +468,7 @@ test("S12 long lines and many fields are answered up to node:http's limit, then 
     [get(`/small.bin?${long(9000)}`), 200],
     [get("/small.bin", `X: ${long(9000)}`), 200],
     [get("/small.bin", ...many(99)), 200],
-    [get("/small.bin", ...many(1900)), 200],
+    [get("/small.bin", ...many(150)), 200],
     [get(`/${long(20_000)}`), 431], // where RFC 9110 has 414
     [get("/small.bin", `X: ${long(20_000)}`), 431],
     [get("/small.bin", `${long(20_000)}: x`), 431],
