@@ -101,13 +101,43 @@ export interface Imports {
 export function boot(bytes: Uint8Array, imports: Imports): Core {
   // The loader's types know only its own helpers in `env`, and it wraps each export: ours are taken
   // from the instance itself.
-  const env = { recv: () => -Fault.WouldBlock, ...imports } as unknown as Record<string, never>;
+  const memory = (): Memory => core.memory;
+  const env = { recv: () => -Fault.WouldBlock, ...imports, ...guarded(imports, memory) } as unknown as Record<
+    string,
+    never
+  >;
   const { instance } = instantiateSync(bytes as Uint8Array<ArrayBuffer>, { env });
   const core = instance.exports as unknown as Core;
   if (core.abi() !== ABI_VERSION) {
     throw new Error(`core.wasm has ABI version ${core.abi()}, this host needs ${ABI_VERSION}`);
   }
   return core;
+}
+
+/** The imports that are given an address, none of which goes to native code unless it is in the core's memory. */
+export function guarded(imports: Imports, memory: () => Memory): Partial<Imports> {
+  const { read, send, recv } = imports;
+  const check = (ptr: number, count: number): void => {
+    if (ptr < 0 || count < 0 || ptr + count > memory().buffer.byteLength) {
+      throw new RangeError(`the core has passed ${count} bytes at ${ptr}, outside its memory`);
+    }
+  };
+  return {
+    read(file, ptr, offset, count) {
+      check(ptr, count);
+      return read(file, ptr, offset, count);
+    },
+    send(out, ptr, count, more) {
+      check(ptr, count);
+      return send(out, ptr, count, more);
+    },
+    ...(recv && {
+      recv(from: number, ptr: number, count: number) {
+        check(ptr, count);
+        return recv(from, ptr, count);
+      },
+    }),
+  };
 }
 
 /** For each import a transfer that calls it first, and the Way of the copy that follows a refusal. */

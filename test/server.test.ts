@@ -140,6 +140,8 @@ const REQUESTS: [what: string, request: string][] = [
     `GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\nGET /none HTTP/1.1\r\nHost: a\r\n\r\n${get("/page.html")}`,
   ],
   ["a file, then POST", `GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\n${post}`],
+  ["a file, then garbage", `GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\nGARBAGE\r\n\r\n`],
+  ["nothing, then garbage", `GET /none HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/9.9\r\nX\r\n\r\n`],
   ["more behind the last one", `${get("/small.bin")}GET /page.html HTTP/1.1\r\nHost: a\r\n\r\n`],
 ];
 

@@ -8,7 +8,12 @@ import { wake } from "./wake.js";
 
 const room = new Uint8Array(256 * 1024);
 
-parentPort?.on("message", ({ port, eventfd }: { port: MessagePort; eventfd: number }) => {
+/** A loop to read for; null: there are none any more. */
+type Told = { port: MessagePort; eventfd: number } | null;
+
+parentPort?.on("message", (told: Told) => {
+  if (told === null) return process.exit();
+  const { port, eventfd } = told;
   port.on("message", ({ id, fd, position, length }: ToReader) => {
     let read = -1;
     try {

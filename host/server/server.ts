@@ -16,6 +16,7 @@ import type { Shared } from "../shared.js";
 import { milliseconds, object } from "../validate.js";
 import { adopt } from "./adopt.js";
 import { ask } from "./ask.js";
+import { endClient } from "./client-error.js";
 import { onLeaving } from "./leaving.js";
 import { type Listening, listen } from "./listener.js";
 import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
@@ -102,6 +103,7 @@ export class FileServer extends EventEmitter {
     // A client may half-close after its request, and wait for the answer: nc -N. The property is undocumented.
     Object.assign(this.#http, { httpAllowHalfOpen: true });
     this.#http.timeout = stallTimeout;
+    this.#http.on("clientError", endClient);
     if (maxConnections !== Number.POSITIVE_INFINITY) this.#http.maxConnections = maxConnections;
     this.#http.on("connection", (socket: Socket) => {
       if (!(socket instanceof Socket)) return; // one of `ask`
@@ -332,7 +334,7 @@ export class FileServer extends EventEmitter {
     this.#stay();
     const reader = this.#reader;
     this.#reader = null;
-    void reader?.terminate();
+    reader?.postMessage(null); // ended while it loads its modules, it would leave their fds open
     if (this.#listening === null) return;
     const libc = this.#libc();
     const { fd, address } = this.#listening;

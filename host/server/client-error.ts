@@ -1,0 +1,65 @@
+// What a client gets whose request node:http can't parse. Node answers 400 at once, instead of a response that has not
+// begun, and cuts off one that has. Here what was asked for before comes whole, as from a loop and from nginx; and the
+// connection is closed without a reset, which could cut off the last answer (RFC 9112 section 9.6).
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+
+/** What a client may take to close, in ms, as after a loop's last answer. */
+const LINGER = 5000;
+
+/** As Node answers. */
+const STATUSES: { readonly [code: string]: string } = {
+  HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: "413 Payload Too Large",
+  ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+};
+const BAD = "400 Bad Request";
+
+/** Of node:http's, undocumented. */
+interface Inner {
+  /** The response whose turn it is; `_last`: the connection ends behind it. */
+  readonly _httpMessage?: (ServerResponse & { _last: boolean; _headerSent: boolean }) | null;
+  /** The request that is being read. */
+  readonly parser?: { readonly incoming?: IncomingMessage | null } | null;
+}
+
+/** Those that are ending: what still comes is no news. */
+const ending = new WeakSet<Socket>();
+
+/** A listener of http.Server's "clientError". */
+export function endClient(error: Error & { code?: string }, socket: Socket): void {
+  if (ending.has(socket)) return;
+  ending.add(socket);
+  const { code = "" } = error;
+  const isParsed = code.startsWith("HPE_");
+  const { parser, _httpMessage: current } = socket as Socket & Inner;
+  let text = `HTTP/1.1 ${STATUSES[code] ?? BAD}\r\nConnection: close\r\n\r\n`;
+  // In its own body: there is no answer but this one.
+  const isOwn = parser?.incoming?.complete === false;
+  if (!socket.writable || !(isParsed || code in STATUSES) || (isOwn && current?._headerSent)) {
+    return void socket.destroy();
+  }
+  const next = () => {
+    const response = (socket as Socket & Inner)._httpMessage;
+    if (!response || isOwn) return end(socket, text, isParsed);
+    if (response._last) {
+      text = "";
+      response._last = false; // Node would close over what is unread
+    }
+    response.once("close", () => setImmediate(next));
+  };
+  next();
+}
+
+/** `lingers`: more input may come, and has to be read before the connection is closed. */
+function end(socket: Socket, text: string, lingers: boolean): void {
+  if (socket.destroyed) return;
+  if (text !== "") socket.write(text, "latin1");
+  if (!lingers) return void socket.destroySoon();
+  const timer = setTimeout(() => socket.destroy(), LINGER);
+  socket.once("close", () => clearTimeout(timer));
+  socket.once("end", () => socket.destroy());
+  socket.end();
+  socket.resume();
+}
