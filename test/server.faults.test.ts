@@ -189,7 +189,7 @@ const FAULTS: [call: string, errnos: string[], renewed?: boolean][] = [
   ["preadv2", ["EINTR", "EAGAIN", "EIO", "ENOMEM", "EOPNOTSUPP"]],
   ["syscall", ["EINTR", "EAGAIN", "EIO", "ENOMEM", "EMFILE", "ENFILE", "ENOENT", "EACCES"], true],
   ["fstatSync", ["EIO", "ENOMEM"], true],
-  ["statSync", ["EIO", "ENOMEM", "ENOENT"]],
+  ["statx", ["EIO", "ENOMEM", "ENOENT", "ENOSYS"]],
   ["readSync", ["EINTR", "EAGAIN", "EIO"], true],
   ["epoll_ctl", ["EIO", "ENOMEM", "ENOSPC"]],
   ["epoll_wait", ["EINTR", "EIO"]],

@@ -11,8 +11,11 @@ import { join } from "node:path";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
+import { Statx } from "../host/libc/statx.js";
 import { Disk } from "../host/loop/disk.js";
 import { Head } from "../host/loop/heads.js";
+import { Entry } from "../host/loop/known.js";
+import { Ready } from "../host/loop/ready.js";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
 import { same } from "./lib/bytes.js";
@@ -581,6 +584,66 @@ test.unless(noLoop, "a file that is replaced during its answer is sent as it was
   assert.is(body.length, 64 * 1024 * 1024);
   same(body.subarray(0, LARGE.length), LARGE);
   await until(() => server.stats().openFiles === 0);
+});
+
+test.unless(noLoop, "statx(2) says what fs.stat does, with a libc that has it and without", (t) => {
+  const root = folder(t);
+  const { shared } = host();
+  const libc = shared.sys?.libc as unknown as ConstructorParameters<typeof Statx>[0];
+  const none = { ...libc, statx: () => -1, errno: () => 38 };
+  for (const statx of [new Statx(libc, shared.core), new Statx(none, shared.core)]) {
+    const at = (path: string) => statx.at(Buffer.from(`${path}\0`));
+    for (const path of [join(root, "small.bin"), join(root, "empty.txt"), root, "/proc/self/stat", "/dev/null"]) {
+      const stat = fs.statSync(path);
+      const { isFile, ...found } = at(path) ?? { isFile: null };
+      assert.is(isFile, stat.isFile(), path);
+      if (path === "/proc/self/stat") continue; // made anew for each look
+      const { dev, ino, size, mtimeMs, ctimeMs } = stat;
+      assert.equal(found, { dev, ino, size, mtimeMs, ctimeMs }, path);
+    }
+    fs.truncateSync(join(root, "small.bin"), 5 * 2 ** 32 + 7);
+    assert.is(at(join(root, "small.bin"))?.size, 5 * 2 ** 32 + 7);
+    fs.utimesSync(join(root, "empty.txt"), -1.5, -1.5); // before 1970
+    assert.is(at(join(root, "empty.txt"))?.mtimeMs, fs.statSync(join(root, "empty.txt")).mtimeMs);
+    assert.is(at(join(root, "nothing")), null);
+    assert.is(at(`${root}/${"x".repeat(5000)}`), null);
+  }
+});
+
+test("a whole answer is ready for who asks again before the file is looked at anew", () => {
+  const memory = Buffer.alloc(32768);
+  const reads: number[] = [];
+  let found = "abcd";
+  const sys = {
+    read(_fd: number, at: number, _offset: number, count: number) {
+      reads.push(count);
+      return memory.write(found, at, "latin1");
+    },
+  } as unknown as ConstructorParameters<typeof Ready>[0];
+  const scratch = {
+    address: 0,
+    take: (target: Buffer, at: number, length: number) => memory.copy(target, at, 0, length),
+  } as unknown as ConstructorParameters<typeof Ready>[1];
+  const ready = new Ready(sys, scratch);
+  const entryOf = (size: number) => {
+    const answer = { size, whole: "HTTP/1.1 200 OK\r\nDate: x\r\n\r\n", unmodified: null, part: null };
+    return Object.assign(new Entry(answer as unknown as ConstructorParameters<typeof Entry>[0]), { checked: 1 });
+  };
+  const entry = entryOf(4);
+  const find = (head: string) => ready.find(entry, head)?.toString() ?? null;
+  assert.equal([find("h"), find("h"), find("h")], [null, "habcd", "habcd"]);
+  assert.equal([find("later "), find("later ")], ["later abcd", "later abcd"]); // another second, or the last answer
+  assert.equal(reads, [4, 4]);
+  entry.checked = 2; // looked at anew
+  found = "efgh";
+  assert.equal([find("h"), find("h")], [null, "hefgh"]);
+  entry.checked = 3;
+  found = "ab"; // shorter than it was, or not all of it in the page cache: then the core says what to do
+  assert.equal([find("h"), find("h"), find("h")], [null, null, null]);
+  assert.is(reads.length, 4);
+  const long = entryOf((16 << 10) - 1);
+  assert.equal([ready.find(long, "hh"), ready.find(long, "hh")], [null, null]);
+  assert.is(reads.length, 4);
 });
 
 test("a head has the time of now, and a read from a disk is told of once", () => {

@@ -38,7 +38,7 @@ export const EVENTS_SIZE = (MOST + 1) * 16;
 /** The functions that the loop calls. */
 const CALLS = [
   ...(["accept4", "close", "epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "fcntl", "recv"] as const),
-  ...(["setsockopt", "shutdown"] as const),
+  ...(["setsockopt", "shutdown", "statx"] as const),
 ] as const;
 
 export type LoopLibc = Pick<Functions, (typeof CALLS)[number]> & { errno(): number };
@@ -63,10 +63,6 @@ export const shutSending = (libc: LoopLibc, fd: number): number => libc.shutdown
 export function noDelay(libc: LoopLibc, memory: Memory, room: number, fd: number): void {
   new Int32Array(memory.buffer, room, 1)[0] = 1;
   libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, room, 4); // a Unix socket has none
-  if (process.env.LOWAT) {
-    new Int32Array(memory.buffer, room, 1)[0] = Number(process.env.LOWAT);
-    libc.setsockopt(fd, IPPROTO_TCP, 25, room, 4);
-  }
 }
 
 /** The import `recv` of the core. */

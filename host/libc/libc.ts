@@ -33,6 +33,8 @@ export interface Libc {
   recv?(fd: number, ptr: number, count: number, flags: number): number;
   /** accept4(2), without the peer's address. */
   accept4?(fd: number, flags: number): number;
+  /** statx(2). */
+  statx?(dir: number, pathPtr: number, flags: number, mask: number, structPtr: number): number;
   /** shutdown(2). */
   shutdown?(fd: number, how: number): number;
   /** fcntl(2), with a number. */

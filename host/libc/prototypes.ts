@@ -174,6 +174,14 @@ export const PROTOTYPES: { readonly [Name in keyof Functions]: Prototype<Functio
         f(fd, at(null), at(null), flags),
     LOOP,
   ),
+  statx: row(
+    ["i32", "ptr", "i32", "u32", "ptr"],
+    "i32",
+    (f, { at }) =>
+      (dir, path, flags, mask, ptr) =>
+        f(dir, at(path), flags, mask, at(ptr)),
+    LOOP,
+  ),
   shutdown: row(["i32", "i32"], "i32", (f) => (fd, how) => f(fd, how), LOOP),
   fcntl: row(["i32", "i32", "i32"], "i32", (f) => (fd, command, value) => f(fd, command, value), LOOP),
   eventfd: row(["u32", "i32"], "i32", (f) => (value, flags) => f(value, flags), LOOP),

@@ -1,9 +1,11 @@
 // What a loop knows: the file that a target leads to, open, and the heads of its answers. Bounded in targets and in
 // files, and asked of the file system again after some ms.
 
-import { fstatSync, statSync } from "node:fs";
+import { fstatSync } from "node:fs";
+import type { Core } from "../core.js";
 import { forget, idleOf, isSame } from "../keep.js";
 import type { LoopLibc } from "../libc/epoll.js";
+import { type FileStat, Statx } from "../libc/statx.js";
 import type { Syscalls } from "../libc/syscalls.js";
 import { FULL } from "./acceptor.js";
 import type { Fds } from "./fds.js";
@@ -25,14 +27,18 @@ export interface FileCalls {
   close(fd: number): void;
   /** Whether nothing has this name, as far as the kernel knows without a disk. */
   isAbsent(path: string): boolean;
+  /** stat(2) of a path that ends with a NUL; null on failure. */
+  stat(path: Uint8Array): FileStat | null;
 }
 
 /** Its loop's: `makeRoom` frees fds, if it can. */
 type Lent = Pick<FileCalls, "close"> & { makeRoom(): void };
 
-export function fileCalls(sys: Syscalls, libc: LoopLibc, fds: Fds, { close, makeRoom }: Lent): FileCalls {
+export function fileCalls(core: Core, sys: Syscalls, libc: LoopLibc, fds: Fds, { close, makeRoom }: Lent): FileCalls {
+  const statx = new Statx(libc, core);
   return {
     close,
+    stat: (path) => statx.at(path),
     open(path) {
       let fd = sys.open(path, false);
       if (fd < 0 && FULL.includes(libc.errno())) {
@@ -66,13 +72,20 @@ export class Entry {
   users = 0;
   /** Since the last sweep. */
   used = true;
+  /** Ready for a call: with a NUL at their ends. */
+  readonly path: Uint8Array;
+  readonly name: Uint8Array;
   /** Another one has its place: closed by its last user. */
   dropped = false;
   /** When the names were last seen to lead here. */
   checked = Number.NEGATIVE_INFINITY;
+  /** A whole answer, with the `checked` of when it was read, and of when it was asked for. */
+  readonly ready = { bytes: null as Uint8Array | null, head: "", checked: Number.NaN, asked: Number.NaN };
 
   constructor(answer: Answer) {
     this.answer = answer;
+    this.path = Buffer.from(`${answer.path}\0`);
+    this.name = Buffer.from(`${answer.name}\0`);
     this.whole = new Head(answer.whole);
     this.last = new Head(lastHead(answer.whole));
     this.unmodified = answer.unmodified === null ? null : new Head(answer.unmodified);
@@ -146,8 +159,8 @@ export class Known {
     const { path, name, absent } = entry.answer;
     try {
       for (const one of absent) if (!this.#calls.isAbsent(one)) return false;
-      if (path !== name && !statSync(name).isFile()) return false;
-      if (entry.fd >= 0) return isSame(entry.answer, statSync(path));
+      if (path !== name && this.#calls.stat(entry.name)?.isFile !== true) return false;
+      if (entry.fd >= 0) return isSame(entry.answer, this.#calls.stat(entry.path) ?? undefined);
       if (this.#open >= this.#most) this.#makeRoom();
       const fd = this.#calls.open(path);
       if (fd < 0) return false;
@@ -180,6 +193,8 @@ export class Known {
     if (entry.fd < 0) return;
     this.#calls.close(entry.fd);
     entry.fd = -1;
+    entry.ready.bytes = null;
+    entry.ready.checked = Number.NaN;
     this.#open--;
   }
 }

@@ -23,6 +23,7 @@ import {
   type Start,
   type ToLoop,
 } from "./messages.js";
+import { Ready } from "./ready.js";
 import { Tally } from "./tally.js";
 import { receiveAll } from "./wake.js";
 
@@ -48,7 +49,8 @@ interface Job {
 /** An answer that takes more than one turn. */
 interface Sending {
   readonly entry: Entry;
-  readonly head: string;
+  /** With the body, if that is ready. */
+  readonly head: Uint8Array | string;
   /** The disk is being read for it. */
   reading: boolean;
   /** The connection is gone. */
@@ -66,6 +68,7 @@ export class Loop {
   readonly #facts: Facts;
   readonly #scratch: Scratch;
   readonly #known: Known;
+  readonly #ready: Ready;
   readonly #input: number;
   readonly #tally: Tally;
   readonly #sending = new Map<number, Sending>();
@@ -94,11 +97,12 @@ export class Loop {
     this.#input = core.request_input();
     this.#facts = new Facts(core);
     this.#scratch = new Scratch(core);
+    this.#ready = new Ready(sys, this.#scratch);
     this.#epoll = new Epoll(libc, core.memory, core.connection_events());
     this.#fds = new Fds(libc, start.fds, start.id);
     this.#fds.own(this.#epoll.fd);
     const calls = { close: (fd: number) => this.#close(fd), makeRoom: () => this.#acceptor.rest() };
-    this.#known = new Known(fileCalls(sys, libc, this.#fds, calls), start.openFiles);
+    this.#known = new Known(fileCalls(core, sys, libc, this.#fds, calls), start.openFiles);
     core.connection_limits(start.headersTimeout, start.keepAliveTimeout, start.stallTimeout, LINGER);
     if (this.#epoll.listen(start.wake, false, WAKE, 0) < 0) throw new Error(`epoll_ctl: errno ${libc.errno()}`);
     noDelay(libc, core.memory, core.connection_events(), start.listener);
@@ -216,9 +220,12 @@ export class Loop {
     return decision === null ? this.#handOver(handle, FILE) : this.#answer(handle, entry, decision, last);
   }
 
-  #answer(handle: number, entry: Entry, { head, offset, count }: Decision, last: boolean): number {
+  #answer(handle: number, entry: Entry, { head: text, offset, count: bytes }: Decision, last: boolean): number {
     this.#tally.add(Count.Requests);
     const core = this.#core;
+    const ready = bytes > 0 && bytes === entry.answer.size ? this.#ready.find(entry, text) : null;
+    const head = ready ?? text;
+    const count = ready === null ? bytes : 0;
     this.#scratch.put(head, 0);
     const act = core.connection_answer(handle, head.length, entry.fd, offset, count, last ? 1 : 0, this.#now);
     if (core.connection_sending(handle) !== 0) {

@@ -37,7 +37,7 @@ export interface ServerStats {
   requests: number;
   /** Connections that the loops gave to the server behind, by reason. */
   handedOver: { [reason: string]: number };
-  /** Bytes that the loops sent: by sendfile(2) or straight from the page cache, and copied. */
+  /** Bytes that the loops sent: by sendfile(2) or straight from the page cache, and from memory. */
   bytes: { native: number; copied: number };
   openFiles: number;
   /** Reads that waited for a disk. */

@@ -7,7 +7,7 @@ import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
 /** Functions of libc, openat2(2) being the only use of `syscall`, and those of node:fs. */
 export const CALLS = [
   ...["accept4", "close", "epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "fcntl", "recv", "send", "sendfile"],
-  ...["preadv2", "setsockopt", "shutdown", "syscall", "fstatSync", "statSync", "readSync"],
+  ...["preadv2", "setsockopt", "shutdown", "statx", "syscall", "fstatSync", "readSync"],
 ] as const;
 
 /** Words. */

@@ -52,7 +52,7 @@ function close(native: Native, args: unknown[]): unknown {
   return result;
 }
 
-for (const name of ["fstatSync", "statSync", "readSync"] as const) {
+for (const name of ["fstatSync", "readSync"] as const) {
   const make = fs[name] as Native;
   (fs as unknown as { [name: string]: Native })[name] = (...args) => {
     const fate = plan.meet(name);

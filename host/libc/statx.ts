@@ -1,0 +1,91 @@
+// stat(2) of a path, for a loop that asks all the time: without an object for each answer.
+
+import { statSync } from "node:fs";
+import type { Core } from "../core.js";
+import type { Identity } from "../keep.js";
+import type { LoopLibc } from "./epoll.js";
+
+const AT_FDCWD = -100;
+/** Types, inode, size and times: all of stat(2). */
+const STATX_BASIC_STATS = 0x7ff;
+const ENOSYS = 38;
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+
+/** Bytes for a path with its NUL, and behind it struct statx: the same on every architecture. */
+const PATH_MAX = 4096;
+const SIZE = 256;
+/** Places in it, in words of 32 bits; those of 64 have the lower one first. */
+const MODE = 7;
+const INO = 8;
+const LENGTH = 10;
+const CTIME = 24;
+const MTIME = 28;
+const DEV_MAJOR = 34;
+const DEV_MINOR = 35;
+
+export interface FileStat extends Identity {
+  readonly isFile: boolean;
+}
+
+export class Statx {
+  readonly #libc: LoopLibc;
+  readonly #core: Core;
+  readonly #address: number;
+  #bytes = new Uint8Array();
+  #words = new Uint32Array();
+  readonly #found = { dev: 0, ino: 0, size: 0, mtimeMs: 0, ctimeMs: 0, isFile: false };
+
+  /** Uses the scratch area. */
+  constructor(libc: LoopLibc, core: Core) {
+    this.#libc = libc;
+    this.#core = core;
+    this.#address = core.scratch();
+  }
+
+  /** What `path` leads to, with the numbers of fs.Stats; null on failure. It ends with a NUL. The next call overwrites it. */
+  at(path: Uint8Array): FileStat | null {
+    if (path.length > PATH_MAX) return null;
+    if (this.#words.length === 0) {
+      const { buffer } = this.#core.memory;
+      this.#bytes = new Uint8Array(buffer, this.#address, PATH_MAX);
+      this.#words = new Uint32Array(buffer, this.#address + PATH_MAX, SIZE / 4);
+    }
+    this.#bytes.set(path);
+    const struct = this.#address + PATH_MAX;
+    const found = this.#found;
+    if (this.#libc.statx(AT_FDCWD, this.#address, 0, STATX_BASIC_STATS, struct) !== 0) {
+      return this.#libc.errno() === ENOSYS ? this.#without(path) : null;
+    }
+    const major = this.#word(DEV_MAJOR);
+    const minor = this.#word(DEV_MINOR);
+    // makedev(3)
+    found.dev = (major >>> 12) * 2 ** 44 + (major & 0xfff) * 256 + (minor >>> 8) * 2 ** 20 + (minor & 0xff);
+    found.ino = this.#wide(INO);
+    found.size = this.#wide(LENGTH);
+    found.ctimeMs = this.#milliseconds(CTIME);
+    found.mtimeMs = this.#milliseconds(MTIME);
+    found.isFile = (this.#word(MODE) & S_IFMT) === S_IFREG;
+    return found;
+  }
+
+  /** For a libc that has no such function: musl before 1.2.5. */
+  #without(path: Uint8Array): FileStat | null {
+    const stat = statSync(Buffer.from(path.subarray(0, -1)), { throwIfNoEntry: false });
+    if (stat === undefined) return null;
+    const { dev, ino, size, mtimeMs, ctimeMs } = stat;
+    return Object.assign(this.#found, { dev, ino, size, mtimeMs, ctimeMs, isFile: stat.isFile() });
+  }
+
+  #word(at: number): number {
+    return this.#words[at] as number;
+  }
+
+  #wide(at: number): number {
+    return this.#word(at) + (this.#word(at + 1) | 0) * 2 ** 32;
+  }
+
+  #milliseconds(at: number): number {
+    return this.#wide(at) * 1000 + this.#word(at + 2) / 1e6;
+  }
+}
