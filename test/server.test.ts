@@ -14,7 +14,7 @@ import { host, loopEntries } from "#process";
 import { Statx } from "../host/libc/statx.js";
 import { Disk } from "../host/loop/disk.js";
 import { Head } from "../host/loop/heads.js";
-import { Entry } from "../host/loop/known.js";
+import { Entry, Known } from "../host/loop/known.js";
 import { Ready } from "../host/loop/ready.js";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
@@ -608,6 +608,31 @@ test.unless(noLoop, "statx(2) says what fs.stat does, with a libc that has it an
     assert.is(at(join(root, "nothing")), null);
     assert.is(at(`${root}/${"x".repeat(5000)}`), null);
   }
+});
+
+test("a file is looked at each 10 ms, and each 100 ms where many are asked for", (t) => {
+  const path = join(folder(t), "small.bin");
+  const { dev, ino, size, mtimeMs, ctimeMs } = fs.statSync(path);
+  const file = { dev, ino, size, mtimeMs, ctimeMs, isFile: true };
+  let looks = 0;
+  const stat = () => {
+    looks++;
+    return file;
+  };
+  const open = () => fs.openSync(path, "r");
+  const known = new Known({ open, stat, close: fs.closeSync, isAbsent: () => true }, 1000);
+  t.after(() => known.clear());
+  const heads = { whole: "HTTP/1.1 200 OK\r\nDate: x\r\n\r\n", part: null, unmodified: null };
+  const asked = (count: number, now: number) => {
+    looks = 0;
+    for (let i = 0; i < count; i++) assert.ok(known.find(`/${i}`, now));
+    return looks;
+  };
+  for (let i = 0; i < 100; i++) known.learn(`/${i}`, { ...file, path, name: path, absent: [], ...heads });
+  asked(100, 0); // opens them
+  assert.equal([asked(5, 9), asked(5, 10), asked(5, 19), asked(5, 20)], [0, 5, 0, 5]);
+  assert.equal([asked(100, 1000), asked(100, 1009), asked(100, 1050), asked(100, 1099)], [100, 0, 10, 10]);
+  assert.is(asked(100, 1100), 90);
 });
 
 test("a whole answer is ready for who asks again before the file is looked at anew", () => {

@@ -14,6 +14,9 @@ import type { Answer } from "./messages.js";
 
 /** A target that was looked up this long ago, in ms, is looked up again. */
 const AGE = 10;
+/** The same once so many others were looked up in the last AGE: where many files are asked for, a look for each is dear. */
+const AGE_AT_MOST = 100;
+const LOOKS = 10;
 /** Targets; then the one that was not used for long is forgotten. */
 const MOST = 10_000;
 
@@ -80,7 +83,7 @@ export class Entry {
   /** When the names were last seen to lead here. */
   checked = Number.NEGATIVE_INFINITY;
   /** A whole answer, with the `checked` of when it was read, and of when it was asked for. */
-  readonly ready = { bytes: null as Uint8Array | null, head: "", checked: Number.NaN, asked: Number.NaN };
+  readonly ready = { bytes: null as Buffer | null, head: "", checked: Number.NaN, asked: Number.NaN };
 
   constructor(answer: Answer) {
     this.answer = answer;
@@ -101,6 +104,9 @@ export class Known {
   readonly #most: number;
   readonly #entries = new Map<string, Entry>();
   #open = 0;
+  /** Looks since then. */
+  #looks = 0;
+  #since = Number.NEGATIVE_INFINITY;
 
   /** `most`: files that may be open. */
   constructor(calls: FileCalls, most: number) {
@@ -118,7 +124,12 @@ export class Known {
     const entry = this.#entries.get(key);
     if (entry === undefined) return null;
     entry.used = true;
-    if (now - entry.checked < AGE && entry.fd >= 0) return entry;
+    if (now - this.#since >= AGE) {
+      this.#since = now;
+      this.#looks = 0;
+    }
+    if (now - entry.checked < (this.#looks < LOOKS ? AGE : AGE_AT_MOST) && entry.fd >= 0) return entry;
+    this.#looks++;
     if (this.#look(entry)) {
       entry.checked = now;
       return entry;

@@ -18,22 +18,25 @@ export class Ready {
   }
 
   /** The answer of this head and all of the file; null if it is long, seldom asked for, or not in the page cache. */
-  find(entry: Entry, head: string): Uint8Array | null {
+  find(entry: Entry, head: string): Buffer | null {
     const { ready, checked, answer } = entry;
     if (ready.checked === checked && ready.head === head) return ready.bytes;
     const isFirst = ready.asked !== checked;
     ready.asked = checked;
     const { size } = answer;
     if (isFirst || head.length + size > MOST) return null;
-    ready.bytes = this.#read(entry.fd, size, head);
+    ready.bytes = this.#read(entry, size, head);
     ready.head = head;
     ready.checked = checked;
     return ready.bytes;
   }
 
-  #read(fd: number, size: number, head: string): Uint8Array | null {
+  #read({ fd, users, ready }: Entry, size: number, head: string): Buffer | null {
     if (this.#sys.read(fd, this.#scratch.address, 0, size) !== size) return null;
-    const bytes = Buffer.allocUnsafeSlow(head.length + size);
+    const length = head.length + size;
+    // Nobody sends the former one.
+    const isFree = users === 0 && ready.bytes?.length === length;
+    const bytes = isFree ? (ready.bytes as Buffer) : Buffer.allocUnsafeSlow(length);
     bytes.write(head, 0, "latin1");
     this.#scratch.take(bytes, head.length, size);
     return bytes;
