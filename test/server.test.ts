@@ -473,6 +473,7 @@ test.unless(noLoop, "a second close() with a shorter timeout cuts what the first
     socket.write(`GET ${target} HTTP/1.1\r\nHost: a\r\n\r\n`);
     await once(socket, "readable");
     const closed = server.close({ timeout: 3_600_000 });
+    await new Promise((next) => setImmediate(next));
     await server.close({ timeout: 0 });
     await closed;
     assert.is(server.stats().connections, 0);

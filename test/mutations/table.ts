@@ -101,7 +101,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
   },
   server: {
     "known-for-ever": [
-      "if (now - entry.checked < AGE && entry.fd >= 0) return entry;",
+      "if (now - entry.checked < (this.#looks < LOOKS ? AGE : AGE_AT_MOST) && entry.fd >= 0) return entry;",
       "if (entry.fd >= 0) return entry;",
     ],
     "range-of-a-head-by-the-loop": ["if (facts.range === 0 || facts.isHead) {", "if (facts.range === 0) {"],
@@ -116,13 +116,29 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "codings-mixed-up": ['this.#start.varies ? (acceptEncoding ?? "") : "";', '"";'],
     "bytes-not-handed-over": ["if (bytes.length > 0) socket.unshift(", "if (bytes.length < 0) socket.unshift("],
     "idle-ones-kept-by-the-loop": ["    this.#each((handle) => this.#core.connection_idle(handle) === 1);\n", ""],
-    "too-many-are-served": ["this.#live < this.#start.maxConnections ?", "this.#live >= 0 ?"],
+    "too-many-are-served": ["const handle = this.#tally.full ? 0", "const handle = false ? 0"],
+    "counted-for-itself-alone": [
+      "connections.reduce((all, one) => all + one) >= maxConnections",
+      "this.live >= maxConnections",
+    ],
+    "ready-for-ever": ["if (ready.checked === checked && ready.head === head)", "if (ready.head === head)"],
+    "ready-and-short": [
+      "this.#scratch.address, 0, size) !== size) return null;",
+      "this.#scratch.address, 0, size) < 0) return null;",
+    ],
+    "a-look-for-each": ["this.#looks < LOOKS ? AGE : AGE_AT_MOST", "AGE"],
+    "answered-by-what-follows": ["if (!response || isOwn) return end(", "if (!response || !isOwn) return end("],
+    "first-close-decides": ["else if (isEarlier) this.#stop();", ""],
+    "reader-asked-once": ["for (const { message } of this.#jobs.values()) reader.postMessage(message);", ""],
     "a-thread-that-died": ["this.#timer = setTimeout(() => this.#spawn(), this.#delay);", ""],
-    "told-when-it-has-ended": ["    if (this.#port === null) return;\n", ""],
+    "told-when-it-has-ended": [
+      "    if (this.#port === null) return;\n    this.#port.postMessage(message, transfer);",
+      "    this.#port?.postMessage(message, transfer);",
+    ],
     "name-of-another-server": ['.code !== "EEXIST") throw error;', '.code === "EEXIST") return;'],
     "left-open-by-a-failed-listen": [
-      '      await this.#end(0);\n      this.#state = "new";',
-      '      this.#state = "new";',
+      "      await this.#end();\n      this.#cut = Number.POSITIVE_INFINITY;",
+      "      this.#cut = Number.POSITIVE_INFINITY;",
     ],
     "closed-under-an-answer": [
       "    entry.dropped = true;\n    if (entry.users === 0) this.#close(entry);",
@@ -152,7 +168,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "turns-without-fds": ["const FULL = [12, 23, 24, 105];", "const FULL = [12, 23, 105];"],
     "aborted-is-full": ["const FULL = [12, 23, 24, 105];", "const FULL = [12, 23, 24, 103, 105];"],
     "fd-of-another-loop": ["this.#table[fd] = this.#id;", "this.#table[fd] = 1;"],
-    "handed-over-and-closed": ["    this.#table[fd] = 0;\n  }\n\n  close", "  }\n\n  close"],
+    "handed-over-and-closed": ["Atomics.compareExchange(this.#table, fd, this.#id, 0);", ""],
+    "address-of-anywhere": ["ptr + count > memory().buffer.byteLength", "false"],
     "half-a-head-for-an-hour": ["connectionsCheckingInterval: 1000", "connectionsCheckingInterval: 3_600_000"],
     "half-closed-is-gone": ["httpAllowHalfOpen: true", "httpAllowHalfOpen: false"],
     "handed-over-half-closed": ["writable: true, allowHalfOpen: true", "writable: true, allowHalfOpen: false"],
