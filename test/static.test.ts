@@ -722,6 +722,19 @@ test("precompressed siblings", async () => {
   }
 });
 
+test("a file that was empty when its headers were made, and then written to, sends none of it", async () => {
+  const { root, remove } = folder({ "first.txt": 0, "next.txt": 0 });
+  const at = await site(serveStatic(root, { setHeaders: (_res, path) => fs.appendFileSync(path, "X") }));
+  const get = (name: string) => `GET /${name}.txt HTTP/1.1\r\nHost: x\r\n\r\n`;
+  const got = await within(exchange(at.port, get("first") + request("/next.txt")), "two that grow");
+  const answers = got.toString("latin1").split("HTTP/1.1 200 OK\r\n");
+  assert.is(answers.length, 3);
+  for (const answer of answers.slice(1)) assert.match(answer, /Content-Length: 0\r\n.*\r\n\r\n$/s);
+  assert.is(answers[0], "");
+  await at.close();
+  remove();
+});
+
 test("precompressed, and conditional", async () => {
   const options = { precompressed: true };
   const br = ["Accept-Encoding: br"];

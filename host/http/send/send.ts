@@ -81,16 +81,18 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
     const state = stateOf(self);
     const held = heldFor(state, path);
     if (held?.only && count === 0) return void res.end();
+    const blocked = (): boolean =>
+      shared.sys === null ||
+      shared.auto === "copy" ||
+      // For a pipelined response `send` would never close the file if the client disconnects.
+      (res.socket !== null && pipeBlocker(res) !== null);
+    // `send` reads at least one byte: one too many of an empty file that was written to since its headers were made.
     const old =
       !held?.only &&
-      (shared.sys === null ||
-        shared.auto === "copy" ||
-        !(count > 0) ||
+      ((count > 0 && blocked()) ||
         !unchanged() ||
         (self.listenerCount("stream") > 0 && !self.listeners("stream").every(takesNothing)) ||
-        FOREIGN.some((name) => options[name] !== undefined) ||
-        // For a pipelined response `send` would never close the file if the client disconnects.
-        (res.socket !== null && pipeBlocker(res) !== null));
+        FOREIGN.some((name) => options[name] !== undefined));
     if (old) {
       self.once("stream", (body: ReadStream) =>
         body.once(
