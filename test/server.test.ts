@@ -22,6 +22,7 @@ import { same } from "./lib/bytes.js";
 import { until } from "./lib/connection.js";
 import {
   ENGINES,
+  first,
   folder,
   get,
   head,
@@ -143,6 +144,17 @@ const REQUESTS: [what: string, request: string][] = [
     `GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\nGET /none HTTP/1.1\r\nHost: a\r\n\r\n${get("/page.html")}`,
   ],
   ["a file, then POST", `GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\n${post}`],
+  [
+    "Expect: 100-continue behind another request",
+    `GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\n${get("/small.bin", "Expect: 100-continue")}`,
+  ],
+  ["a file, nothing, then garbage", `${first("/small.bin")}${first("/none")}GARBAGE\r\n\r\n`],
+  ["two of nothing, then half a head", `${first("/none")}${first("/none")}${get("/small.bin", "X : y")}`],
+  ["a file, then CONNECT, closed", `${first("/small.bin")}CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n`],
+  [
+    "POST with a body, then garbage",
+    `POST /small.bin HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGARBAGE\r\n\r\n`,
+  ],
   ["a file, then garbage", `GET /small.bin HTTP/1.1\r\nHost: a\r\n\r\nGARBAGE\r\n\r\n`],
   ["nothing, then garbage", `GET /none HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/9.9\r\nX\r\n\r\n`],
   ["more behind the last one", `${get("/small.bin")}GET /page.html HTTP/1.1\r\nHost: a\r\n\r\n`],
@@ -688,6 +700,34 @@ test("a head has the time of now, and a read from a disk is told of once", () =>
   assert.equal(sent[3], { id: 3, fd: 4, position: 5, length: 6 });
   assert.is(take(3), "c");
 });
+
+for (const engine of ENGINES) {
+  test(`${engine}: 100 (Continue) never comes between the head of an answer and its body`, async (t) => {
+    const root = folder(t);
+    const { port } = await serve(t, root, { engine });
+    const expects = (target: string, ...more: string[]) => first(target, "Expect: 100-continue", ...more);
+    for (const begin of [first("/small.bin"), expects("/small.bin"), first("/none")]) {
+      const body = expects("/small.bin", "Content-Length: 3");
+      const answer = await talk(port, [`${begin}${body}abc${get("/small.bin", "Expect: 100-continue")}`]);
+      const parts = answer.toString("latin1").replace(/HTTP\/1.1 100 Continue\r\n\r\n(?=HTTP\/)/g, "");
+      assert.not.match(parts, /100 Continue/);
+      assert.is(parts.match(/HTTP\/1\.1 200 OK/g)?.length, begin.includes("none") ? 2 : 3);
+      same(answer.subarray(-SMALL.length), SMALL);
+    }
+  });
+
+  test(`${engine}: limits that no timer has are none, and a socket's path that is too long is refused`, async (t) => {
+    const limits = { keepAliveTimeout: Number.POSITIVE_INFINITY, headersTimeout: 2 ** 31, stallTimeout: 2 ** 40 };
+    const { port } = await serve(t, folder(t), { engine, ...limits });
+    same((await talk(port, [get("/small.bin")])).subarray(-SMALL.length), SMALL);
+    const server = createFileServer(folder(t), { engine });
+    const path = join(tempFolder(t), "x".repeat(108));
+    const error = await server.listen({ path }).catch((error: NodeJS.ErrnoException) => error);
+    assert.is((error as NodeJS.ErrnoException).code, "ENAMETOOLONG");
+    await server.listen({ path: path.slice(0, 107) });
+    await server.close();
+  });
+}
 
 test("arguments: each is named", () => {
   for (const [options, message] of [

@@ -4,6 +4,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
 /** What a client may take to close, in ms, as after a loop's last answer. */
 const LINGER = 5000;
@@ -25,7 +26,7 @@ interface Inner {
 }
 
 /** Those that are ending: what still comes is no news. */
-const ending = new WeakSet<Socket>();
+const ending = new WeakSet<Duplex>();
 
 /** A listener of http.Server's "clientError". */
 export function endClient(error: Error & { code?: string }, socket: Socket): void {
@@ -34,22 +35,30 @@ export function endClient(error: Error & { code?: string }, socket: Socket): voi
   const { code = "" } = error;
   const isParsed = code.startsWith("HPE_");
   const { parser, _httpMessage: current } = socket as Socket & Inner;
-  let text = `HTTP/1.1 ${STATUSES[code] ?? BAD}\r\nConnection: close\r\n\r\n`;
+  const text = `HTTP/1.1 ${STATUSES[code] ?? BAD}\r\nConnection: close\r\n\r\n`;
   // In its own body: there is no answer but this one.
   const isOwn = parser?.incoming?.complete === false;
   if (!socket.writable || !(isParsed || code in STATUSES) || (isOwn && current?._headerSent)) {
     return void socket.destroy();
   }
-  const next = () => {
-    const response = (socket as Socket & Inner)._httpMessage;
-    if (!response || isOwn) return end(socket, text, isParsed);
-    if (response._last) {
-      text = "";
-      response._last = false; // Node would close over what is unread
-    }
-    response.once("close", () => setImmediate(next));
-  };
-  next();
+  if (isOwn) end(socket, text, isParsed);
+  else answered(socket, text, isParsed);
+}
+
+/** A listener of http.Server's "connect": closes the connection as Node does, but behind what was asked for before. */
+export function endConnect(_request: unknown, socket: Duplex): void {
+  if (ending.has(socket)) return;
+  ending.add(socket);
+  answered(socket as Socket, "", true);
+}
+
+/** Waits for the answers that are on their way, then says `text`. */
+function answered(socket: Socket, text: string, lingers: boolean): void {
+  const response = (socket as Socket & Inner)._httpMessage;
+  if (!response) return end(socket, text, lingers);
+  const { _last: isLast } = response;
+  response._last = false; // Node would close over what is unread
+  response.once("close", () => setImmediate(() => answered(socket, isLast ? "" : text, lingers)));
 }
 
 /** `lingers`: more input may come, and has to be read before the connection is closed. */

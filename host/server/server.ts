@@ -3,7 +3,7 @@
 import cluster from "node:cluster";
 import { EventEmitter } from "node:events";
 import { unlinkSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, type ListenOptions, Socket } from "node:net";
 import type { MessagePort, Worker } from "node:worker_threads";
 import { warn } from "../close.js";
@@ -16,7 +16,7 @@ import type { Shared } from "../shared.js";
 import { milliseconds, object } from "../validate.js";
 import { adopt } from "./adopt.js";
 import { ask } from "./ask.js";
-import { endClient } from "./client-error.js";
+import { endClient, endConnect } from "./client-error.js";
 import { onLeaving } from "./leaving.js";
 import { type Listening, listen } from "./listener.js";
 import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
@@ -25,6 +25,8 @@ import { startWorker } from "./worker.js";
 
 /** fds that a loop may have: a byte each. */
 const FDS = 1 << 20;
+/** Bytes of a Unix socket's path: one more than that, and libuv before 1.46 has cut it. */
+const PATH_MOST = 107;
 /** Until a reader that has ended is started again, in ms. */
 const AGAIN = 100;
 /** Files that a loop keeps open. */
@@ -90,20 +92,32 @@ export class FileServer extends EventEmitter {
     }
     this.#entries = this.reason === null ? (entries as Exclude<Entries, string>) : null;
     this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
-    const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections } = this.#settings;
+    const { threads, maxConnections, ...limits } = this.#settings;
     this.#connections = new Int32Array(new SharedArrayBuffer(4 * (threads + 1)));
-    const limits = {
-      ...{ headersTimeout, keepAliveTimeout, requestTimeout: Math.max(headersTimeout, 300_000) },
+    const headersTimeout = timerOf(limits.headersTimeout);
+    const timers = {
+      ...{ headersTimeout, requestTimeout: Math.max(headersTimeout, 300_000) },
+      keepAliveTimeout: timerOf(limits.keepAliveTimeout),
       connectionsCheckingInterval: 1000, // as the loop; else half a head stays for 30 s longer
     };
-    this.#http = createServer(limits, (req, res) => {
+    const handler = (req: IncomingMessage, res: ServerResponse) => {
       if (this.#state === "closing") res.setHeader("Connection", "close");
       this.#files.handler(req, res);
+    };
+    this.#http = createServer(timers, handler);
+    this.#http.on("checkContinue", (req, res) => {
+      const { "content-length": length = "0", "transfer-encoding": coding } = req.headers;
+      // Nobody waits for it without a body. Before its turn it would come between head and body of this answer: node:http
+      // puts the head before all that waits.
+      if ((length !== "0" || coding !== undefined) && res.socket !== null) res.writeContinue();
+      else Object.assign(res, { _expect_continue: false }); // undocumented: else the connection ends behind it
+      handler(req, res);
     });
     // A client may half-close after its request, and wait for the answer: nc -N. The property is undocumented.
     Object.assign(this.#http, { httpAllowHalfOpen: true });
-    this.#http.timeout = stallTimeout;
+    this.#http.timeout = timerOf(limits.stallTimeout);
     this.#http.on("clientError", endClient);
+    this.#http.on("connect", endConnect);
     if (maxConnections !== Number.POSITIVE_INFINITY) this.#http.maxConnections = maxConnections;
     this.#http.on("connection", (socket: Socket) => {
       if (!(socket instanceof Socket)) return; // one of `ask`
@@ -125,6 +139,10 @@ export class FileServer extends EventEmitter {
     object("options", options);
     if (this.#state !== "new") {
       throw Object.assign(new Error("listen() was called before"), { code: "ERR_SERVER_ALREADY_LISTEN" });
+    }
+    if (Buffer.byteLength(options.path ?? "") > PATH_MOST) {
+      const text = `listen ENAMETOOLONG: a socket's path has ${PATH_MOST} bytes at the most ${options.path}`;
+      throw Object.assign(new Error(text), { code: "ENAMETOOLONG", syscall: "listen", address: options.path });
     }
     this.#state = "listening";
     try {
@@ -351,6 +369,11 @@ export class FileServer extends EventEmitter {
   #libc(): LoopLibc {
     return this.#shared.sys?.libc as unknown as LoopLibc;
   }
+}
+
+/** The longest timer in ms; 0, for none, if it is longer. */
+function timerOf(ms: number): number {
+  return ms > 0x7fffffff ? 0 : ms;
 }
 
 /** Why a loop can't run here; null if it can. */

@@ -127,7 +127,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "this.#scratch.address, 0, size) < 0) return null;",
     ],
     "a-look-for-each": ["this.#looks < LOOKS ? AGE : AGE_AT_MOST", "AGE"],
-    "answered-by-what-follows": ["if (!response || isOwn) return end(", "if (!response || !isOwn) return end("],
+    "answered-by-what-follows": ["  if (isOwn) end(socket", "  if (!isOwn) end(socket"],
     "first-close-decides": ["else if (isEarlier) this.#stop();", ""],
     "reader-asked-once": ["for (const { message } of this.#jobs.values()) reader.postMessage(message);", ""],
     "a-thread-that-died": ["this.#timer = setTimeout(() => this.#spawn(), this.#delay);", ""],
