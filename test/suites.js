@@ -25,7 +25,19 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const OWN = ["deno", "bun"];
 
 /** Of files that take long: they are begun first, so that none is left alone at the end. */
-const LONG = ["cli.serve", "exit", "cli", "wasi", "simulation", "register", "bindings", "pitfalls.sockets", "docs"];
+const LONG = [
+  "cli.serve",
+  "exit",
+  "cli",
+  "server",
+  "wasi",
+  "simulation",
+  "pitfalls.server",
+  "register",
+  "bindings",
+  "pitfalls.sockets",
+  "docs",
+];
 const rank = (name) => (LONG.includes(name) ? LONG.indexOf(name) : LONG.length);
 
 /** Names of the test files of an ending, without it, but for a runtime's own. */
@@ -57,6 +69,9 @@ const PORTABLE = [
   ...["cli", "cli.backlog", "cli.serve"],
 ];
 
+/** Of a server, and long. */
+const LOAD = ["server.faults", "server.load"];
+
 /** The exit rows are about children and their wait status: Node watches, the runtime is the child's. */
 const WATCHED = ["exit"];
 
@@ -67,13 +82,13 @@ const RUNTIMES = {
   node22: {
     path: installed("node22/bin/node"),
     args: [],
-    files: () => [...PORTABLE, "server", "server.faults", "server.load", "pitfalls.server", ...WATCHED],
+    files: () => [...PORTABLE, "server", "pitfalls.server", ...LOAD, ...WATCHED],
     watched: [],
   },
   node24: {
     path: installed("node24/bin/node"),
     args: [],
-    files: () => [...PORTABLE, "server", "server.faults", "server.load", "pitfalls.server", ...WATCHED],
+    files: () => [...PORTABLE, "server", "pitfalls.server", ...LOAD, ...WATCHED],
     watched: [],
   },
   node26: { path: installed("node26/bin/node"), args: [], files: () => named("test"), watched: [] },
@@ -113,9 +128,14 @@ export const SUITES = {
     packages: [],
     entries: () =>
       onNode(
-        named("test").filter((name) => name !== "docs"), // a suite of its own, below
+        named("test").filter((name) => name !== "docs" && !LOAD.includes(name)), // suites of their own, below
         "test",
       ),
+  },
+  load: {
+    about: "a server whose system calls fail, that has few fds, and thousands of connections",
+    packages: [],
+    entries: () => onNode(LOAD, "test"),
   },
   http: {
     about: "the examples and browsers, by real clients",

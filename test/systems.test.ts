@@ -84,7 +84,18 @@ test("where none has, every reason is said", () => {
 const POSIX = ["send", "lseek", "getsockopt", "setsockopt"];
 
 /** By binding and system. */
-const LOOP = ["accept4", "close", "epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "fcntl", "recv", "shutdown"];
+const LOOP = [
+  "accept4",
+  "close",
+  "epoll_create1",
+  "epoll_ctl",
+  "epoll_wait",
+  "eventfd",
+  "fcntl",
+  "recv",
+  "shutdown",
+  "statx",
+];
 const WANTED = [
   ["koffi", "linux", ["sendfile", "preadv2", ...POSIX, "syscall", ...LOOP]],
   ["node:ffi", "linux", ["sendfile", "preadv2", ...POSIX, "syscall", ...LOOP]],
