@@ -10,6 +10,9 @@ export interface Listening {
   readonly address: AddressInfo | string;
 }
 
+/** Of the names that were made. */
+let last = 0;
+
 /** The caller closes the fd, and removes the name of a Unix socket. */
 export async function listen(libc: LoopLibc, options: ListenOptions): Promise<Listening> {
   const server = createServer((socket) => socket.destroy());
@@ -17,7 +20,7 @@ export async function listen(libc: LoopLibc, options: ListenOptions): Promise<Li
   // has none.
   const { path } = options;
   const isNamed = path !== undefined && !path.startsWith("\0");
-  const place = isNamed ? { ...options, path: join(dirname(path), `.${process.pid.toString(36)}`) } : options;
+  const place = isNamed ? { ...options, path: join(dirname(path), `.${process.pid.toString(36)}.${++last}`) } : options;
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
