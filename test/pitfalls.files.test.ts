@@ -452,7 +452,8 @@ row("a file that is closed while it is read stays open until then: its fd is nob
       during = fdCount(path);
     }),
   );
-  assert.equal([during, after], [1, 0]);
+  // Deno reads from a duplicate of its own, which may be there or not.
+  assert.equal([during > 0, after], [true, 0]);
 });
 
 test.run();
