@@ -11,14 +11,13 @@ import { answered, learn, type Question } from "./lib/answers.js";
 import { pattern, same } from "./lib/bytes.js";
 import { until } from "./lib/connection.js";
 import { FaultPlan } from "./lib/fault-plan.js";
+import { first as get, noLoop } from "./lib/file-server.js";
 import { fdCount, fdTargets, tempFolder } from "./lib/files.js";
 import { Program } from "./lib/served-folder.js";
 import { type Cleanup, test } from "./lib/suite.js";
 
-const able = createFileServer(".").reason;
-const loop = able === null ? null : `no loop here: ${able}`;
 const name = host().shared.sys?.libc.name;
-const faulty = loop ?? (name === "koffi" ? null : `calls fail by koffi only, not by ${name}`);
+const faulty = noLoop ?? (name === "koffi" ? null : `calls fail by koffi only, not by ${name}`);
 
 const FILES: { [name: string]: Buffer } = {
   "small.bin": pattern(4096, 2),
@@ -38,9 +37,6 @@ function write(root: string): void {
     fs.renameSync(`${path}.new`, path);
   }
 }
-
-const get = (target: string, ...fields: string[]) =>
-  [`GET ${target} HTTP/1.1`, "Host: localhost", ...fields, "", ""].join("\r\n");
 
 const known = new Map<boolean, Question[]>();
 
@@ -278,7 +274,7 @@ function silence(t: Cleanup): void {
   });
 }
 
-test.unless(loop, "in the main thread: fcntl, eventfd, shutdown, close fail", async (t) => {
+test.unless(noLoop, "in the main thread: fcntl, eventfd, shutdown, close fail", async (t) => {
   const before = await baseline(t);
   const { shared } = host();
   const sys = shared.sys as NonNullable<typeof shared.sys>;

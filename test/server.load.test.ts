@@ -14,14 +14,13 @@ import { FileServer } from "../host/server/server.js";
 import { pattern, same } from "./lib/bytes.js";
 import { still, until } from "./lib/connection.js";
 import { FaultPlan } from "./lib/fault-plan.js";
+import { noLoop } from "./lib/file-server.js";
 import { tempFolder } from "./lib/files.js";
 import { Program, ServedFolder } from "./lib/served-folder.js";
 import { type Cleanup, test } from "./lib/suite.js";
 
-const able = createFileServer(".").reason;
-const loop = able === null ? null : `no loop here: ${able}`;
 const name = host().shared.sys?.libc.name;
-const faulty = loop ?? (name === "koffi" ? null : `calls fail by koffi only, not by ${name}`);
+const faulty = noLoop ?? (name === "koffi" ? null : `calls fail by koffi only, not by ${name}`);
 
 const SMALL = pattern(4096, 2);
 const LARGE = pattern(8 * 1024 * 1024, 3);
@@ -41,7 +40,7 @@ const pause = (ms: number) => new Promise((next) => setTimeout(next, ms));
 
 const CLIENTS = 200;
 
-test.unless(loop, `64 fds and ${CLIENTS} clients: accept rests, and all are answered`, async (t) => {
+test.unless(noLoop, `64 fds and ${CLIENTS} clients: accept rests, and all are answered`, async (t) => {
   const server = await ServedFolder.start(t, folder(t), 64);
   const began = performance.now();
   const answers = { good: 0, other: 0, lost: 0 };
@@ -87,7 +86,7 @@ function most(): number {
   }
 }
 
-const few = loop ?? (most() < MANY + 500 ? `a process may have ${most()} fds` : null);
+const few = noLoop ?? (most() < MANY + 500 ? `a process may have ${most()} fds` : null);
 
 test.unless(few, `${MANY} idle connections: those that ask are answered, and the loop sleeps`, async (t) => {
   const server = await ServedFolder.start(t, folder(t));
@@ -137,7 +136,24 @@ async function read(socket: net.Socket, bytes: number): Promise<void> {
 }
 
 /** What is arranged first, and what the client does then. */
-const ODD: [what: string, arrange: (scene: Scene) => Promise<() => unknown>][] = [
+type Arrange = (scene: Scene) => Promise<() => unknown>;
+
+const idle =
+  (act: (socket: net.Socket) => unknown): Arrange =>
+  async ({ client }) => {
+    const socket = await client(GET);
+    await once(socket, "readable");
+    return () => act(socket);
+  };
+
+const during =
+  (request: string, act: (socket: net.Socket) => unknown): Arrange =>
+  async (scene) => {
+    const socket = await stalled(scene, request);
+    return () => act(socket);
+  };
+
+const ODD: [what: string, arrange: Arrange][] = [
   [
     "half a head, then silence",
     async ({ client }) =>
@@ -150,43 +166,11 @@ const ODD: [what: string, arrange: (scene: Scene) => Promise<() => unknown>][] =
       () =>
         client(""),
   ],
-  [
-    "a half-close, while idle",
-    async ({ client }) => {
-      const socket = await client(GET);
-      await once(socket, "readable");
-      return () => socket.end();
-    },
-  ],
-  [
-    "a half-close during a long answer",
-    async (scene) => {
-      const socket = await stalled(scene, GET_LARGE);
-      return () => socket.end();
-    },
-  ],
-  [
-    "more requests during a long answer",
-    async (scene) => {
-      const socket = await stalled(scene, GET_LARGE);
-      return () => socket.write(GET);
-    },
-  ],
-  [
-    "RST during a long answer",
-    async (scene) => {
-      const socket = await stalled(scene, GET_LARGE);
-      return () => socket.resetAndDestroy();
-    },
-  ],
-  [
-    "RST, while idle",
-    async ({ client }) => {
-      const socket = await client(GET);
-      await once(socket, "readable");
-      return () => socket.resetAndDestroy();
-    },
-  ],
+  ["a half-close, while idle", idle((socket) => socket.end())],
+  ["a half-close during a long answer", during(GET_LARGE, (socket) => socket.end())],
+  ["more requests during a long answer", during(GET_LARGE, (socket) => socket.write(GET))],
+  ["RST during a long answer", during(GET_LARGE, (socket) => socket.resetAndDestroy())],
+  ["RST, while idle", idle((socket) => socket.resetAndDestroy())],
   [
     "HUP: the client closes as well, after its last answer",
     async (scene) => {
@@ -261,7 +245,7 @@ for (const [what, arrange] of ODD) {
   });
 }
 
-test.unless(loop, "close() ends a connection that is handed over meanwhile", async (t) => {
+test.unless(noLoop, "close() ends a connection that is handed over meanwhile", async (t) => {
   const server = createFileServer(folder(t));
   t.after(() => server.close({ timeout: 0 }));
   const { port } = await server.listen({ port: 0, host: "127.0.0.1" });

@@ -35,3 +35,8 @@ export function errnos(numbers: Readonly<Record<string, number>>): Errnos {
 
 /** The errors of the system this process runs on. */
 export const { sort, nameOf } = errnos(constants.errno);
+
+const NO_ROOM = new Set(["ENOMEM", "ENFILE", "EMFILE", "ENOBUFS"]);
+
+/** Whether there was no fd or memory for another file or connection. */
+export const isNoRoom = (errno: number): boolean => NO_ROOM.has(nameOf(errno));

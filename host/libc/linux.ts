@@ -25,12 +25,12 @@ const TCP_NOTSENT_LOWAT = 25;
 const SNDBUF = 3;
 const WMEM_QUEUED = 5;
 const NOTSENT_BYTES = 36;
-const AT_FDCWD = -100;
+export const AT_FDCWD = -100;
 const O_NONBLOCK = 0x800;
 const O_CLOEXEC = 0x80000;
 const O_PATH = 0x200000;
 const RESOLVE_CACHED = 0x20;
-const PATH_MAX = 4096;
+export const PATH_MAX = 4096;
 /** As io_uring does before it hands an open to a thread. */
 const READ = O_NONBLOCK | O_CLOEXEC;
 const LOOK = O_PATH | O_CLOEXEC;

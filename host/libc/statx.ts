@@ -1,19 +1,18 @@
 // stat(2) of a path, for a loop that asks all the time: without an object for each answer.
 
-import { statSync } from "node:fs";
+import { constants, statSync } from "node:fs";
+import { Fault } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import type { Identity } from "../keep.js";
 import type { LoopLibc } from "./epoll.js";
+import { sort } from "./errno.js";
+import { AT_FDCWD, PATH_MAX } from "./linux.js";
 
-const AT_FDCWD = -100;
+const { S_IFMT, S_IFREG } = constants;
 /** Types, inode, size and times: all of stat(2). */
 const STATX_BASIC_STATS = 0x7ff;
-const ENOSYS = 38;
-const S_IFMT = 0o170000;
-const S_IFREG = 0o100000;
 
-/** Bytes for a path with its NUL, and behind it struct statx: the same on every architecture. */
-const PATH_MAX = 4096;
+/** Bytes of struct statx: the same on every architecture. It is behind the path and its NUL. */
 const SIZE = 256;
 /** Places in it, in words of 32 bits; those of 64 have the lower one first. */
 const MODE = 7;
@@ -55,7 +54,7 @@ export class Statx {
     const struct = this.#address + PATH_MAX;
     const found = this.#found;
     if (this.#libc.statx(AT_FDCWD, this.#address, 0, STATX_BASIC_STATS, struct) !== 0) {
-      return this.#libc.errno() === ENOSYS ? this.#without(path) : null;
+      return sort(this.#libc.errno()) === Fault.Missing ? this.#without(path) : null;
     }
     const major = this.#word(DEV_MAJOR);
     const minor = this.#word(DEV_MINOR);

@@ -2,12 +2,11 @@
 // kernel. It leaves some fds to the files that those who were accepted ask for.
 
 import { accept, duplicate, type Epoll, type LoopLibc } from "../libc/epoll.js";
+import { isNoRoom } from "../libc/errno.js";
 import type { Fds } from "./fds.js";
 
 /** Connections accepted at once. */
 const MOST = 64;
-/** ENOMEM, ENFILE, EMFILE, ENOBUFS on Linux. */
-export const FULL = [12, 23, 24, 105];
 /** fds that it holds while it accepts, and frees while it rests. */
 const SPARE = 8;
 
@@ -58,7 +57,7 @@ export class Acceptor {
     for (let i = 0; i < MOST; i++) {
       const fd = accept(this.#libc, this.#fd);
       if (fd >= 0) each(fd);
-      else if (!FULL.includes(-fd)) return true;
+      else if (!isNoRoom(-fd)) return true;
       else {
         this.rest();
         return false;

@@ -5,9 +5,9 @@ import { fstatSync } from "node:fs";
 import type { Core } from "../core.js";
 import { forget, idleOf, isSame } from "../keep.js";
 import type { LoopLibc } from "../libc/epoll.js";
+import { isNoRoom } from "../libc/errno.js";
 import { type FileStat, Statx } from "../libc/statx.js";
 import type { Syscalls } from "../libc/syscalls.js";
-import { FULL } from "./acceptor.js";
 import type { Fds } from "./fds.js";
 import { fieldOf, Head, lastHead } from "./heads.js";
 import type { Answer } from "./messages.js";
@@ -44,7 +44,7 @@ export function fileCalls(core: Core, sys: Syscalls, libc: LoopLibc, fds: Fds, {
     stat: (path) => statx.at(path),
     open(path) {
       let fd = sys.open(path, false);
-      if (fd < 0 && FULL.includes(libc.errno())) {
+      if (fd < 0 && isNoRoom(libc.errno())) {
         makeRoom();
         fd = sys.open(path, false);
       }

@@ -19,6 +19,7 @@ import {
   type FromLoop,
   type FromReader,
   type Handed,
+  LINGER,
   MISSING,
   type Start,
   type ToLoop,
@@ -31,8 +32,6 @@ import { receiveAll } from "./wake.js";
 const WAIT = 500;
 /** Between two looks for connections whose time is up, in ms. */
 const SWEEP = 1000;
-/** What a client may take to close after its last answer, in ms: nginx's lingering_timeout. */
-const LINGER = 5000;
 /** Of a target, with what its answer depends on: it is kept. */
 const LONGEST = 1024;
 /** Handles of epoll's that are no connection's. */

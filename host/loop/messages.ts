@@ -16,6 +16,9 @@ export interface Answer extends Identity {
   readonly unmodified: string | null;
 }
 
+/** What a client may take to close after its last answer, in ms: nginx's lingering_timeout. */
+export const LINGER = 5000;
+
 /** How a loop is started. */
 export interface Start {
   readonly port: MessagePort;

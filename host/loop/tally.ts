@@ -9,8 +9,6 @@ export class Tally {
   readonly #start: Start;
   /** Bytes by Way of the threads before this one. */
   readonly #before: Float64Array;
-  /** Connections of this loop. */
-  live = 0;
 
   constructor(core: Core, start: Start) {
     this.#core = core;
@@ -23,10 +21,14 @@ export class Tally {
     (this.#start.counts[count] as number)++;
   }
 
+  /** Connections of this loop. */
+  get live(): number {
+    return this.#start.connections[this.#start.id] as number;
+  }
+
   /** One connection more, or less. */
   connected(change: number): void {
-    this.live += change;
-    this.#start.connections[this.#start.id] = this.live;
+    this.#start.connections[this.#start.id] = this.live + change;
   }
 
   /** Whether all loops and the server behind have as many connections as they may. */

@@ -5,9 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-
-/** What a client may take to close, in ms, as after a loop's last answer. */
-const LINGER = 5000;
+import { LINGER } from "../loop/messages.js";
 
 /** As Node answers. */
 const STATUSES: { readonly [code: string]: string } = {
