@@ -16,6 +16,7 @@ import { Disk } from "../host/loop/disk.js";
 import { Head } from "../host/loop/heads.js";
 import { Entry, Known } from "../host/loop/known.js";
 import { Ready } from "../host/loop/ready.js";
+import { ask } from "../host/server/ask.js";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
 import { same } from "./lib/bytes.js";
@@ -380,18 +381,24 @@ test.unless(
     const root = folder(t);
     const { server, port } = await serve(t, root);
     await talk(port, [get("/small.bin")]);
-    // A client in another process, because this one is blocked.
-    const script = `const net=require("net");const ask=()=>new Promise((r)=>{let n=0;net.connect(${port},"127.0.0.1").on("data",(d)=>n+=d.length).on("close",()=>r(n)).write(${JSON.stringify(get("/small.bin"))})});
-    process.stdin.once("data",async()=>{let all=0;for(let i=0;i<20;i++)all+=await ask();require("fs").writeFileSync(${JSON.stringify(join(root, "done"))},String(all));process.exit()});process.stdout.write("up");`;
-    const child = spawn(process.execPath, ["-e", script], { stdio: ["pipe", "pipe", "inherit"] });
+    // A client in another process, because this one is blocked; it begins when there is a file.
+    const [go, done] = [join(root, "go"), join(root, "done")];
+    const script = `const fs=require("fs"),net=require("net");
+    const ask=()=>new Promise((r)=>{let n=0;net.connect(${port},"127.0.0.1").on("data",(d)=>n+=d.length).on("close",()=>r(n)).write(${JSON.stringify(get("/small.bin"))})});
+    (async()=>{
+      process.stdout.write("up");
+      while(!fs.existsSync(${JSON.stringify(go)}))await new Promise((r)=>setTimeout(r,1));
+      let all=0;for(let i=0;i<20;i++)all+=await ask();
+      fs.writeFileSync(${JSON.stringify(done)},String(all));process.exit();
+    })()`;
+    const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+    const exited = once(child, "exit");
     await once(child.stdout, "data");
-    child.stdin.write("go");
-    await new Promise((next) => setTimeout(next, 20)); // so that it has left
-    const done = join(root, "done");
+    fs.writeFileSync(go, "");
     const end = Date.now() + 60_000;
     while (!fs.existsSync(done) && Date.now() < end); // the event loop stands still
     assert.ok(fs.existsSync(done), "the loop answered nobody while the main thread was blocked");
-    await once(child, "exit");
+    await exited;
     assert.ok(Number(fs.readFileSync(done, "utf8")) > 20 * SMALL.length);
     assert.ok(server.stats().requests >= 20);
   },
@@ -576,6 +583,23 @@ test.unless(noLoop, "a strong tag that is weak at first is strong later, by the 
   while ((await tag()).startsWith("W/")) await new Promise((next) => setTimeout(next, 100));
   assert.match(await tag(), /^"/);
   assert.ok(server.stats().requests > 0);
+});
+
+test("a tag that becomes strong while the loop asks is not told as a weak one for ever", async (t) => {
+  const root = folder(t);
+  const path = join(root, "small.bin");
+  const stat = fs.statSync(path);
+  let asked = 0;
+  const server = http.createServer((req, res) => {
+    res.setHeader("ETag", ++asked === 1 ? 'W/"x"' : '"x"');
+    res.setHeader("Content-Length", stat.size);
+    if (req.headers["if-none-match"] !== undefined) res.statusCode = 304;
+    res.end();
+  });
+  const files = { handler: () => {}, find: () => ({ path, absent: [], name: path, stat }) };
+  assert.is(await ask(server, files, "/small.bin", ""), null);
+  const answer = await ask(server, files, "/small.bin", "");
+  assert.match(answer?.whole ?? "", /\r\nETag: "x"\r\n/);
 });
 
 test.unless(noLoop, "a file that is replaced during its answer is sent as it was, then closed", async (t) => {

@@ -31,6 +31,8 @@ export async function ask(
     }
     if (found === null || !isOf(whole, found)) return null;
     const unmodified = await line.head(target, [...accepts, ...condition(whole)]);
+    // A weak tag has become a strong one since: it would be told for ever.
+    if (fieldOf(unmodified, "ETag") !== fieldOf(whole, "ETag")) return null;
     // HEAD has no ranges. A byte of a body comes behind this head, so it is the last one.
     const part = await line.head(target, [...accepts, "Range: bytes=0-0"], "GET");
     const { path, absent, name, stat } = found;

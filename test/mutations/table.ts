@@ -100,6 +100,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "idle-ended-for-ever": ["clearInterval(idle);", ""],
   },
   server: {
+    "weak-tag-for-ever": ['if (fieldOf(unmodified, "ETag") !== fieldOf(whole, "ETag")) return null;', ""],
     "known-for-ever": [
       "if (now - entry.checked < (this.#looks < LOOKS ? AGE : AGE_AT_MOST) && entry.fd >= 0) return entry;",
       "if (entry.fd >= 0) return entry;",
