@@ -11,16 +11,20 @@ import { join } from "node:path";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
+import type { Core } from "../host/core.js";
+import { LONG, LOWAT } from "../host/libc/lowat.js";
 import { Statx } from "../host/libc/statx.js";
+import type { Syscalls } from "../host/libc/syscalls.js";
 import { Disk } from "../host/loop/disk.js";
 import { Head } from "../host/loop/heads.js";
 import { Entry, Known } from "../host/loop/known.js";
 import { Ready } from "../host/loop/ready.js";
+import { Unsent } from "../host/loop/unsent.js";
 import { ask } from "../host/server/ask.js";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
 import { same } from "./lib/bytes.js";
-import { until } from "./lib/connection.js";
+import { boundEverywhere, until } from "./lib/connection.js";
 import {
   ENGINES,
   first,
@@ -617,6 +621,80 @@ test.unless(noLoop, "a file that is replaced during its answer is sent as it was
   assert.is(body.length, 64 * 1024 * 1024);
   same(body.subarray(0, LARGE.length), LARGE);
   await until(() => server.stats().openFiles === 0);
+});
+
+/** Sockets of this process whose unsent bytes the kernel bounds. */
+function bounded(): number {
+  const sys = host().shared.sys as Syscalls;
+  const sockets = fs.readdirSync("/proc/self/fd").map(Number).filter(sys.isStream);
+  const isFree = (fd: number) => sys.limit?.(fd, LOWAT) === true && sys.limit(fd, 0);
+  return sockets.filter((fd) => !isFree(fd)).length;
+}
+
+test.unless(
+  noLoop ?? boundEverywhere(),
+  "a client that reads nothing has the kernel hold little of a long answer, not of a short one",
+  async (t) => {
+    const root = folder(t);
+    const { port } = await serve(t, root);
+    for (const [name, change] of [
+      ["large.bin", 1],
+      ["small.bin", 0],
+    ] as const) {
+      await talk(port, [head(`/${name}`)]);
+      const before = bounded();
+      const socket = net.connect(port, "127.0.0.1").pause();
+      t.after(() => socket.destroy());
+      socket.write(first(`/${name}`));
+      await once(socket, "readable");
+      assert.is(bounded(), before + change, name);
+      socket.destroy();
+    }
+  },
+);
+
+test("a client is fast once it takes a MiB in 50 ms: then its kernel may hold more, for as long as it is there", () => {
+  const at = { fd: 7, sent: 0 };
+  const limits: [fd: number, bytes: number][] = [];
+  const core = { connection_fd: () => at.fd, connection_at: () => at.sent };
+  const limit = (...one: [number, number]) => limits.push(one) > 0;
+  const unsent = new Unsent(core as unknown as Core, { limit } as unknown as Syscalls);
+  const moved = (sent: number, now: number) => {
+    at.sent = sent;
+    unsent.moved(1, now);
+  };
+  unsent.begin(1, LONG, 0);
+  moved(LONG, 0);
+  assert.equal(limits, [], "short");
+  unsent.begin(1, 64 * LONG, 1000);
+  assert.equal(limits.splice(0), [[7, LOWAT]]);
+  moved(LONG - 1, 1001);
+  moved(LONG, 1051);
+  moved(2 * LONG, 1102);
+  moved(3 * LONG - 1, 1103);
+  unsent.begin(1, 64 * LONG, 2000);
+  moved(LONG, 2051);
+  assert.equal(limits, [], "slow, and bound already");
+  moved(2 * LONG, 2101);
+  assert.equal(limits.splice(0), [[7, 0]], "fast");
+  moved(9 * LONG, 9000);
+  unsent.begin(1, 64 * LONG, 9000);
+  moved(LONG, 9999);
+  assert.equal(limits, [], "it stays so");
+  unsent.forget(1);
+  unsent.begin(1, 64 * LONG, 9999);
+  assert.equal(limits, [[7, LOWAT]], "another one");
+});
+
+test("a socket that can't be bound, or has a bound of its own, is left alone", () => {
+  let asked = 0;
+  const core = { connection_fd: () => 7, connection_at: () => 64 * LONG };
+  const limit = () => ++asked === 0;
+  const unsent = new Unsent(core as unknown as Core, { limit } as unknown as Syscalls);
+  unsent.begin(1, 64 * LONG, 0);
+  unsent.moved(1, 0);
+  unsent.begin(1, 64 * LONG, 0);
+  assert.is(asked, 1);
 });
 
 test.unless(noLoop, "statx(2) says what fs.stat does, with a libc that has it and without", (t) => {

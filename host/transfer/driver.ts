@@ -5,10 +5,11 @@ import { constants } from "node:os";
 import { Action, Fault, Flag, Way } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import { SendfileError } from "../errors.js";
+import { LOWAT } from "../libc/lowat.js";
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import { readCached } from "../source/read.js";
-import { boundNotSent, LOWAT } from "./not-sent-lowat.js";
+import { boundNotSent } from "./not-sent-lowat.js";
 
 /** The most bytes that can be reported at once: the core takes 32 bits. */
 const MOST = 0x7fffffff;
