@@ -127,7 +127,9 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "connections.reduce((all, one) => all + one) >= maxConnections",
       "this.live >= maxConnections",
     ],
-    "ready-for-ever": ["if (ready.checked === checked && ready.head === head)", "if (ready.head === head)"],
+    "ready-for-ever": ["(ready.isSettled || ready.checked === checked)", "true"],
+    "ready-for-who-asks-once": ["if (isFirst || head.length", "if (head.length"],
+    "ready-with-another-head": ["if (ready.head === head && (", "if (("],
     "ready-and-short": [
       "this.#scratch.address, 0, size) !== size) return null;",
       "this.#scratch.address, 0, size) < 0) return null;",
