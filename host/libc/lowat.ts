@@ -10,3 +10,26 @@ export const LONG = 1 << 20;
  * leaves such a line idle, as with any writer.
  */
 export const LOWAT = 512 << 10;
+
+/** ms. Who takes LONG bytes within this is fast: some 20 MiB/s. */
+const FAST = 50;
+
+/** Tells who is fast: for them the kernel may hold more, which costs less CPU. */
+export class Pace {
+  #sent: number;
+  #at: number;
+
+  constructor(sent: number, now: number) {
+    this.#sent = sent;
+    this.#at = now;
+  }
+
+  /** Whether the last LONG bytes, of `sent` so far, went fast. */
+  isFast(sent: number, now: number): boolean {
+    if (sent - this.#sent < LONG) return false;
+    const isFast = now - this.#at <= FAST;
+    this.#sent = sent;
+    this.#at = now;
+    return isFast;
+  }
+}

@@ -100,11 +100,11 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "idle-ended-for-ever": ["clearInterval(idle);", ""],
   },
   server: {
-    "unsent-of-short-answers-bounded": ["    if (count <= LONG) return;\n    const mark", "    const mark"],
+    "unsent-of-short-answers-bounded": ["    if (count <= LONG) return;\n    const pace", "    const pace"],
     "unsent-not-bounded": ["this.#unsent.begin(handle, count, this.#now);", ""],
-    "unsent-bounded-for-ever": ["if (now - mark.at <= FAST) {", "if (now < mark.at) {"],
-    "unsent-of-the-next-connection": ["if (this.#marks.size > 0) this.#marks.delete(handle);", ""],
-    "unsent-of-a-slow-start-bounded": ["    mark.sent = sent;\n    mark.at = now;\n", ""],
+    "unsent-bounded-for-ever": ["const isFast = now - this.#at <= FAST;", "const isFast = false;"],
+    "unsent-of-the-next-connection": ["if (this.#paces.size > 0) this.#paces.delete(handle);", ""],
+    "unsent-of-a-slow-start-bounded": ["    this.#sent = sent;\n    this.#at = now;\n", ""],
     "weak-tag-for-ever": ['if (fieldOf(unmodified, "ETag") !== fieldOf(whole, "ETag")) return null;', ""],
     "known-for-ever": [
       "if (now - entry.checked < (this.#looks < LOOKS ? AGE : AGE_AT_MOST) && entry.fd >= 0) return entry;",
