@@ -8,6 +8,8 @@ import * as fs from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
@@ -425,6 +427,25 @@ test.unless(noLoop, "limits: idle connections are closed, too many are refused, 
   assert.ok(server.stats().dropped >= 1);
 });
 
+test("a listening socket that was inherited stays open for the others that have it", async (t) => {
+  const root = folder(t);
+  for (const engine of ENGINES) {
+    const shared = net.createServer((socket) => socket.end("shared"));
+    t.after(() => new Promise((done) => shared.close(done)));
+    await once(shared.listen(0, "127.0.0.1"), "listening");
+    const { fd } = (shared as unknown as { _handle: { fd: number } })._handle;
+    const program = fileURLToPath(new URL("../../test/fixtures/file-server.mjs", import.meta.url));
+    const child = spawn(process.execPath, [program, root, JSON.stringify({ engine }), JSON.stringify({ fd: 3 })], {
+      stdio: ["pipe", "pipe", "inherit", fd],
+    });
+    await once(child.stdout as Readable, "data");
+    child.stdin?.write("close\n");
+    await once(child, "exit");
+    const { port } = shared.address() as net.AddressInfo;
+    assert.is((await talk(port, [])).toString(), "shared", engine);
+  }
+});
+
 test("a Unix socket: its path is the address, is taken once, and goes with the server", async (t) => {
   for (const engine of ENGINES) {
     const path = join(tempFolder(t), "socket");
@@ -538,6 +559,47 @@ test.unless(noLoop, "close() while it begins to listen ends it, and a listen() t
   }
   await until(() => fdCount() <= before);
 });
+
+test.unless(
+  noLoop,
+  "an eventfd is closed once the thread that reads from disks has ended: it may still write to that number",
+  async (t) => {
+    const root = folder(t);
+    const over = join(root, "over");
+    const entry = join(root, "reader.mjs");
+    // A disk that is slow.
+    fs.writeFileSync(
+      entry,
+      `import { existsSync } from "node:fs";
+      import { parentPort } from "node:worker_threads";
+      parentPort.on("message", (told) => {
+        if (told === null) setInterval(() => existsSync(${JSON.stringify(over)}) && process.exit(), 1);
+      });`,
+    );
+    const { shared } = host();
+    const sys = shared.sys as NonNullable<typeof shared.sys>;
+    const made: number[] = [];
+    const closed: number[] = [];
+    const eventfd = (value: number, flags: number) => {
+      made.push(sys.libc.eventfd?.(value, flags) as number);
+      return made.at(-1);
+    };
+    const libc = {
+      ...sys.libc,
+      eventfd,
+      close: (fd: number) => sys.libc.close?.(closed[closed.push(fd) - 1] as number),
+    };
+    const reader = pathToFileURL(entry);
+    const entries = { ...(loopEntries as Exclude<typeof loopEntries, string>), reader };
+    const server = new FileServer({ ...shared, sys: { ...sys, libc } as typeof sys }, entries, root);
+    await server.listen({ port: 0, host: "127.0.0.1" });
+    await server.close();
+    assert.is(made.length, 1);
+    assert.not.ok(closed.includes(made[0] as number));
+    fs.writeFileSync(over, "");
+    await until(() => closed.includes(made[0] as number));
+  },
+);
 
 test.unless(
   noLoop,
