@@ -766,21 +766,38 @@ test("a whole answer is ready for who asks again before the file is looked at an
   assert.is(reads.length, 4);
 });
 
-test("a head has the time of now, and a read from a disk is told of once", () => {
+test("a head has the time of now", () => {
   const made = new Head("HTTP/1.1 200 OK\r\nDate: x\r\nA: b\r\n\r\n");
   const at = (date: string) => `HTTP/1.1 200 OK\r\nDate: ${date}\r\nA: b\r\n\r\n`;
   for (const second of [0, 0, 1]) assert.is(made.at(second), at(`Thu, 01 Jan 1970 00:00:0${second} GMT`));
+});
+
+test("a read from a disk is told of once, in its turn, and for nobody who has gone", () => {
   const sent: { id: number }[] = [];
-  const port = { postMessage: (message: { id: number }) => void sent.push(message), close() {} };
-  const disk = new Disk<string>(port as unknown as ConstructorParameters<typeof Disk>[0]);
-  disk.read("a", 3, 0, 1);
-  disk.read("b", 3, 0, 1);
-  const take = (i: number) => disk.take({ id: sent[i]?.id ?? 0, read: 1 });
-  assert.equal([take(1), take(0), take(1)], ["b", "a", null]);
-  disk.read("c", 4, 5, 6);
-  disk.reconnect(port as unknown as ConstructorParameters<typeof Disk>[0]); // the one before has ended
-  assert.equal(sent[3], { id: 3, fd: 4, position: 5, length: 6 });
-  assert.is(take(3), "c");
+  const { port1, port2 } = new MessageChannel();
+  const post = (message: { id: number }) => void sent.push(message);
+  const reader = Object.assign(port1, { postMessage: post });
+  const ids = () => sent.splice(0).map(({ id }) => id);
+  const job = () => ({ sending: { over: false } });
+  const [a, b, c, d, e] = [job(), job(), job(), job(), job()];
+  const disk = new Disk<typeof a>(reader);
+  for (const one of [a, b, c, d]) disk.read(one, 3, 0, 1);
+  assert.equal(ids(), [1, 2]);
+  const took: unknown[] = [];
+  const take = (message: { id: number; read: number }) => void took.push(disk.take(message));
+  c.sending.over = true;
+  take({ id: 2, read: 1 });
+  take({ id: 2, read: 1 });
+  disk.receive(take);
+  assert.equal(ids(), [4]);
+  take({ id: 1, read: 1 });
+  disk.read(e, 4, 5, 6);
+  assert.equal(sent[0], { id: 5, fd: 4, position: 5, length: 6 });
+  assert.equal(ids(), [5]);
+  disk.reconnect(reader); // the one before has ended
+  assert.equal(ids(), [4, 5]);
+  for (const [i, one] of [b, null, c, a].entries()) assert.is(took[i], one);
+  port2.close();
 });
 
 for (const engine of ENGINES) {
