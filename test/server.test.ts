@@ -10,6 +10,7 @@ import * as net from "node:net";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
@@ -425,6 +426,30 @@ test.unless(noLoop, "limits: idle connections are closed, too many are refused, 
   });
   await Promise.race(three.map((one) => once(one, "close")));
   assert.ok(server.stats().dropped >= 1);
+});
+
+test("a server of a worker thread is gone with it, however it ends", async (t) => {
+  for (const how of ["process.exit()", "throw new Error()", "terminate"]) {
+    const worker = new Worker(
+      `const { parentPort, workerData } = require("node:worker_threads");
+      import(workerData).then(async ({ createFileServer }) => {
+        const { port } = await createFileServer(".").listen({ port: 0, host: "127.0.0.1" });
+        parentPort.on("message", () => { ${how === "terminate" ? "" : how} });
+        parentPort.postMessage(port);
+      });`,
+      { eval: true, workerData: new URL("../host/server/index.js", import.meta.url).href },
+    );
+    worker.on("error", () => {});
+    const [port] = await once(worker, "message");
+    const over = once(worker, "exit");
+    if (how === "terminate") worker.terminate();
+    else worker.postMessage(null);
+    await over.catch(() => {});
+    const socket = net.connect(port, "127.0.0.1");
+    t.after(() => socket.destroy());
+    const error = await once(socket, "connect").catch((error) => error);
+    assert.is(error.code, "ECONNREFUSED", how);
+  }
 });
 
 test("a listening socket that was inherited stays open for the others that have it", async (t) => {

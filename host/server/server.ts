@@ -5,7 +5,7 @@ import { EventEmitter } from "node:events";
 import { unlinkSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, type ListenOptions, Socket } from "node:net";
-import type { MessagePort, Worker } from "node:worker_threads";
+import { isMainThread, type MessagePort, type Worker } from "node:worker_threads";
 import { warn } from "../close.js";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
@@ -391,6 +391,7 @@ function obstacle({ sys, reason }: Shared, entries: Entries): string | null {
   const { sendfile, nowait, openat2 } = sys.probe();
   if (sendfile !== 0 || !nowait || !openat2) return "this kernel lacks sendfile, preadv2 with RWF_NOWAIT or openat2";
   if (cluster.isWorker) return "a worker of node:cluster has no listening socket of its own";
+  if (!isMainThread) return "a worker thread may be terminated, and nobody would close its listener";
   const { permission } = process as { permission?: { has(scope: string): boolean } };
   if (permission !== undefined && !permission.has("worker")) return "the permission model forbids threads";
   return null;
