@@ -388,10 +388,10 @@ function obstacle({ sys, reason }: Shared, entries: Entries): string | null {
   if (typeof entries === "string") return entries;
   if (sys === null) return reason;
   if (!hasLoop(sys.libc)) return `no epoll by ${sys.libc.name} on ${process.platform}`;
+  if (!isMainThread) return "a worker thread may be terminated, and nobody would close its listener";
   const { sendfile, nowait, openat2 } = sys.probe();
   if (sendfile !== 0 || !nowait || !openat2) return "this kernel lacks sendfile, preadv2 with RWF_NOWAIT or openat2";
   if (cluster.isWorker) return "a worker of node:cluster has no listening socket of its own";
-  if (!isMainThread) return "a worker thread may be terminated, and nobody would close its listener";
   const { permission } = process as { permission?: { has(scope: string): boolean } };
   if (permission !== undefined && !permission.has("worker")) return "the permission model forbids threads";
   return null;
