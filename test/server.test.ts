@@ -8,6 +8,9 @@ import * as fs from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
@@ -429,6 +432,49 @@ test.unless(noLoop, "limits: idle connections are closed, too many are refused, 
   assert.ok(server.stats().dropped >= 1);
 });
 
+test("a server of a worker thread is gone with it, however it ends", async (t) => {
+  for (const how of ["process.exit()", "throw new Error()", "terminate"]) {
+    const worker = new Worker(
+      `const { parentPort, workerData } = require("node:worker_threads");
+      import(workerData).then(async ({ createFileServer }) => {
+        const { port } = await createFileServer(".").listen({ port: 0, host: "127.0.0.1" });
+        parentPort.on("message", () => { ${how === "terminate" ? "" : how} });
+        parentPort.postMessage(port);
+      });`,
+      { eval: true, workerData: new URL("../host/server/index.js", import.meta.url).href },
+    );
+    worker.on("error", () => {});
+    const [port] = await once(worker, "message");
+    const over = new Promise((resolve) => worker.once("exit", resolve)); // once() would end with the error before it
+    if (how === "terminate") worker.terminate();
+    else worker.postMessage(null);
+    await over;
+    const socket = net.connect(port, "127.0.0.1");
+    t.after(() => socket.destroy());
+    const error = await once(socket, "connect").catch((error) => error);
+    assert.is(error.code, "ECONNREFUSED", how);
+  }
+});
+
+test("a listening socket that was inherited stays open for the others that have it", async (t) => {
+  const root = folder(t);
+  for (const engine of ENGINES) {
+    const shared = net.createServer((socket) => socket.end("shared"));
+    t.after(() => new Promise((done) => shared.close(done)));
+    await once(shared.listen(0, "127.0.0.1"), "listening");
+    const { fd } = (shared as unknown as { _handle: { fd: number } })._handle;
+    const program = fileURLToPath(new URL("../../test/fixtures/file-server.mjs", import.meta.url));
+    const child = spawn(process.execPath, [program, root, JSON.stringify({ engine }), JSON.stringify({ fd: 3 })], {
+      stdio: ["pipe", "pipe", "inherit", fd],
+    });
+    await once(child.stdout as Readable, "data");
+    child.stdin?.write("close\n");
+    await once(child, "exit");
+    const { port } = shared.address() as net.AddressInfo;
+    assert.is((await talk(port, [])).toString(), "shared", engine);
+  }
+});
+
 test("a Unix socket: its path is the address, is taken once, and goes with the server", async (t) => {
   for (const engine of ENGINES) {
     const path = join(tempFolder(t), "socket");
@@ -542,6 +588,47 @@ test.unless(noLoop, "close() while it begins to listen ends it, and a listen() t
   }
   await until(() => fdCount() <= before);
 });
+
+test.unless(
+  noLoop,
+  "an eventfd is closed once the thread that reads from disks has ended: it may still write to that number",
+  async (t) => {
+    const root = folder(t);
+    const over = join(root, "over");
+    const entry = join(root, "reader.mjs");
+    // A disk that is slow.
+    fs.writeFileSync(
+      entry,
+      `import { existsSync } from "node:fs";
+      import { parentPort } from "node:worker_threads";
+      parentPort.on("message", (told) => {
+        if (told === null) setInterval(() => existsSync(${JSON.stringify(over)}) && process.exit(), 1);
+      });`,
+    );
+    const { shared } = host();
+    const sys = shared.sys as NonNullable<typeof shared.sys>;
+    const made: number[] = [];
+    const closed: number[] = [];
+    const eventfd = (value: number, flags: number) => {
+      made.push(sys.libc.eventfd?.(value, flags) as number);
+      return made.at(-1);
+    };
+    const libc = {
+      ...sys.libc,
+      eventfd,
+      close: (fd: number) => sys.libc.close?.(closed[closed.push(fd) - 1] as number),
+    };
+    const reader = pathToFileURL(entry);
+    const entries = { ...(loopEntries as Exclude<typeof loopEntries, string>), reader };
+    const server = new FileServer({ ...shared, sys: { ...sys, libc } as typeof sys }, entries, root);
+    await server.listen({ port: 0, host: "127.0.0.1" });
+    await server.close();
+    assert.is(made.length, 1);
+    assert.not.ok(closed.includes(made[0] as number));
+    fs.writeFileSync(over, "");
+    await until(() => closed.includes(made[0] as number));
+  },
+);
 
 test.unless(
   noLoop,
@@ -790,21 +877,38 @@ test("a whole answer is ready for who asks again in the same second, as long as 
   assert.equal(reads, []);
 });
 
-test("a head has the time of now, and a read from a disk is told of once", () => {
+test("a head has the time of now", () => {
   const made = new Head("HTTP/1.1 200 OK\r\nDate: x\r\nA: b\r\n\r\n");
   const at = (date: string) => `HTTP/1.1 200 OK\r\nDate: ${date}\r\nA: b\r\n\r\n`;
   for (const second of [0, 0, 1]) assert.is(made.at(second), at(`Thu, 01 Jan 1970 00:00:0${second} GMT`));
+});
+
+test("a read from a disk is told of once, in its turn, and for nobody who has gone", () => {
   const sent: { id: number }[] = [];
-  const port = { postMessage: (message: { id: number }) => void sent.push(message), close() {} };
-  const disk = new Disk<string>(port as unknown as ConstructorParameters<typeof Disk>[0]);
-  disk.read("a", 3, 0, 1);
-  disk.read("b", 3, 0, 1);
-  const take = (i: number) => disk.take({ id: sent[i]?.id ?? 0, read: 1 });
-  assert.equal([take(1), take(0), take(1)], ["b", "a", null]);
-  disk.read("c", 4, 5, 6);
-  disk.reconnect(port as unknown as ConstructorParameters<typeof Disk>[0]); // the one before has ended
-  assert.equal(sent[3], { id: 3, fd: 4, position: 5, length: 6 });
-  assert.is(take(3), "c");
+  const { port1, port2 } = new MessageChannel();
+  const post = (message: { id: number }) => void sent.push(message);
+  const reader = Object.assign(port1, { postMessage: post });
+  const ids = () => sent.splice(0).map(({ id }) => id);
+  const job = () => ({ sending: { over: false } });
+  const [a, b, c, d, e] = [job(), job(), job(), job(), job()];
+  const disk = new Disk<typeof a>(reader);
+  for (const one of [a, b, c, d]) disk.read(one, 3, 0, 1);
+  assert.equal(ids(), [1, 2]);
+  const took: unknown[] = [];
+  const take = (message: { id: number; read: number }) => void took.push(disk.take(message));
+  c.sending.over = true;
+  take({ id: 2, read: 1 });
+  take({ id: 2, read: 1 });
+  disk.receive(take);
+  assert.equal(ids(), [4]);
+  take({ id: 1, read: 1 });
+  disk.read(e, 4, 5, 6);
+  assert.equal(sent[0], { id: 5, fd: 4, position: 5, length: 6 });
+  assert.equal(ids(), [5]);
+  disk.reconnect(reader); // the one before has ended
+  assert.equal(ids(), [4, 5]);
+  for (const [i, one] of [b, null, c, a].entries()) assert.is(took[i], one);
+  port2.close();
 });
 
 for (const engine of ENGINES) {

@@ -7,6 +7,8 @@ import type { Fds } from "./fds.js";
 
 /** Connections accepted at once. */
 const MOST = 64;
+/** EAGAIN: nobody waits. */
+const NOBODY = -11;
 /** fds that it holds while it accepts, and frees while it rests. */
 const SPARE = 8;
 
@@ -20,6 +22,8 @@ export class Acceptor {
   readonly #spare: number[] = [];
   #resting = true;
   #over = false;
+  /** Who has waited since before the listener had its options is without them. */
+  #early = true;
 
   /** `handle`: what epoll says of the listener. `shared`: other loops accept from it, too. */
   constructor(libc: LoopLibc, fds: Fds, epoll: Epoll, fd: number, shared: boolean, handle: number) {
@@ -56,9 +60,13 @@ export class Acceptor {
   run(each: (fd: number) => void): boolean {
     for (let i = 0; i < MOST; i++) {
       const fd = accept(this.#libc, this.#fd);
-      if (fd >= 0) each(fd);
-      else if (!isNoRoom(-fd)) return true;
-      else {
+      if (fd >= 0) {
+        if (this.#early) this.#epoll.noDelay(fd);
+        each(fd);
+      } else if (!isNoRoom(-fd)) {
+        if (fd === NOBODY) this.#early = false;
+        return true;
+      } else {
         this.rest();
         return false;
       }

@@ -5,7 +5,7 @@ import { EventEmitter } from "node:events";
 import { unlinkSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, type ListenOptions, Socket } from "node:net";
-import type { MessagePort, Worker } from "node:worker_threads";
+import { isMainThread, type MessagePort, type Worker } from "node:worker_threads";
 import { warn } from "../close.js";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
@@ -311,7 +311,8 @@ export class FileServer extends EventEmitter {
     this.#state = "closing";
     if (was === "listening") {
       await this.#opening?.catch(() => {}); // told to who listens
-      if (this.#listening !== null) shutListener(this.#libc(), this.#listening.fd);
+      const { fd = -1, isInherited = true } = this.#listening ?? {};
+      if (!isInherited) shutListener(this.#libc(), fd);
       this.#stop();
       await this.#closeHttp();
     }
@@ -357,8 +358,14 @@ export class FileServer extends EventEmitter {
     const libc = this.#libc();
     const { fd, address } = this.#listening;
     libc.close(fd);
-    for (const eventfd of this.#wakes) libc.close(eventfd);
+    const wakes = this.#wakes;
     this.#wakes = [];
+    const free = () => {
+      for (const eventfd of wakes) libc.close(eventfd);
+    };
+    // It may still read from a disk, and then wakes who asked: the number must be nobody else's until it has ended.
+    if (reader === null || reader.threadId < 0) free();
+    else reader.once("exit", free);
     this.#listening = null;
     if (typeof address !== "string") return;
     try {
@@ -381,6 +388,7 @@ function obstacle({ sys, reason }: Shared, entries: Entries): string | null {
   if (typeof entries === "string") return entries;
   if (sys === null) return reason;
   if (!hasLoop(sys.libc)) return `no epoll by ${sys.libc.name} on ${process.platform}`;
+  if (!isMainThread) return "a worker thread may be terminated, and nobody would close its listener";
   const { sendfile, nowait, openat2 } = sys.probe();
   if (sendfile !== 0 || !nowait || !openat2) return "this kernel lacks sendfile, preadv2 with RWF_NOWAIT or openat2";
   if (cluster.isWorker) return "a worker of node:cluster has no listening socket of its own";
