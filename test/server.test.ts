@@ -3,6 +3,7 @@
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import * as diagnostics from "node:diagnostics_channel";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as http from "node:http";
@@ -670,6 +671,23 @@ test.unless(noLoop, "a strong tag that is weak at first is strong later, by the 
   while ((await tag()).startsWith("W/")) await new Promise((next) => setTimeout(next, 100));
   assert.match(await tag(), /^"/);
   assert.ok(server.stats().requests > 0);
+});
+
+test.unless(noLoop, "codings that a client accepts are told apart by what they mean, not by their text", async (t) => {
+  const root = folder(t);
+  const { server, port } = await serve(t, root, { precompressed: true });
+  let asked = 0;
+  const count = () => void asked++;
+  diagnostics.subscribe("http.server.request.start", count);
+  t.after(() => diagnostics.unsubscribe("http.server.request.start", count));
+  const bodies = new Set<string>();
+  for (let i = 0; i < 20; i++) {
+    const answer = await talk(port, [get("/page.html", `Accept-Encoding: gzip, x${i};q=0.${i}`)]);
+    bodies.add(answer.toString("latin1").split("\r\n\r\n")[1] as string);
+  }
+  assert.equal([...bodies], ["not really gzip\n"]);
+  assert.ok(asked <= 4, `${asked} requests to the server behind`); // HEAD twice, 304, 206
+  assert.is(server.stats().requests, 20);
 });
 
 test("a tag that becomes strong while the loop asks is not told as a weak one for ever", async (t) => {

@@ -4,6 +4,7 @@ import type { Stats } from "node:fs";
 import { createRequire } from "node:module";
 import { argumentError, SendfileError } from "../errors.js";
 import { changedAt, isSettled } from "../keep.js";
+import { orderOf } from "../negotiate.js";
 import type { Shared } from "../shared.js";
 import { releaseAlone } from "../source/fd.js";
 import { callable, describe, object } from "../validate.js";
@@ -18,7 +19,7 @@ import { Representations } from "./representations.js";
 import { headersOf } from "./send/headers.js";
 import { sendMethods } from "./send/send.js";
 import type { Send, SendStream } from "./send/stream.js";
-import { orderOf, sendSibling } from "./siblings.js";
+import { sendSibling } from "./siblings.js";
 import { realPathNow } from "./within.js";
 
 /** Those of `send` (in its documentation), and these. */

@@ -6,6 +6,7 @@ import { Act } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import { Epoll, type LoopLibc, noDelay, shutSending } from "../libc/epoll.js";
 import type { Syscalls } from "../libc/syscalls.js";
+import { orderOf } from "../negotiate.js";
 import { Scratch } from "../scratch.js";
 import { Acceptor } from "./acceptor.js";
 import { type Decision, decide } from "./decide.js";
@@ -202,7 +203,7 @@ export class Loop {
   #ask(handle: number): number {
     const { target, acceptEncoding } = this.#facts.refreshed();
     const encodings = this.#start.varies ? (acceptEncoding ?? "") : "";
-    const key = this.#start.varies ? `${encodings} ${target}` : target;
+    const key = this.#start.varies ? `${orderOf(encodings)} ${target}` : target;
     const entry = this.#known.find(key, this.#now);
     if (entry === null) {
       if (this.#told === key || key.length > LONGEST) return this.#handOver(handle, FILE);

@@ -119,6 +119,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "decision.head = (last ? entry.last : entry.whole).at(second);",
       "decision.head = entry.whole.at(second);",
     ],
+    "codings-by-their-text": ["{orderOf(encodings)}", "{encodings}"],
     "codings-mixed-up": ['this.#start.varies ? (acceptEncoding ?? "") : "";', '"";'],
     "bytes-not-handed-over": ["if (bytes.length > 0) socket.unshift(", "if (bytes.length < 0) socket.unshift("],
     "idle-ones-kept-by-the-loop": ["    this.#each((handle) => this.#core.connection_idle(handle) === 1);\n", ""],
