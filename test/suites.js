@@ -27,15 +27,20 @@ const OWN = ["deno", "bun"];
 /** Of files that take long: they are begun first, so that none is left alone at the end. */
 const LONG = [
   "cli.serve",
-  "exit",
   "cli",
   "server",
+  "bindings",
+  "exit",
   "wasi",
   "simulation",
-  "pitfalls.server",
+  "cli.log",
   "register",
-  "bindings",
+  "pitfalls.server",
   "pitfalls.sockets",
+  "bsd",
+  "encrypted",
+  "watch",
+  "cli.listing",
   "docs",
 ];
 const rank = (name) => (LONG.includes(name) ? LONG.indexOf(name) : LONG.length);
