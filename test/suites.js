@@ -70,7 +70,7 @@ const PORTABLE = [
   ...["exit-recipe", "exit-ways"],
   ...["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"],
   ...["respond", "body", "static", "hostile", "lent", "close", "register", "abandoned", "web", "chunked"],
-  ...["representations"],
+  ...["representations", "dates"],
   ...["cli", "cli.backlog", "cli.serve"],
 ];
 
