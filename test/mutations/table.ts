@@ -4,6 +4,18 @@
 type Mutations = { readonly [name: string]: readonly [find: string, replace: string] };
 
 export const TABLE: { readonly [test: string]: Mutations } = {
+  dates: {
+    "day-of-another-month": ["new Date(at).getUTCDate() === day ? at", "!Number.isNaN(at) ? at"],
+    "month-before": ["MONTHS.indexOf(month) + 1", "MONTHS.indexOf(month)"],
+    "asctime-is-local-time": ["}Z`);", "}`);"],
+    "asctime-of-two-digits-alone": ["(?<day>[ \\\\d]\\\\d)", "(?<day>\\\\d\\\\d)"],
+    "words-behind-a-date": ["(?<year>\\\\d{4})$`),\n];", "(?<year>\\\\d{4})`),\n];"],
+    "blanks-around-a-date": ["format.exec(String(text))", "format.exec(String(text).trim())"],
+    "short-day-before-two-digits": ["[a-z]+day, (", "[a-z]+, ("],
+    "fifty-years-are-too-far": ["near > now + 50", "near >= now + 50"],
+    "no-year-of-the-last-century": ["near - 100 : near", "near : near"],
+    "every-year-of-the-last-century": ["now - (now % 100) + Number(year)", "1900 + Number(year)"],
+  },
   open: {
     "fd-of-a-stat-left-open": [
       "    const stat = fstat(fd);\n    closeFd(fd);\n    return stat;",
