@@ -27,6 +27,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "opens-on-networks": ["this.#local.set(dev, LOCAL.has(found.type))", "this.#local.set(dev, true)"],
     "opens-past-permissions": ["(process as { permission?: unknown }).permission !== undefined", "false"],
+    "opens-behind-a-worker's-back": ["this.#guarded || !isMainThread ?", "this.#guarded ?"],
     "fd-is-inherited": ["const READ = O_NONBLOCK | O_CLOEXEC", "const READ = O_NONBLOCK"],
   },
   "pitfalls.files": {
