@@ -42,6 +42,12 @@ interface Context {
   body(stream: ReadableStream, status: number, headers: object): Response;
 }
 
+/** Of h3. */
+interface Event {
+  req: Request;
+  context: { params: { name: string } };
+}
+
 /** Of Fastify. */
 interface Reply {
   headers(all: object): Reply;
@@ -87,6 +93,19 @@ const servers: Record<string, () => Promise<Server>> = {
     const { serve } = await load("srvx");
     const fetch = (request: Request) => fileResponse(request, file(nameOf(request.url)));
     return serve({ manual: true, silent: true, fetch }).node.server;
+  },
+  async "h3, Response"() {
+    const { H3, serve } = await load("h3");
+    const app = new H3().get("/:name", ({ context }: Event) => {
+      const { name } = context.params;
+      return new Response(toWeb(name), { headers: length(name) });
+    });
+    return serve(app, { manual: true, silent: true }).node.server;
+  },
+  async "h3, fileResponse"() {
+    const { H3, serve } = await load("h3");
+    const app = new H3().get("/:name", ({ req, context }: Event) => fileResponse(req, file(context.params.name)));
+    return serve(app, { manual: true, silent: true }).node.server;
   },
   async "koa, ctx.body"() {
     const { default: Koa } = await load("koa");
