@@ -948,7 +948,7 @@ test("S30 what a loop knows is bounded in targets and in open files, and what is
   const whole = "HTTP/1.1 200 OK\r\nDate: x\r\n\r\n";
   const answer = {
     ...{ path, name: path, absent: [], dev, ino, size, mtimeMs, ctimeMs },
-    ...{ whole, part: null, unmodified: null },
+    ...{ whole, rest: null },
   };
   const known = new Known(calls, 8);
   for (let i = 0; i < 10_100; i++) known.learn(`/${i}`, answer);

@@ -9,7 +9,7 @@ import type { Shared } from "../shared.js";
 import { releaseAlone } from "../source/fd.js";
 import { callable, describe, object } from "../validate.js";
 import { conditions } from "./conditions.js";
-import { etagOf, setStrongTag } from "./etag.js";
+import { etagOf, setStrongTag, tagOf } from "./etag.js";
 import { insideOf, sendOpen } from "./inside.js";
 import { note, noteSibling, notingFile, notingFound, notingIndex, notingNone, notingSent } from "./learn.js";
 import type { Request, Response } from "./message.js";
@@ -87,6 +87,8 @@ export interface FoundFile {
   readonly absent: readonly string[];
   readonly name: string;
   readonly stat: Stats;
+  /** Of `etag: "strong"`, and settled; null without that option. */
+  readonly tag: string | null;
 }
 
 export interface StaticFiles {
@@ -212,7 +214,8 @@ export function staticFiles(shared: Shared, root: string, options: StaticOptions
     if (!known || !file) return null;
     releaseAlone(file);
     if (strong && !isSettled(changedAt(file.stat))) return null; // its tag is another one soon
-    return { path: file.path, absent: known.absent, name: known.name, stat: file.stat };
+    const tag = strong ? tagOf(file.stat) : null;
+    return { path: file.path, absent: known.absent, name: known.name, stat: file.stat, tag };
   };
   return { handler, find };
 }

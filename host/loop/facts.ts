@@ -58,6 +58,11 @@ export class Facts {
     return this.#words[4] !== 0 || this.#words[6] !== 0;
   }
 
+  /** Whether it asks for more than the whole. RFC 9110, section 14.2: ranges are for GET alone. */
+  get isRest(): boolean {
+    return this.isConditional || (this.range !== 0 && !this.isHead);
+  }
+
   get ifNoneMatch(): string | null {
     return this.#text(4);
   }

@@ -91,9 +91,10 @@ export class Entry {
     this.name = Buffer.from(`${answer.name}\0`);
     this.whole = new Head(answer.whole);
     this.last = new Head(lastHead(answer.whole));
-    this.unmodified = answer.unmodified === null ? null : new Head(answer.unmodified);
-    this.unmodifiedLast = answer.unmodified === null ? null : new Head(lastHead(answer.unmodified));
-    this.part = answer.part === null ? null : new Head(answer.part);
+    const { part = null, unmodified = null } = answer.rest ?? {};
+    this.unmodified = unmodified === null ? null : new Head(unmodified);
+    this.unmodifiedLast = unmodified === null ? null : new Head(lastHead(unmodified));
+    this.part = part === null ? null : new Head(part);
     this.etag = fieldOf(answer.whole, "ETag") ?? "";
     this.modified = fieldOf(answer.whole, "Last-Modified") ?? "";
   }

@@ -59,6 +59,9 @@ interface Sending {
   over: boolean;
 }
 
+/** No key begins so. */
+const askedAs = (key: string, rest: boolean): string => (rest ? `+${key}` : key);
+
 export class Loop {
   readonly #core: Core;
   readonly #libc: LoopLibc;
@@ -205,15 +208,17 @@ export class Loop {
     const encodings = this.#start.varies ? (acceptEncoding ?? "") : "";
     const key = this.#start.varies ? `${orderOf(encodings)} ${target}` : target;
     const entry = this.#known.find(key, this.#now);
-    if (entry === null) {
-      if (this.#told === key || key.length > LONGEST) return this.#handOver(handle, FILE);
-      const waiting = this.#asking.get(key);
+    const rest = this.#facts.isRest;
+    if (entry === null || (rest && entry.answer.rest === null)) {
+      const asked = askedAs(key, rest);
+      if (this.#told === asked || key.length > LONGEST) return this.#handOver(handle, FILE);
+      const waiting = this.#asking.get(asked);
       this.#held.keep(handle);
       const one: [number, number] = [handle, this.#core.connection_generation(handle)];
       if (waiting !== undefined) waiting.push(one);
       else {
-        this.#asking.set(key, [one]);
-        this.#tell({ type: "ask", key, target, encodings });
+        this.#asking.set(asked, [one]);
+        this.#tell({ type: "ask", key, target, encodings, rest });
       }
       return Act.Wait;
     }
@@ -340,12 +345,13 @@ export class Loop {
     this.#disk.receive((message) => this.#warm(message));
   }
 
-  #learn({ key, answer }: Extract<ToLoop, { type: "answer" }>): void {
+  #learn({ key, rest, answer }: Extract<ToLoop, { type: "answer" }>): void {
     if (answer !== null) this.#known.learn(key, answer);
-    const waiting = this.#asking.get(key);
+    const asked = askedAs(key, rest);
+    const waiting = this.#asking.get(asked);
     if (waiting === undefined) return;
-    this.#asking.delete(key);
-    this.#told = key;
+    this.#asking.delete(asked);
+    this.#told = asked;
     for (const [handle, generation] of waiting) {
       if (this.#core.connection_generation(handle) !== generation || !this.#held.has(handle)) continue;
       if (answer === null) this.#handOver(handle, MISSING);

@@ -10,8 +10,14 @@ export interface Answer extends Identity {
   readonly absent: readonly string[];
   /** The file that was asked for: it has to be there if `path` is its compressed sibling. */
   readonly name: string;
-  /** The heads of 200, of 206 for `bytes=0-0`, and of 304, from the status line to the empty one; null for none. */
+  /** The head of 200, from the status line to the empty one. */
   readonly whole: string;
+  /** null until it is asked for: few ask for more than the whole. */
+  readonly rest: Rest | null;
+}
+
+/** The heads of 206 for `bytes=0-0`, and of 304; null for none. */
+export interface Rest {
   readonly part: string | null;
   readonly unmodified: string | null;
 }
@@ -84,10 +90,17 @@ export interface Handed {
 
 export type FromLoop =
   | { readonly type: "handed"; readonly connections: readonly Handed[] }
-  | { readonly type: "ask"; readonly key: string; readonly target: string; readonly encodings: string };
+  /** `rest`: for a range, or a condition. */
+  | {
+      readonly type: "ask";
+      readonly key: string;
+      readonly target: string;
+      readonly encodings: string;
+      readonly rest: boolean;
+    };
 
 export type ToLoop =
-  | { readonly type: "answer"; readonly key: string; readonly answer: Answer | null }
+  | { readonly type: "answer"; readonly key: string; readonly rest: boolean; readonly answer: Answer | null }
   /** Another thread reads from disks now. */
   | { readonly type: "reader"; readonly port: MessagePort }
   /** Ends: idle connections at once, answers that are on their way after `timeout` ms. */

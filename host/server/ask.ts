@@ -5,17 +5,19 @@ import type { Server } from "node:http";
 import { Duplex } from "node:stream";
 import type { FoundFile, StaticFiles } from "../http/static.js";
 import { fieldOf } from "../loop/heads.js";
-import type { Answer } from "../loop/messages.js";
+import type { Answer, FromLoop } from "../loop/messages.js";
 
 /** A longer head is not the loop's, in bytes. */
 const LONGEST = 8192;
+
+/** A target, as a client has asked for it. */
+export type Asked = Pick<Extract<FromLoop, { type: "ask" }>, "target" | "encodings" | "rest">;
 
 /** The answer for a target; null if the server behind is to give it each time. */
 export async function ask(
   server: Server,
   files: StaticFiles,
-  target: string,
-  encodings: string,
+  { target, encodings, rest }: Asked,
 ): Promise<Answer | null> {
   const line = new Line();
   server.emit("connection", line);
@@ -30,18 +32,18 @@ export async function ask(
       found = files.find(target, encodings);
     }
     if (found === null || !isOf(whole, found)) return null;
-    const unmodified = await line.head(target, [...accepts, ...condition(whole)]);
-    // A weak tag has become a strong one since: it would be told for ever.
-    if (fieldOf(unmodified, "ETag") !== fieldOf(whole, "ETag")) return null;
-    // HEAD has no ranges. A byte of a body comes behind this head, so it is the last one.
-    const part = await line.head(target, [...accepts, "Range: bytes=0-0"], "GET");
     const { path, absent, name, stat } = found;
     const { dev, ino, size, mtimeMs, ctimeMs } = stat;
-    return {
-      ...{ path, absent, name, dev, ino, size, mtimeMs, ctimeMs, whole },
+    const answer = { path, absent, name, dev, ino, size, mtimeMs, ctimeMs, whole, rest: null };
+    if (!rest) return answer;
+    const unmodified = await line.head(target, [...accepts, ...condition(whole)]);
+    // HEAD has no ranges. A byte of a body comes behind this head, so it is the last one.
+    const part = await line.head(target, [...accepts, "Range: bytes=0-0"], "GET");
+    const heads = {
       part: isPart(part, size) ? part : null,
       unmodified: unmodified.startsWith("HTTP/1.1 304 ") ? unmodified : null,
     };
+    return { ...answer, rest: heads };
   } catch {
     return null; // the server has closed the connection: it is asked again with the next request
   } finally {
@@ -50,9 +52,10 @@ export async function ask(
 }
 
 /** Whether the head is that of the file, as it is now. */
-function isOf(head: string, { stat }: FoundFile): boolean {
+function isOf(head: string, { stat, tag }: FoundFile): boolean {
   const modified = fieldOf(head, "Last-Modified");
   if (fieldOf(head, "Content-Length") !== String(stat.size)) return false;
+  if (tag !== null && fieldOf(head, "ETag") !== tag) return false; // it was a weak one until now
   return modified === null || modified === stat.mtime.toUTCString();
 }
 

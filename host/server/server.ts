@@ -296,9 +296,9 @@ export class FileServer extends EventEmitter {
 
   async #hear(thread: Thread, message: FromLoop): Promise<void> {
     if (message.type === "ask") {
-      const { key, target, encodings } = message;
-      const answer = await ask(this.#http, this.#files, target, encodings);
-      thread.tell({ type: "answer", key, answer });
+      const { key, rest } = message;
+      const answer = await ask(this.#http, this.#files, message);
+      thread.tell({ type: "answer", key, rest, answer });
     } else if (message.type === "handed") {
       for (const handed of message.connections) {
         if (adopt(this.#http, handed) === null) this.#libc().close(handed.fd);

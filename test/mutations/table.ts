@@ -95,7 +95,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "not-to-be-interrupted": ['[Fault.Interrupted, ["EINTR"]],', ""],
     "einval-is-an-error": ['["EINVAL", "EOPNOTSUPP"', '["EOPNOTSUPP"'],
     "errno-of-the-wrong-sign": ["{ sent, errno: -errno, syscall }", "{ sent, errno, syscall }"],
-    "bound-left-behind": ["if (fd >= 0) sys.limit?.(fd, 0);", ""],
+    "bound-left-behind": ["if (this.most === LOWAT && fd >= 0) this.#sys.limit?.(fd, 0);", ""],
     "doorbell-from-its-offset": ["source.fd(), driver.position, buffer", "source.fd(), offset, buffer"],
     "left-corked": ["if (this.action !== Action.Done || this.#appended) this.uncork();", ""],
   },
@@ -117,8 +117,16 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "unsent-not-bounded": ["this.#unsent.begin(handle, count, this.#now);", ""],
     "unsent-bounded-for-ever": ["const isFast = now - this.#at <= FAST;", "const isFast = false;"],
     "unsent-of-the-next-connection": ["if (this.#paces.size > 0) this.#paces.delete(handle);", ""],
-    "unsent-of-a-slow-start-bounded": ["    this.#sent = sent;\n    this.#at = now;\n", ""],
-    "weak-tag-for-ever": ['if (fieldOf(unmodified, "ETag") !== fieldOf(whole, "ETag")) return null;', ""],
+    "unsent-of-a-slow-start-bounded": [
+      "    this.#sent = sent;\n    this.#at = now;\n    return isFast;",
+      "    return isFast;",
+    ],
+    "weak-tag-for-ever": ['if (tag !== null && fieldOf(head, "ETag") !== tag) return false;', ""],
+    "rest-never-asked-for": ["(rest && entry.answer.rest === null)", "false"],
+    "told-of-the-whole-alone": [
+      "const askedAs = (key: string, rest: boolean): string =>",
+      "const askedAs = (key: string, _: boolean, rest = false): string =>",
+    ],
     "known-for-ever": [
       "if (now - entry.checked < (this.#looks < LOOKS ? AGE : AGE_AT_MOST) && entry.fd >= 0) return entry;",
       "if (entry.fd >= 0) return entry;",
@@ -151,7 +159,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "a-look-for-each": ["this.#looks < LOOKS ? AGE : AGE_AT_MOST", "AGE"],
     "answered-by-what-follows": ["  if (isOwn) end(socket", "  if (!isOwn) end(socket"],
     "first-close-decides": ["else if (isEarlier) this.#stop();", ""],
-    "reader-asked-once": ["for (const { message } of this.#jobs.values()) reader.postMessage(message);", ""],
+    "reader-asked-once": ["for (const { message } of this.#told.values()) reader.postMessage(message);", ""],
     "a-thread-that-died": ["this.#timer = setTimeout(() => this.#spawn(), this.#delay);", ""],
     "told-when-it-has-ended": [
       "    if (this.#port === null) return;\n    this.#port.postMessage(message, transfer);",
