@@ -629,11 +629,12 @@ test("--quiet: no log; and where nobody reads it any more it serves on", () =>
 
 test("says where it listens, what it serves, and how bytes travel", () =>
   site([], fill, async (server, root) => {
-    const [folder, url, way] = server.stderr().split("\n");
+    const [folder, url, way, engine] = server.stderr().split("\n");
     assert.match(folder ?? "", /^Serving .*root$/);
     assert.ok(folder?.endsWith(root.split("/").slice(-2).join("/")) || !linux);
     assert.is(url, `  http://127.0.0.1:${server.port}/`);
     assert.match(way ?? "", /^bytes (go by the kernel's sendfile \(.+\)|are copied: .+)$/);
+    assert.match(engine ?? "", /^engine: (loop|node \(.+\))$/);
   }));
 
 test("SENDOFF_MODE=copy: says so, and serves the same", () =>
@@ -889,7 +890,7 @@ if (existsSync(deno)) {
         server.child.kill("SIGINT");
         const { signal, stderr } = await server.ended;
         assert.is(signal, "SIGINT");
-        const lines = stderr.split("\n").slice(3);
+        const lines = stderr.split("\n").slice(4);
         assert.equal(lines, ["stopping: running downloads get 5 s; a second Ctrl-C ends them at once", ""]);
       }
     }));

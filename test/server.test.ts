@@ -11,12 +11,13 @@ import { join } from "node:path";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
+import type { Handler } from "../host/http/static.js";
 import { Statx } from "../host/libc/statx.js";
 import { Disk } from "../host/loop/disk.js";
 import { Head } from "../host/loop/heads.js";
 import { Entry, Known } from "../host/loop/known.js";
 import { Ready } from "../host/loop/ready.js";
-import { ask } from "../host/server/ask.js";
+import { ask, filesFor } from "../host/server/ask.js";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
 import { same } from "./lib/bytes.js";
@@ -586,13 +587,14 @@ test("a tag that becomes strong while the loop asks is not told as a weak one fo
   const path = join(root, "small.bin");
   const stat = fs.statSync(path);
   let asked = 0;
-  const server = http.createServer((req, res) => {
+  const handler: Handler = (req, res) => {
     res.setHeader("ETag", ++asked === 1 ? 'W/"x"' : '"x"');
     res.setHeader("Content-Length", stat.size);
     if (req.headers["if-none-match"] !== undefined) res.statusCode = 304;
     res.end();
-  });
-  const files = { handler: () => {}, find: () => ({ path, absent: [], name: path, stat }) };
+  };
+  const server = http.createServer((req, res) => filesFor(req, handler)(req, res));
+  const files = { handler, find: () => ({ path, absent: [], name: path, stat }) };
   assert.is(await ask(server, files, "/small.bin", ""), null);
   const answer = await ask(server, files, "/small.bin", "");
   assert.match(answer?.whole ?? "", /\r\nETag: "x"\r\n/);
