@@ -1,7 +1,6 @@
 // The access log: a line for each response, in the NCSA common log format.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import { Lines } from "./lines.js";
 
 /** A longer request line is cut. */
@@ -21,10 +20,8 @@ export class AccessLog {
     const before = socket.bytesWritten ?? 0;
     const log = () => {
       if (!this.#open.delete(log)) return;
-      const refused = refusal(res, socket);
-      const bytes = refused === null ? Math.max(0, (socket.bytesWritten ?? 0) - before - headerLength(res)) : 0;
-      const status = refused ?? res.statusCode;
-      this.#lines.write(`${host} - - [${at}] "${line}" ${status} ${bytes === 0 ? "-" : bytes}\n`);
+      const bytes = Math.max(0, (socket.bytesWritten ?? 0) - before - headerLength(res));
+      this.#lines.write(`${host} - - [${at}] "${line}" ${res.statusCode} ${bytes === 0 ? "-" : bytes}\n`);
     };
     this.#open.add(log);
     // Before Node's own listener, which passes the socket to the next response in the pipeline.
@@ -46,20 +43,6 @@ export function escaped(text: string): string {
     c === '"' || c === "\\" ? `\\${c}` : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
   return safe.length > REQUEST ? `${safe.slice(0, REQUEST)}...` : safe;
-}
-
-/** Node's own answers to invalid HTTP, by error code; 400 for others. */
-const REFUSALS: { readonly [code: string]: number } = {
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
-  HPE_HEADER_OVERFLOW: 431,
-};
-
-/** The status that Node has sent in place of a response not begun, because invalid HTTP followed its request. */
-function refusal(res: ServerResponse, socket: Socket): number | null {
-  if ((res as ServerResponse & { _headerSent?: unknown })._headerSent !== false) return null;
-  const { code = "" } = (socket.errored ?? {}) as NodeJS.ErrnoException;
-  return REFUSALS[code] ?? (code.startsWith("HPE_") ? 400 : null);
 }
 
 /**

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { type StaticOptions, serveStatic } from "sendoff/http";
+import { endClient } from "../../host/server/client-error.js";
 import { Connections } from "../../host/server/connections.js";
 import type { App } from "../../host/server/server.js";
 
@@ -28,6 +29,7 @@ export class SecureServer extends EventEmitter {
     this.#server = createServer(certificate(files), this.#connections.ask);
     // The body of a GET is useless: it is ignored.
     this.#server.on("checkContinue", this.#connections.ask);
+    this.#server.on("clientError", endClient);
     this.#server.on("secureConnection", (socket) => this.#connections.follow(socket));
   }
 
