@@ -16,6 +16,7 @@ import { brotliCompressSync } from "node:zlib";
 import * as assert from "uvu/assert";
 import { certificate } from "./lib/certificate.js";
 import { by, call, childrenOf, inFolder, other, run, runs, until } from "./lib/command.js";
+import { noLoop } from "./lib/file-server.js";
 import { without } from "./lib/programs.js";
 import { lacks } from "./lib/runtime.js";
 import { type Serving, serving } from "./lib/serving.js";
@@ -639,6 +640,29 @@ test("says where it listens, what it serves, and how bytes travel", () =>
     assert.match(engine ?? "", /^engine: (loop|node \(.+\))$/);
   }));
 
+test("says which engine serves, and why it is not the loop", () =>
+  inFolder(async (folder) => {
+    const auto = noLoop === null ? "loop" : `node (${noLoop.replace("no loop here: ", "")})`;
+    const rows: [args: string[], engine: string][] = [
+      [["-q"], auto],
+      [["-q", "--engine", "node"], "node (--engine node)"],
+      [["-q", "--workers", "1"], auto],
+      [["-q", "--workers", "2"], "node (--workers), 2 processes"],
+      [["-q", "--threads", "2"], noLoop === null ? "loop, 2 threads" : `${auto}, 2 processes`],
+      [["-q", "--tls", "--threads", "2", ...(await pem(folder))], "node (HTTPS), 2 processes"],
+    ];
+    if (noLoop === null) rows.push([["-q", "--engine", "loop"], "loop"]);
+    for (const [args, engine] of rows) {
+      const server = await serving([...args, folder]);
+      assert.ok(server.stderr().endsWith(`\nengine: ${engine}\n`), server.stderr());
+      const { signal } = await server.stop();
+      assert.is(signal, "SIGTERM", args.join(" "));
+    }
+    const got = await run(["serve", "-p", "0", "--engine", "loop", folder], { SENDOFF_MODE: "copy" });
+    assert.is(got.status, 1);
+    assert.match(got.stderr, /--engine loop can't serve here: /);
+  }));
+
 test("SENDOFF_MODE=copy: says so, and serves the same", () =>
   inFolder(async (root) => {
     await writeFile(join(root, "big.bin"), big);
@@ -655,6 +679,11 @@ const wrong: readonly [args: string[], status: number, words: RegExp][] = [
   [["--port", "x"], 2, /--port must be a whole number from 0 to 65535 \(got 'x'\)/],
   [["--port", "65536"], 2, /--port must be/],
   [["--workers", "0"], 2, /--workers must be a whole number from 1/],
+  [["--engine", "x"], 2, /--engine must be loop, node or auto \(got 'x'\)/],
+  [["--threads", "256"], 2, /--threads must be a whole number from 1 to 255/],
+  [["--threads", "2", "--workers", "2"], 2, /--threads or --workers, not both/],
+  [["--engine", "loop", "--workers", "2"], 2, /--engine loop has --threads/],
+  [["--engine", "loop", "--tls", "--cert", "x", "--key", "x"], 2, /--engine loop has no --tls/],
   [["--cache", "-1"], 2, /--cache/],
   [["--timeout", "soon"], 2, /--timeout must be a time/],
   [["--tls"], 2, /--tls needs a certificate: --cert FILE and --key FILE/],
@@ -1006,7 +1035,7 @@ for (const [name, travel] of [
 test("--help tells of every option", async () => {
   const { stdout, status } = await call(["serve", "--help"]);
   assert.is(status, 0);
-  for (const option of "port host workers tls cert key precompressed cache dotfiles no-listing quiet timeout".split(
+  for (const option of "port host engine threads workers tls cert key precompressed cache dotfiles no-listing quiet timeout".split(
     " ",
   )) {
     assert.match(stdout, new RegExp(`--${option}\\b`));

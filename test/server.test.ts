@@ -17,12 +17,13 @@ import { Disk } from "../host/loop/disk.js";
 import { Head } from "../host/loop/heads.js";
 import { Entry, Known } from "../host/loop/known.js";
 import { Ready } from "../host/loop/ready.js";
-import { ask, filesFor } from "../host/server/ask.js";
+import { ask, filesFor, isAsking } from "../host/server/ask.js";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
 import { same } from "./lib/bytes.js";
 import { until } from "./lib/connection.js";
 import {
+  answersOf,
   ENGINES,
   first,
   folder,
@@ -598,6 +599,68 @@ test("a tag that becomes strong while the loop asks is not told as a weak one fo
   assert.is(await ask(server, files, "/small.bin", ""), null);
   const answer = await ask(server, files, "/small.bin", "");
   assert.match(answer?.whole ?? "", /\r\nETag: "x"\r\n/);
+});
+
+for (const engine of ENGINES) {
+  test(`an app behind a server: it answers what is no file, and what it says of a file all clients hear; ${engine}`, async (t) => {
+    const { shared } = host();
+    const asked: string[] = [];
+    const server = new FileServer(shared, loopEntries, folder(t), { engine }, (req, res, files) => {
+      asked.push(`${isAsking(req.socket) ? "asked" : "sent"} ${req.method} ${req.url}`);
+      res.setHeader("X-App", "yes");
+      if (req.url === "/own") return void res.end(req.method === "HEAD" ? "" : "own");
+      files(req, res, () => {
+        asked.push(`passed on ${req.url}`);
+        res.statusCode = 410;
+        res.end("gone");
+      });
+    });
+    t.after(() => server.close({ timeout: 0 }));
+    const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
+    const told = async (target: string) => {
+      asked.length = 0;
+      const [answer] = answersOf((await talk(port, [get(target)])).toString("latin1"));
+      assert.is(answer?.fields["x-app"], "yes");
+      return [answer?.status, answer?.body.slice(0, 5), ...asked];
+    };
+    const text = SMALL.toString("latin1", 0, 5);
+    const byLoop = engine === "loop";
+    const file = ["asked HEAD /small.bin", "asked GET /small.bin"];
+    const once = [...new Set(await told("/small.bin"))]; // more than one HEAD
+    assert.equal(once, [200, text, ...(byLoop ? file : ["sent GET /small.bin"])]);
+    assert.equal(await told("/small.bin"), [200, text, ...(byLoop ? [] : ["sent GET /small.bin"])]);
+    for (const _ of ["first", "then"]) {
+      const head = (target: string) => (byLoop ? [`asked HEAD ${target}`] : []);
+      assert.equal(await told("/none"), [410, "gone", ...head("/none"), "sent GET /none", "passed on /none"]);
+      assert.equal(await told("/own"), [200, "own", ...head("/own"), "sent GET /own"]);
+    }
+  });
+}
+
+test("one request of a connection is answered at a time, and a thousand that wait are too many", async (t) => {
+  const { shared } = host();
+  const begun: string[] = [];
+  const waiting: (() => void)[] = [];
+  const server = new FileServer(shared, loopEntries, folder(t), { engine: "node" }, (req, res) => {
+    begun.push(req.url as string);
+    waiting.push(() => res.end());
+  });
+  t.after(() => server.close({ timeout: 0 }));
+  const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
+  const all = talk(port, [first("/1"), first("/2"), get("/3")]);
+  for (const seen of [["/1"], ["/1", "/2"], ["/1", "/2", "/3"]]) {
+    await until(() => begun.length > 0 && begun.length === seen.length);
+    const [answer] = answersOf((await talk(port, ["GET * HTTP/9.9\r\n\r\n"])).toString("latin1")); // a turn for all that came
+    assert.is(answer?.status, 400);
+    assert.equal(begun, seen);
+    waiting.shift()?.();
+  }
+  assert.equal(
+    answersOf((await all).toString("latin1")).map(({ status }) => status),
+    [200, 200, 200],
+  );
+  assert.is((await talk(port, [first("/").repeat(1000)])).length, 0);
+  assert.is(begun.length, 4);
 });
 
 test.unless(noLoop, "a file that is replaced during its answer is sent as it was, then closed", async (t) => {
