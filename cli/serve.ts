@@ -8,6 +8,7 @@ import { createSecureContext } from "node:tls";
 import { configureExit, onExit } from "sendoff";
 import { host, loopEntries } from "#process";
 import { MOST_LOOPS } from "../host/loop/fds.js";
+import { FORMATS } from "../host/loop/log-line.js";
 import { say } from "../host/say.js";
 import { obstacle } from "../host/server/obstacle.js";
 import { choice, duration, integer, parse, UsageError } from "./arguments.js";
@@ -43,6 +44,9 @@ Options:
       --cache SECONDS   how long clients may cache a file (default: 0)
       --dotfiles        serve and list names that begin with a dot, too
       --no-listing      no pages for folders: those without an index.html are 404
+      --log-format FORMAT
+                        common (default), combined (with Referer and User-Agent), or
+                        json: an object in each line
   -q, --quiet           no log
       --timeout TIME    how long running downloads get when it is stopped (default: 5s)
   -h, --help            this text
@@ -54,7 +58,7 @@ you like. Ranges and conditional requests work. Always 404: dotfiles, anything b
 regular files, and files outside of DIR behind a symbolic link.
 
 Addresses, whether sendfile is used, and the engine go to stderr. The log goes to stdout, a line
-for each response when it is over, in the NCSA common log format:
+for each response when it is over, by default in the NCSA common log format:
   host - - [time] "request" status bytes
 bytes are those of the body that were sent, also if the client disconnected.
 
@@ -90,6 +94,7 @@ export async function run(argv: string[]): Promise<number> {
     cache: { type: "string" },
     dotfiles: { type: "boolean" },
     "no-listing": { type: "boolean" },
+    "log-format": { type: "string" },
     quiet: { type: "boolean", short: "q" },
     timeout: { type: "string" },
   });
@@ -112,14 +117,14 @@ export async function run(argv: string[]): Promise<number> {
     cache: integer("--cache", values.cache, 0, 31_536_000) ?? 0,
     engine: "node",
     threads: 1,
-    log: values.quiet !== true,
+    log: values.quiet === true ? null : (choice("--log-format", values["log-format"], FORMATS) ?? "common"),
     timeout: duration("--timeout", values.timeout) ?? 5000,
   };
   if (settings.host === "") throw new UsageError("--host must be an address or a name (got '')");
   settings.root = folder(positionals[0] ?? ".");
   if (settings.tls !== null) check(settings.tls);
   const way = travel(settings); // before listening: SENDOFF_MODE may be wrong
-  const reason = whyNode(wanted, settings);
+  const reason = whyNode(wanted);
   if (wanted.engine === "loop" && reason !== null) throw new Error(`--engine loop can't serve here: ${reason}`);
   const { threads = 1, workers = threads } = wanted;
 
@@ -155,11 +160,11 @@ function checkEngine({ engine, threads, workers, tls }: Wanted): void {
 }
 
 /** Why node:http answers all; null if a loop serves. */
-function whyNode({ engine, workers = 1, tls }: Wanted, { log }: Settings): string | null {
+function whyNode({ engine, workers = 1, tls }: Wanted): string | null {
   if (engine === "node") return "--engine node";
   if (tls) return "HTTPS";
   if (workers > 1) return "--workers";
-  return obstacle(host().shared, loopEntries) ?? (log ? "a loop has no log yet: -q" : null);
+  return obstacle(host().shared, loopEntries);
 }
 
 function tlsFiles({ tls, cert, key }: { tls?: boolean; cert?: string; key?: string }): Settings["tls"] {

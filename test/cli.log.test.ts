@@ -230,7 +230,7 @@ for (const [name, workers, flags] of unheard) {
       }
       // What waits for a reader is waited for as long as a download.
       const timeout = flags === fs.constants.O_RDWR ? "100ms" : "60s";
-      const args = ["serve", "-p", "0", "-w", workers, "--timeout", timeout, root];
+      const args = ["serve", "-p", "0", "--engine", "node", "-w", workers, "--timeout", timeout, root];
       const { child, ended } = start(args, {}, shell(`exec "$@" 2> '${stderr}'`));
       const pid = child.pid as number;
       try {

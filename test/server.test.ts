@@ -18,7 +18,7 @@ import { Head } from "../host/loop/heads.js";
 import { Entry, Known } from "../host/loop/known.js";
 import { Ready } from "../host/loop/ready.js";
 import { ask, filesFor, isAsking } from "../host/server/ask.js";
-import { FileServer } from "../host/server/server.js";
+import { type App, FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
 import { same } from "./lib/bytes.js";
 import { until } from "./lib/connection.js";
@@ -605,7 +605,7 @@ for (const engine of ENGINES) {
   test(`an app behind a server: it answers what is no file, and what it says of a file all clients hear; ${engine}`, async (t) => {
     const { shared } = host();
     const asked: string[] = [];
-    const server = new FileServer(shared, loopEntries, folder(t), { engine }, (req, res, files) => {
+    const app: App = (req, res, files) => {
       asked.push(`${isAsking(req.socket) ? "asked" : "sent"} ${req.method} ${req.url}`);
       res.setHeader("X-App", "yes");
       if (req.url === "/own") return void res.end(req.method === "HEAD" ? "" : "own");
@@ -614,7 +614,8 @@ for (const engine of ENGINES) {
         res.statusCode = 410;
         res.end("gone");
       });
-    });
+    };
+    const server = new FileServer(shared, loopEntries, folder(t), { engine }, { app });
     t.after(() => server.close({ timeout: 0 }));
     const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
     const told = async (target: string) => {
@@ -641,10 +642,11 @@ test("one request of a connection is answered at a time, and a thousand that wai
   const { shared } = host();
   const begun: string[] = [];
   const waiting: (() => void)[] = [];
-  const server = new FileServer(shared, loopEntries, folder(t), { engine: "node" }, (req, res) => {
+  const app: App = (req, res) => {
     begun.push(req.url as string);
     waiting.push(() => res.end());
-  });
+  };
+  const server = new FileServer(shared, loopEntries, folder(t), { engine: "node" }, { app });
   t.after(() => server.close({ timeout: 0 }));
   const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
   const all = talk(port, [first("/1"), first("/2"), get("/3")]);

@@ -3,6 +3,7 @@
 import type { EventEmitter } from "node:events";
 import { configureExit, onExit } from "sendoff";
 import { host, loopEntries } from "#process";
+import type { Format } from "../../host/loop/log-line.js";
 import { isAsking } from "../../host/server/ask.js";
 import { type App, FileServer } from "../../host/server/server.js";
 import { AccessLog } from "./log.js";
@@ -18,7 +19,8 @@ export interface Settings extends SiteOptions {
   engine: "loop" | "node";
   /** Loops. */
   threads: number;
-  log: boolean;
+  /** null: none. */
+  log: Format | null;
   /** Milliseconds that running responses get when the process ends. */
   timeout: number;
 }
@@ -35,13 +37,13 @@ interface Server extends EventEmitter {
 /** Resolves once it listens. */
 export async function open(settings: Settings): Promise<{ server: EventEmitter; port: number }> {
   const { host, port, timeout } = settings;
-  const log = settings.log ? new AccessLog() : null;
+  const log = settings.log === null ? null : new AccessLog(settings.log);
   const answer = site(settings);
   const app: App = (req, res, files) => {
     if (!isAsking(req.socket)) log?.follow(req, res);
     answer(req, res, files);
   };
-  const server = serverOf(settings, app);
+  const server = serverOf(settings, app, log);
   const address = await server.listen({ host, port });
 
   configureExit({ deadline: timeout + MARGIN, log: null });
@@ -54,10 +56,12 @@ export async function open(settings: Settings): Promise<{ server: EventEmitter; 
   return { server, port: address.port };
 }
 
-function serverOf({ root, tls, engine, threads, ...rest }: Settings, app: App): Server {
+function serverOf({ root, tls, engine, threads, ...rest }: Settings, app: App, log: AccessLog | null): Server {
   const files = staticOptions({ root, ...rest });
   if (tls !== null) return new SecureServer(root, files, tls, app);
   // A download may be paused for as long as its client likes.
   const options = { ...files, engine, threads, stallTimeout: 0 };
-  return new FileServer(host().shared, loopEntries, root, options, app);
+  const server = new FileServer(host().shared, loopEntries, root, options, { app, log });
+  if (log !== null) log.earlier = () => server.readLog();
+  return server;
 }

@@ -5,10 +5,10 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:ht
 import { join, relative, sep } from "node:path";
 import type { StaticOptions } from "sendoff/http";
 import { isWithin } from "../../host/http/within.js";
+import { escaped } from "../../host/loop/log-line.js";
 import { say } from "../../host/say.js";
 import type { App } from "../../host/server/server.js";
 import { FILES, Listings, versionOf } from "./listing.js";
-import { escaped } from "./log.js";
 import { errorPage, HEADERS, orderOf } from "./page.js";
 import { Pages } from "./pages.js";
 

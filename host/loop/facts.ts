@@ -41,6 +41,19 @@ export class Facts {
     return this.#text(1) as string;
   }
 
+  /** The same with the query. */
+  get wholeTarget(): string {
+    const at = this.#words[1] as number;
+    return this.#bytes.toString("latin1", at, this.#bytes.indexOf(" ", at));
+  }
+
+  /** A field of the head, the first of its name; null if there is none. */
+  field(name: string): string | null {
+    const at = this.#words[1] as number;
+    const head = this.#bytes.toString("latin1", at, this.#bytes.indexOf("\r\n\r\n", at));
+    return new RegExp(`\r\n${name}:[ \t]*(.*?)[ \t]*(?:\r|$)`, "i").exec(head)?.[1] ?? null;
+  }
+
   /** 0 for none, 1 for `first`-`last`, 2 for `first`-, 3 for the last `first` bytes. */
   get range(): number {
     return this.#words[3] as number;

@@ -12,18 +12,10 @@ import { type Decision, decide } from "./decide.js";
 import { Disk } from "./disk.js";
 import { Facts } from "./facts.js";
 import { Fds } from "./fds.js";
+import { Journal } from "./journal.js";
 import { type Entry, fileCalls, Known } from "./known.js";
-import {
-  Count,
-  FILE,
-  type FromLoop,
-  type FromReader,
-  type Handed,
-  LINGER,
-  MISSING,
-  type Start,
-  type ToLoop,
-} from "./messages.js";
+import type { FromLoop, FromReader, Handed, Start, ToLoop } from "./messages.js";
+import { Count, FILE, LINGER, MISSING } from "./messages.js";
 import { Ready } from "./ready.js";
 import { Tally } from "./tally.js";
 import { receiveAll } from "./wake.js";
@@ -70,6 +62,7 @@ export class Loop {
   readonly #ready: Ready;
   readonly #input: number;
   readonly #tally: Tally;
+  readonly #journal: Journal | null;
   readonly #sending = new Map<number, Sending>();
   /** Input that the host holds. */
   readonly #held = new Map<number, Uint8Array>();
@@ -93,6 +86,7 @@ export class Loop {
     this.#start = start;
     this.#disk = new Disk(start.reader);
     this.#tally = new Tally(core, start);
+    this.#journal = start.log === null ? null : new Journal(core, start.log, start.port);
     this.#input = core.request_input();
     this.#facts = new Facts(core);
     this.#scratch = new Scratch(core);
@@ -105,7 +99,8 @@ export class Loop {
     core.connection_limits(start.headersTimeout, start.keepAliveTimeout, start.stallTimeout, LINGER);
     if (this.#epoll.listen(start.wake, false, WAKE, 0) < 0) throw new Error(`epoll_ctl: errno ${libc.errno()}`);
     noDelay(libc, core.memory, core.connection_events(), start.listener);
-    this.#acceptor = new Acceptor(libc, this.#fds, this.#epoll, start.listener, start.shared, LISTENER);
+    const { listener, shared } = start;
+    this.#acceptor = new Acceptor(libc, this.#fds, this.#epoll, listener, shared, LISTENER, this.#journal?.peer);
   }
 
   /** Turns until it was told to stop, and nothing is left, or to leave at once. */
@@ -115,6 +110,7 @@ export class Loop {
       (!this.#closing || (this.#tally.live > 0 && this.#now < this.#ending))
     )
       this.#turn();
+    this.#each(() => true);
   }
 
   /** Closes all its fds, on every way out. */
@@ -225,12 +221,13 @@ export class Loop {
     const ready = bytes > 0 && bytes === entry.answer.size ? this.#ready.find(entry, text) : null;
     const head = ready ?? text;
     const count = ready === null ? bytes : 0;
+    this.#journal?.begin(handle, this.#facts, text, offset, bytes);
     this.#scratch.put(head, 0);
     const act = core.connection_answer(handle, head.length, entry.fd, offset, count, last ? 1 : 0, this.#now);
     if (core.connection_sending(handle) !== 0) {
       entry.users++;
       this.#sending.set(handle, { entry, head, reading: false, over: false });
-    }
+    } else this.#journal?.end(handle, false);
     return act;
   }
 
@@ -242,6 +239,7 @@ export class Loop {
   }
 
   #release(handle: number, sending: Sending): void {
+    this.#journal?.end(handle, true);
     this.#sending.delete(handle);
     sending.over = true;
     if (!sending.reading) this.#known.release(sending.entry);
@@ -333,6 +331,7 @@ export class Loop {
       return this.#close(fd);
     }
     this.#tally.connected(1);
+    this.#journal?.opened(handle);
     if (this.#epoll.add(fd, handle, this.#core.connection_generation(handle)) < 0) this.#end(handle);
   }
 

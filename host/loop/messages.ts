@@ -2,6 +2,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { Identity } from "../keep.js";
+import type { Format } from "./log-line.js";
 
 /** What a target leads to, as the server behind the loop answers it. */
 export interface Answer extends Identity {
@@ -46,6 +47,8 @@ export interface Start {
   readonly stallTimeout: number;
   readonly maxConnections: number;
   readonly openFiles: number;
+  /** Where lines of the access log go; null for none. */
+  readonly log: { readonly format: Format; readonly memory: SharedArrayBuffer } | null;
 }
 
 /** Places in `counts`; hand-overs by reason follow from HANDED on. */
@@ -83,6 +86,8 @@ export interface Handed {
 }
 
 export type FromLoop =
+  /** There is something in the access log. */
+  | { readonly type: "logged" }
   | { readonly type: "handed"; readonly connections: readonly Handed[] }
   | { readonly type: "ask"; readonly key: string; readonly target: string; readonly encodings: string };
 

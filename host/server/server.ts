@@ -17,6 +17,7 @@ import { adopt } from "./adopt.js";
 import { ask, filesFor } from "./ask.js";
 import { createBehind } from "./behind.js";
 import { Connections } from "./connections.js";
+import { Journals, type LogOptions } from "./journals.js";
 import { onLeaving } from "./leaving.js";
 import { type Listening, listen } from "./listener.js";
 import { type Entries, obstacle } from "./obstacle.js";
@@ -60,6 +61,13 @@ export interface ServerStats {
  */
 export type App = (req: IncomingMessage, res: ServerResponse, files: Handler) => void;
 
+/** What this package's own command has, too. */
+export interface Inside {
+  readonly app?: App;
+  /** The access log of the loops; the app has that of its own answers. */
+  readonly log?: LogOptions | null;
+}
+
 export class FileServer extends EventEmitter {
   readonly #shared: Shared;
   readonly #settings: Settings;
@@ -71,6 +79,7 @@ export class FileServer extends EventEmitter {
   readonly #fds: Uint8Array;
   /** Those of the server behind. */
   readonly #behind: Connections;
+  readonly #journals: Journals | null;
   /** As {@link Start} has it. */
   readonly #connections: Int32Array;
   #threads: Thread[] = [];
@@ -85,8 +94,7 @@ export class FileServer extends EventEmitter {
   #cut = Number.POSITIVE_INFINITY;
   #stay: () => void = () => {};
 
-  /** `app` is for this package's own command. */
-  constructor(shared: Shared, entries: Entries, root: string, options: FileServerOptions = {}, app: App = byFiles) {
+  constructor(shared: Shared, entries: Entries, root: string, options: FileServerOptions = {}, inside: Inside = {}) {
     super();
     object("options", options);
     this.#shared = shared;
@@ -99,6 +107,8 @@ export class FileServer extends EventEmitter {
     this.#entries = this.reason === null ? (entries as Exclude<Entries, string>) : null;
     this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
     this.#connections = new Int32Array(new SharedArrayBuffer(4 * (this.#settings.threads + 1)));
+    const { app = byFiles, log = null } = inside;
+    this.#journals = log === null ? null : new Journals(log);
     const answer = (req: IncomingMessage, res: ServerResponse) => {
       if (this.#state === "closing") res.setHeader("Connection", "close");
       app(req, res, filesFor(req, this.#files.handler));
@@ -192,6 +202,11 @@ export class FileServer extends EventEmitter {
     return this.#closed;
   }
 
+  /** @internal Passes on what the loops have logged so far, so that what is logged next stands behind it. */
+  readLog(): void {
+    this.#journals?.read();
+  }
+
   closeIdleConnections(): void {
     if (this.#state === "closing") this.#behind.endIdle();
   }
@@ -241,6 +256,7 @@ export class FileServer extends EventEmitter {
         ...{ headersTimeout: headersTimeout || Infinity, keepAliveTimeout: keepAliveTimeout || Infinity },
         ...{ stallTimeout, maxConnections, openFiles: OPEN_FILES },
         ...{ varies: files.precompressed === true, connections: this.#connections },
+        log: this.#journals?.add() ?? null,
       };
       this.#threads.push(
         new Thread(loop, plan, new Fds(libc, plan.fds, plan.id), {
@@ -271,7 +287,8 @@ export class FileServer extends EventEmitter {
   }
 
   async #hear(thread: Thread, message: FromLoop): Promise<void> {
-    if (message.type === "ask") {
+    if (message.type === "logged") this.#journals?.told();
+    else if (message.type === "ask") {
       const { key, target, encodings } = message;
       const answer = await ask(this.#http, this.#files, target, encodings);
       thread.tell({ type: "answer", key, answer });
@@ -304,6 +321,7 @@ export class FileServer extends EventEmitter {
   /** Waits for the threads, which were told to stop, and gives back what they shared. */
   async #end(): Promise<void> {
     await Promise.all(this.#threads.map(({ over }) => over));
+    this.readLog();
     this.#release();
   }
 
