@@ -35,6 +35,9 @@ const AGAIN = 100;
 const OPEN_FILES = 2048;
 
 export interface ServerStats {
+  /** Who answers, and why it is not a loop: as of the server. */
+  engine: "loop" | "node";
+  reason: string | null;
   /** Open now: of the loops, and handed over. */
   connections: number;
   /** Answered by the loops. */
@@ -168,6 +171,7 @@ export class FileServer extends EventEmitter {
     const handedOver: { [reason: string]: number } = {};
     for (const [i, reason] of REASONS.entries()) if (i > 0) handedOver[reason] = sum(Count.HANDED + i);
     return {
+      ...{ engine: this.engine, reason: this.reason },
       connections: this.#connections.reduce((all, one) => all + one),
       requests: sum(Count.Requests),
       handedOver,
