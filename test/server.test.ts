@@ -17,13 +17,16 @@ import { Disk } from "../host/loop/disk.js";
 import { Head } from "../host/loop/heads.js";
 import { Entry, Known } from "../host/loop/known.js";
 import { Ready } from "../host/loop/ready.js";
+import type { App } from "../host/server/app.js";
 import { ask, filesFor, isAsking } from "../host/server/ask.js";
-import { type App, FileServer } from "../host/server/server.js";
+import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
 import { same } from "./lib/bytes.js";
 import { until } from "./lib/connection.js";
 import {
+  type Answered,
   answersOf,
+  both,
   ENGINES,
   first,
   folder,
@@ -179,7 +182,9 @@ for (const options of [{}, { precompressed: true, maxAge: 1000, etag: false }] a
         assert.is(undated(got), undated(wanted), `${what}, ${time}`);
       }
     }
-    const { requests, handedOver } = one.server.stats();
+    const { engine, reason, requests, handedOver } = one.server.stats();
+    assert.equal([engine, reason], ["loop", null]);
+    assert.equal([other.server.stats().engine, other.server.stats().reason], ["node", "engine: 'node'"]);
     assert.ok(requests >= 30, `${requests} requests were answered by the loop`);
     for (const reason of ["method", "target", "version", "field", "host", "body", "missing"]) {
       assert.ok((handedOver[reason] as number) > 0, `handed over: ${reason}`);
@@ -601,6 +606,41 @@ test("a tag that becomes strong while the loop asks is not told as a weak one fo
   assert.match(answer?.whole ?? "", /\r\nETag: "x"\r\n/);
 });
 
+test("headers, and a page for what is missing, by each engine", async (t) => {
+  const root = folder(t);
+  const headers = { "X-Frame-Options": "DENY", "Cache-Control": "no-store" };
+  for (const [name, status] of [
+    ["fallback", 200],
+    ["notFound", 404],
+  ] as const) {
+    const { ask } = await both(t, root, { headers, [name]: "/page.html" });
+    const answer = async (request: string) => answersOf(await ask(request), request.startsWith("HEAD") ? [0] : [])[0];
+    const page = fs.readFileSync(join(root, "page.html"), "latin1");
+    const tag = (await answer(get("/page.html")))?.fields.etag as string;
+    for (const target of ["/small.bin", "/page.html", "/none", "/sub/none?x"]) {
+      for (const request of [get(target), head(target)]) {
+        const { status: got, fields, body } = (await answer(request)) as Answered;
+        assert.is(got, target.includes("none") ? status : 200, request);
+        assert.equal([fields["x-frame-options"], fields["cache-control"]], ["DENY", "no-store"], request);
+        if (target !== "/small.bin") assert.equal([fields["content-length"], fields.etag], [`${page.length}`, tag]);
+        if (request.startsWith("GET")) assert.is(body, target === "/small.bin" ? SMALL.toString("latin1") : page);
+      }
+    }
+    const known = name === "fallback" ? [206, 304] : [404, 404];
+    for (const [i, field] of ["Range: bytes=1-2", `If-None-Match: ${tag}`].entries()) {
+      assert.is((await answer(get("/none", field)))?.status, known[i], field);
+    }
+    assert.is((await answer(get("/../none")))?.status, 403);
+    assert.is((await answer(get("/%")))?.status, 400);
+    assert.is((await answer(get("/none").replace("GET", "PUT")))?.status, 405);
+    fs.renameSync(join(root, "page.html"), join(root, "away"));
+    const error = await answer(get("/none"));
+    assert.is(error?.status, 404);
+    assert.match(error?.body ?? "", /Not Found/);
+    fs.renameSync(join(root, "away"), join(root, "page.html"));
+  }
+});
+
 for (const engine of ENGINES) {
   test(`an app behind a server: it answers what is no file, and what it says of a file all clients hear; ${engine}`, async (t) => {
     const { shared } = host();
@@ -823,6 +863,13 @@ test("arguments: each is named", () => {
     [{ keepAliveTimeout: -1 }, /keepAliveTimeout must be a non-negative number/],
     [{ stallTimeout: "x" }, /stallTimeout must be/],
     [{ maxConnections: 0 }, /maxConnections must be/],
+    [{ headers: null }, /headers must be an object/],
+    [{ headers: { a: 1 } }, /headers.a must be text \(got 1\)/],
+    [{ headers: { "a b": "" } }, /Header name must be a valid HTTP token/],
+    [{ headers: { a: "\n" } }, /Invalid character in header content/],
+    [{ fallback: "x" }, /fallback must be a target such as '\/index.html' \(got 'x'\)/],
+    [{ notFound: 404 }, /notFound must be a target/],
+    [{ fallback: "/a", notFound: "/b" }, /fallback or notFound, not both/],
     [{ symlinks: "maybe" }, /symlinks must be/],
   ] as [FileServerOptions, RegExp][]) {
     assert.throws(() => createFileServer(".", options), message);

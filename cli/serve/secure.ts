@@ -5,9 +5,9 @@ import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { type StaticOptions, serveStatic } from "sendoff/http";
+import type { App } from "../../host/server/app.js";
 import { endClient } from "../../host/server/client-error.js";
 import { Connections } from "../../host/server/connections.js";
-import type { App } from "../../host/server/server.js";
 
 /** Between two looks for connections that have become idle, in ms. */
 const IDLE = 20;

@@ -7,7 +7,7 @@ import type { StaticOptions } from "sendoff/http";
 import { isWithin } from "../../host/http/within.js";
 import { escaped } from "../../host/loop/log-line.js";
 import { say } from "../../host/say.js";
-import type { App } from "../../host/server/server.js";
+import type { App } from "../../host/server/app.js";
 import { FILES, Listings, versionOf } from "./listing.js";
 import { errorPage, HEADERS, orderOf } from "./page.js";
 import { Pages } from "./pages.js";

@@ -7,13 +7,14 @@ import type { AddressInfo, ListenOptions } from "node:net";
 import type { MessagePort, Worker } from "node:worker_threads";
 import { warn } from "../close.js";
 import { SendfileError } from "../errors.js";
-import { type Handler, type StaticFiles, staticFiles } from "../http/static.js";
+import { type StaticFiles, staticFiles } from "../http/static.js";
 import { type LoopLibc, openEvent, shutListener } from "../libc/epoll.js";
 import { Fds } from "../loop/fds.js";
 import { Count, type FromLoop, REASONS } from "../loop/messages.js";
 import type { Shared } from "../shared.js";
 import { milliseconds, object } from "../validate.js";
 import { adopt } from "./adopt.js";
+import { type App, byFiles, pageFor } from "./app.js";
 import { ask, filesFor } from "./ask.js";
 import { createBehind } from "./behind.js";
 import { Connections } from "./connections.js";
@@ -57,12 +58,6 @@ export interface ServerStats {
   /** Threads that ended, and were started again. */
   respawns: number;
 }
-
-/**
- * Answers what the loop does not: files by `files`, whose `next` is called where there is none. The loop asks it once for
- * each target, as a client without cookies or the like, and keeps the head if it is that of a file.
- */
-export type App = (req: IncomingMessage, res: ServerResponse, files: Handler) => void;
 
 /** What this package's own command has, too. */
 export interface Inside {
@@ -110,10 +105,12 @@ export class FileServer extends EventEmitter {
     this.#entries = this.reason === null ? (entries as Exclude<Entries, string>) : null;
     this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
     this.#connections = new Int32Array(new SharedArrayBuffer(4 * (this.#settings.threads + 1)));
-    const { app = byFiles, log = null } = inside;
+    const { headers, page } = this.#settings;
+    const { app = page === null ? byFiles : pageFor(page.target, page.status), log = null } = inside;
     this.#journals = log === null ? null : new Journals(log);
     const answer = (req: IncomingMessage, res: ServerResponse) => {
       if (this.#state === "closing") res.setHeader("Connection", "close");
+      for (const [name, value] of headers) res.setHeader(name, value);
       app(req, res, filesFor(req, this.#files.handler));
     };
     this.#behind = new Connections(answer, (count) => {
@@ -368,5 +365,3 @@ export class FileServer extends EventEmitter {
     return this.#shared.sys?.libc as unknown as LoopLibc;
   }
 }
-
-const byFiles: App = (req, res, files) => files(req, res);
