@@ -1,7 +1,7 @@
 // The access log: a line for each response when it is over, whoever has answered.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Format, hasFields, logLine } from "../../host/loop/log-line.js";
+import { type Answered, type Format, hasFields, logLine } from "../../host/loop/log-line.js";
 import { Lines } from "./lines.js";
 
 export class AccessLog {
@@ -26,12 +26,15 @@ export class AccessLog {
   follow(req: IncomingMessage, res: ServerResponse): void {
     const { socket } = req;
     const { referer = null, "user-agent": userAgent = null } = hasFields(this.format) ? req.headers : {};
-    const answered = {
+    const answered: Answered = {
       host: socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "") ?? "-",
       time: Date.now(),
+      ms: 0,
       method: req.method as string,
       target: req.url as string,
       version: req.httpVersion,
+      status: 0,
+      bytes: 0,
       referer,
       userAgent,
     };
@@ -39,10 +42,11 @@ export class AccessLog {
     const before = socket.bytesWritten ?? 0;
     const log = () => {
       if (!this.#open.delete(log)) return;
-      const bytes = Math.max(0, (socket.bytesWritten ?? 0) - before - headerLength(res));
+      answered.status = res.statusCode;
+      answered.bytes = Math.max(0, (socket.bytesWritten ?? 0) - before - headerLength(res));
+      answered.ms = performance.now() - began;
       this.earlier();
-      const ms = performance.now() - began;
-      this.#lines.write(logLine(this.format, { ...answered, status: res.statusCode, bytes, ms }));
+      this.#lines.write(logLine(this.format, answered));
     };
     this.#open.add(log);
     // Before Node's own listener, which passes the socket to the next response in the pipeline.

@@ -44,14 +44,15 @@ export class Facts {
   /** The same with the query. */
   get wholeTarget(): string {
     const at = this.#words[1] as number;
-    return this.#bytes.toString("latin1", at, this.#bytes.indexOf(" ", at));
+    let end = at + (this.#words[2] as number);
+    while (this.#bytes[end] !== 0x20) end++;
+    return this.#bytes.toString("latin1", at, end);
   }
 
-  /** A field of the head, the first of its name; null if there is none. */
-  field(name: string): string | null {
+  /** The head from the target on, without the empty line. */
+  get text(): string {
     const at = this.#words[1] as number;
-    const head = this.#bytes.toString("latin1", at, this.#bytes.indexOf("\r\n\r\n", at));
-    return new RegExp(`\r\n${name}:[ \t]*(.*?)[ \t]*(?:\r|$)`, "i").exec(head)?.[1] ?? null;
+    return this.#bytes.toString("latin1", at, this.#bytes.indexOf("\r\n\r\n", at));
   }
 
   /** 0 for none, 1 for `first`-`last`, 2 for `first`-, 3 for the last `first` bytes. */

@@ -9,14 +9,18 @@ import type { FromLoop } from "./messages.js";
 import { Peer } from "./peer.js";
 import { Ring } from "./ring.js";
 
+/** The first of its name, without the blanks around it. */
+const REFERER = /\r\nReferer:[ \t]*(.*?)[ \t]*(?:\r|$)/i;
+const USER_AGENT = /\r\nUser-Agent:[ \t]*(.*?)[ \t]*(?:\r|$)/i;
+
 /** An answer that is on its way. */
 interface Line {
-  readonly answered: Omit<Answered, "bytes" | "ms">;
+  /** As if it were sent. */
+  readonly answered: Answered;
   /** In ms of performance.now(). */
   readonly began: number;
-  /** Bytes of the head, and of the body, which begins there in the file. */
+  /** Bytes of the head; the body begins there in the file. */
   readonly head: number;
-  readonly bytes: number;
   readonly offset: number;
 }
 
@@ -46,18 +50,20 @@ export class Journal {
 
   /** Before an answer is sent: `bytes` of a file, from `offset`. */
   begin(handle: number, facts: Facts, head: string, offset: number, bytes: number): void {
+    const text = hasFields(this.#format) ? facts.text : "";
     const answered = {
       host: this.#hosts.get(handle) as string,
       time: Date.now(),
+      ms: 0,
       method: facts.isHead ? "HEAD" : "GET",
       target: facts.wholeTarget,
       version: "1.1",
       status: Number(head.slice(9, 12)),
-      ...(hasFields(this.#format)
-        ? { referer: facts.field("Referer"), userAgent: facts.field("User-Agent") }
-        : { referer: null, userAgent: null }),
+      bytes,
+      referer: REFERER.exec(text)?.[1] ?? null,
+      userAgent: USER_AGENT.exec(text)?.[1] ?? null,
     };
-    this.#lines.set(handle, { answered, began: performance.now(), head: head.length, bytes, offset });
+    this.#lines.set(handle, { answered, began: performance.now(), head: head.length, offset });
   }
 
   /** Writes the line if the answer was sent; and if it `isCut`, anyhow. */
@@ -66,9 +72,11 @@ export class Journal {
     const isSending = this.#core.connection_sending(handle) !== 0;
     if (line === undefined || (isSending && !isCut)) return;
     this.#lines.delete(handle);
-    const bytes = isSending ? this.#sent(handle, line) : line.bytes;
-    const text = logLine(this.#format, { ...line.answered, bytes, ms: performance.now() - line.began });
-    if (this.#ring.write(text)) this.#port.postMessage({ type: "logged" } satisfies FromLoop);
+    const { answered, began } = line;
+    if (isSending) answered.bytes = this.#sent(handle, line);
+    answered.ms = performance.now() - began;
+    if (this.#ring.write(logLine(this.#format, answered)))
+      this.#port.postMessage({ type: "logged" } satisfies FromLoop);
   }
 
   /** Bytes of the body, which may be a part of what was sent as the head. */
