@@ -44,7 +44,7 @@ export class SecureServer extends EventEmitter {
     this.#closing = true;
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#connections.endIdle();
-    const idle = setInterval(() => this.#connections.endIdle(), IDLE);
+    const looks = setInterval(() => this.#connections.endIdle(), IDLE);
     const late = setTimeout(
       () => {
         this.#connections.end();
@@ -53,7 +53,7 @@ export class SecureServer extends EventEmitter {
       Math.min(timeout, LONGEST),
     );
     await closed;
-    clearInterval(idle);
+    clearInterval(looks);
     clearTimeout(late);
     this.emit("close");
   }
