@@ -68,6 +68,8 @@ export const HELD: i32 = 4;
 export const LAST: i32 = 8;
 /** A request has been read. */
 export const USED: i32 = 16;
+/** Urgent data has come (MSG_OOB): recv(2) stops before it, and what is behind it is no other edge. */
+export const URGENT: i32 = 32;
 
 @unmanaged
 export class Connection {

@@ -265,7 +265,7 @@ export function connection_at(c: Connection): i32 {
   return serve.progress(c);
 }
 
-/** An event of epoll(7), of an fd that is watched by edges for EPOLLIN, EPOLLOUT and EPOLLRDHUP. */
+/** An event of epoll(7), of an fd that is watched by edges for EPOLLIN, EPOLLPRI, EPOLLOUT and EPOLLRDHUP. */
 export function connection_event(c: Connection, generation: i32, events: i32, now: f64): Act {
   return serve.event(c, generation, events, now);
 }

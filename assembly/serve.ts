@@ -2,7 +2,20 @@
 // host.
 
 import { Act, Action, Fault, Flag, Odd, RequestFlag, Way } from "./abi";
-import { Connection, ENDED, Event, HELD, LAST, State, settle, step, UNREAD, USED, untilMoved } from "./connection";
+import {
+  Connection,
+  ENDED,
+  Event,
+  HELD,
+  LAST,
+  State,
+  settle,
+  step,
+  UNREAD,
+  URGENT,
+  USED,
+  untilMoved,
+} from "./connection";
 import { FACTS, INPUT, recognize, refuse } from "./request";
 import * as runner from "./run";
 import { read, recv, send } from "./sys";
@@ -11,6 +24,7 @@ import { Transfer } from "./transfer";
 
 /** epoll(7)'s bits. Each fd is watched for all of them by edges, once for its life. */
 const EPOLLIN: i32 = 1;
+const EPOLLPRI: i32 = 2;
 const EPOLLOUT: i32 = 4;
 const EPOLLERR: i32 = 8;
 const EPOLLHUP: i32 = 16;
@@ -35,6 +49,7 @@ export function event(c: Connection, generation: i32, events: i32, now: f64): Ac
   if (c.generation != generation) return Act.Wait;
   at = end = 0;
   if (events & (EPOLLERR | EPOLLHUP)) return Act.Close;
+  if (events & EPOLLPRI) c.flags |= UNREAD | URGENT;
   if (events & EPOLLIN) c.flags |= UNREAD;
   if (events & EPOLLRDHUP) c.flags |= UNREAD | ENDED;
   if (c.state == State.Reading) return c.flags & HELD ? Act.Wait : receive(c);
@@ -53,7 +68,7 @@ function receive(c: Connection): Act {
     return Act.Wait;
   }
   if (n <= 0) return Act.Close;
-  if (n < INPUT_SIZE && !(c.flags & ENDED)) c.flags &= ~UNREAD; // the next bytes are another edge
+  if (n < INPUT_SIZE && !(c.flags & (ENDED | URGENT))) c.flags &= ~UNREAD; // the next bytes are another edge
   at = INPUT;
   end = at + <usize>n;
   return look(c);

@@ -20,6 +20,18 @@ export function isSame(was: Identity, now: Identity | undefined): boolean {
   );
 }
 
+/** The coarsest times of a file system in use: FAT's, in ms. */
+const COARSEST = 2000;
+
+/** Whether a change from now on would give another time than this one, in ms since 1970. */
+export function isSettled(time: number, now = Date.now()): boolean {
+  return now - time > COARSEST;
+}
+
+/** The last change of a file: of its content, or of anything else about it. */
+export const changedAt = ({ mtimeMs, ctimeMs }: Pick<Identity, "mtimeMs" | "ctimeMs">): number =>
+  Math.max(mtimeMs, ctimeMs);
+
 interface Used {
   used: boolean;
 }

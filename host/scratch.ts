@@ -29,7 +29,8 @@ export class Scratch {
   put(header: Uint8Array | string, at: number): void {
     if (typeof header === "string") {
       this.#view().write(at === 0 ? header : header.slice(at), 0, this.#headerMax, "latin1");
-    } else this.#view().set(header.subarray(at, at + this.#headerMax));
+    } else if (at === 0 && header.length <= this.#headerMax) this.#view().set(header);
+    else this.#view().set(header.subarray(at, at + this.#headerMax));
   }
 
   /** Copies the first `length` bytes that were read to `target`, at `at`. */

@@ -3,7 +3,7 @@
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, readFile, readlink, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import http from "node:http";
 import https from "node:https";
@@ -459,26 +459,26 @@ test("a page's headers", () =>
     }
   }));
 
-test("a folder of 4,500 entries comes in pages, each entry on one", () =>
+test("a folder of 2,500 entries comes in pages, each entry on one", () =>
   site(
     [],
     async (root) => {
-      for (let i = 0; i < 4500; i++) await writeFile(join(root, `file ${i}`), "");
+      for (let i = 0; i < 2500; i++) writeFileSync(join(root, `file ${i}`), "");
     },
     async (server) => {
       const all: string[] = [];
       let next: string | undefined = "./";
       for (let i = 1; next !== undefined; i++) {
-        assert.ok(i <= 5, "five pages");
+        assert.ok(i <= 3, "three pages");
         const page: string = await (await fetch(new URL(next, server.url))).text();
-        assert.match(page, new RegExp(`Page ${i} of 5`));
+        assert.match(page, new RegExp(`Page ${i} of 3`));
         all.push(...names(page));
         next = /<a href="([^"]*)">Next page<\/a>/.exec(page)?.[1];
         if (next !== undefined) next = unescaped(next);
       }
       assert.equal(
         all,
-        Array.from({ length: 4500 }, (_, i) => `file ${i}`),
+        Array.from({ length: 2500 }, (_, i) => `file ${i}`),
       );
     },
   ));

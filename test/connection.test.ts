@@ -6,6 +6,7 @@ import type { Core } from "../host/core.js";
 import { each } from "./lib/core.js";
 
 const IN = 1;
+const PRI = 2;
 const OUT = 4;
 const HEAD = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 const MIB = 1 << 20;
@@ -57,6 +58,15 @@ each("connection", (test, build) => {
     const { world, core, handle } = asked(long());
     world.input = HEAD;
     assert.is(core.connection_answer(handle, 10, 6, 0, 10, 0, 0), Act.Ask);
+  });
+
+  test("urgent data, before which recv(2) stops: what is behind it is read without another event", () => {
+    const { world, core, handle, event } = asked();
+    assert.is(event(PRI), Act.Wait);
+    for (let i = 0; i < 3; i++) {
+      world.input = HEAD;
+      assert.is(core.connection_answer(handle, 10, 6, 0, 10, 0, 0), Act.Ask);
+    }
   });
 
   test("a last answer over unread input: lingers, for a bounded time and size", () => {

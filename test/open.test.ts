@@ -1,8 +1,10 @@
 // Files opened without the thread pool: what was met before, and is still what it was.
 
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
+import { Worker } from "node:worker_threads";
 import { serveStatic } from "sendoff/http";
 import * as assert from "uvu/assert";
 import { host } from "../host/runtimes/node/adapter.js";
@@ -34,6 +36,27 @@ async function opener(first: string, ...names: string[]): Promise<Opener> {
   await until("the file system to be known", () => o.stat(file(first)) !== null);
   return o;
 }
+
+row("in a worker thread nothing is opened at once: it would warn of fds that it has not opened itself", async () => {
+  const modules = ["runtimes/node/adapter.js", "source/open.js"].map(
+    (name) => new URL(`../host/${name}`, import.meta.url).href,
+  );
+  const worker = new Worker(
+    `const { parentPort, workerData: { modules, path } } = require("node:worker_threads");
+    const { statSync } = require("node:fs");
+    Promise.all(modules.map((module) => import(module))).then(async ([{ host }, { Opener }]) => {
+      const opener = new Opener(host().shared.sys);
+      const stat = statSync(path);
+      opener.met(path, stat);
+      while (!opener.isLocal(stat.dev)) await new Promise(setImmediate);
+      parentPort.postMessage([opener.open(path), opener.stat(path)]);
+    });`,
+    { eval: true, workerData: { modules, path: file("a.txt") } },
+  );
+  const [opened] = await once(worker, "message");
+  assert.equal(opened, [null, null]);
+  await once(worker, "exit");
+});
 
 row("a path is opened once it was met, and is the file that is there", async () => {
   const o = await opener("big.bin");

@@ -1,13 +1,12 @@
 // docs/internals/pitfalls.md, of the kernel: T1 to T3, T8, T12, T13, T15, T32. The system calls are real, on real sockets
 // and files, but for those that are made to fail.
 
-import * as fs from "node:fs";
 import type { Socket } from "node:net";
 import { capabilities, type Progress, type SendfileOptions } from "sendoff";
 import * as assert from "uvu/assert";
 import { nameOf } from "../host/libc/errno.js";
 import { pattern, random, same } from "./lib/bytes.js";
-import { collect, connect, fdOf, still } from "./lib/connection.js";
+import { boundEverywhere, collect, connect, fdOf, still } from "./lib/connection.js";
 import { failure } from "./lib/failure.js";
 import { type Call, type Errno, type FaultyHost, faultyHost, type Verdict } from "./lib/faulty.js";
 import { openFd, position, tempFile } from "./lib/files.js";
@@ -384,13 +383,7 @@ function setLowat({ sys, memory, room }: FaultyHost, socket: Socket, value: numb
   assert.is(sys.libc.setsockopt(fdOf(socket), IPPROTO_TCP, TCP_NOTSENT_LOWAT, room, 4), 0);
 }
 
-const everywhere = "/proc/sys/net/ipv4/tcp_notsent_lowat";
-const unlimited = off ?? lacks("a bound of what the kernel holds unsent") ?? administered();
-
-function administered(): string | null {
-  const value = fs.readFileSync(everywhere, "latin1").trim();
-  return value === "4294967295" ? null : `${everywhere} is ${value}`;
-}
+const unlimited = off ?? lacks("a bound of what the kernel holds unsent") ?? boundEverywhere();
 
 row(
   "a stalled client has the kernel hold no more than half of what one run moves, and its socket is as before at the end",

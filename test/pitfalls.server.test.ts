@@ -592,13 +592,16 @@ test("S15 accept(2): an error of one connection is passed over; without fds or m
   const epoll = {
     listen: () => calls.push("listen"),
     remove: () => calls.push("remove"),
+    noDelay: (fd: number) => early.push(fd),
   } as unknown as Epoll;
+  const early: number[] = [];
   const acceptor = new Acceptor(libc, spare, epoll, 3, false, 0);
   const run = (...next: number[]) => {
     results.push(...next);
     const fds: number[] = [];
     return [acceptor.run((fd) => fds.push(fd)), ...fds];
   };
+  assert.equal(run(5, -103), [true, 5]);
   assert.equal(run(7, 8, -11), [true, 7, 8]);
   for (const error of [103, 4, 71, 110]) assert.equal(run(-error), [true]); // ECONNABORTED, EINTR, EPROTO, ETIMEDOUT
   assert.equal(calls, ["listen"]);
@@ -612,6 +615,7 @@ test("S15 accept(2): an error of one connection is passed over; without fds or m
   acceptor.end();
   acceptor.wake();
   assert.equal(calls, ["remove", "listen", "remove"]);
+  assert.equal(early, [5, 7, 8]); // they waited since before the listener had TCP_NODELAY
 });
 
 for (const engine of ENGINES) {

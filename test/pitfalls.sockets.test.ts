@@ -326,24 +326,25 @@ for (const mode of MODES) {
     await still(() => near.bytesWritten);
     const fd = fdOf(near);
     near.destroy();
-    // New sockets take the lowest free numbers: one of them is the one that was just closed.
+    // New sockets take the lowest free numbers: one of them, at either end, is the one that was just closed.
     const strangers: net.Socket[] = [];
-    const arrived: Promise<Buffer>[] = [];
-    server.on("connection", (socket) => arrived.push(collect(socket)));
+    const accepted: net.Socket[] = [];
+    server.on("connection", (socket) => accepted.push(socket));
     let reused: net.Socket | undefined;
     for (let i = 0; i < 64 && reused === undefined; i++) {
       const stranger = net.connect(address);
       keep(t, stranger);
       strangers.push(stranger);
       await once(stranger, "connect");
-      if (fdOf(stranger) === fd) reused = stranger;
+      await until(() => accepted.length === strangers.length);
+      reused = [...strangers, ...accepted].find((socket) => fdOf(socket) === fd);
     }
     far.resume();
     const error = await sending;
     assert.is(error.code, "ERR_SENDFILE_CLOSED");
     assert.ok(reused, "no new socket took the number");
-    for (const stranger of strangers) stranger.end(stranger === reused ? "reuse" : "");
-    await until(() => arrived.length === strangers.length);
+    const arrived = [...strangers, ...accepted].map(collect);
+    for (const socket of [...strangers, ...accepted]) socket.end(socket === reused ? "reuse" : "");
     same(Buffer.concat(await Promise.all(arrived)), Buffer.from("reuse"));
   });
 

@@ -1,5 +1,5 @@
-// Runs suites of tests: npm test, or npm test -- SUITE... Each file is a process of its own, as many at a time as there
-// are cores. What failed, and what was skipped and why, is said again at the end.
+// Runs suites of tests: npm test, or npm test -- SUITE... Each file is a process of its own, two at a time for
+// each core. What failed, and what was skipped and why, is said again at the end.
 //
 //   node test/run.js [SUITE | FILE]... [--times]
 //
@@ -28,6 +28,9 @@ if (values.help) {
 const suites = positionals.flatMap((word) => GROUPS[word] ?? (SUITES[word] === undefined ? [] : [word]));
 if (suites.length === 0) suites.push("fast");
 const words = positionals.filter((word) => GROUPS[word] === undefined && SUITES[word] === undefined);
+
+/** How many files run at a time: each waits, for processes and timers, for almost half of its time. */
+const AT_ONCE = 2 * availableParallelism();
 
 const line = (text) => text.trim().split("\n", 1)[0];
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
@@ -66,7 +69,7 @@ for (const name of suites) {
   const worker = async () => {
     for (let entry = waiting.shift(); entry !== undefined; entry = waiting.shift()) tell(await watch(entry));
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
   parts.push(`${name.padEnd(28)} ${seconds(performance.now() - start).padStart(7)}`);
   console.log("");
 }

@@ -3,26 +3,34 @@
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import * as diagnostics from "node:diagnostics_channel";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
+import type { Core } from "../host/core.js";
 import type { Handler } from "../host/http/static.js";
+import { LONG, LOWAT } from "../host/libc/lowat.js";
 import { Statx } from "../host/libc/statx.js";
+import type { Syscalls } from "../host/libc/syscalls.js";
 import { Disk } from "../host/loop/disk.js";
 import { Head } from "../host/loop/heads.js";
 import { Entry, Known } from "../host/loop/known.js";
 import { Ready } from "../host/loop/ready.js";
+import { Unsent } from "../host/loop/unsent.js";
 import type { App } from "../host/server/app.js";
 import { ask, filesFor, isAsking } from "../host/server/ask.js";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
 import { same } from "./lib/bytes.js";
-import { until } from "./lib/connection.js";
+import { boundEverywhere, until } from "./lib/connection.js";
 import {
   type Answered,
   answersOf,
@@ -432,6 +440,49 @@ test.unless(noLoop, "limits: idle connections are closed, too many are refused, 
   assert.ok(server.stats().dropped >= 1);
 });
 
+test("a server of a worker thread is gone with it, however it ends", async (t) => {
+  for (const how of ["process.exit()", "throw new Error()", "terminate"]) {
+    const worker = new Worker(
+      `const { parentPort, workerData } = require("node:worker_threads");
+      import(workerData).then(async ({ createFileServer }) => {
+        const { port } = await createFileServer(".").listen({ port: 0, host: "127.0.0.1" });
+        parentPort.on("message", () => { ${how === "terminate" ? "" : how} });
+        parentPort.postMessage(port);
+      });`,
+      { eval: true, workerData: new URL("../host/server/index.js", import.meta.url).href },
+    );
+    worker.on("error", () => {});
+    const [port] = await once(worker, "message");
+    const over = new Promise((resolve) => worker.once("exit", resolve)); // once() would end with the error before it
+    if (how === "terminate") worker.terminate();
+    else worker.postMessage(null);
+    await over;
+    const socket = net.connect(port, "127.0.0.1");
+    t.after(() => socket.destroy());
+    const error = await once(socket, "connect").catch((error) => error);
+    assert.is(error.code, "ECONNREFUSED", how);
+  }
+});
+
+test("a listening socket that was inherited stays open for the others that have it", async (t) => {
+  const root = folder(t);
+  for (const engine of ENGINES) {
+    const shared = net.createServer((socket) => socket.end("shared"));
+    t.after(() => new Promise((done) => shared.close(done)));
+    await once(shared.listen(0, "127.0.0.1"), "listening");
+    const { fd } = (shared as unknown as { _handle: { fd: number } })._handle;
+    const program = fileURLToPath(new URL("../../test/fixtures/file-server.mjs", import.meta.url));
+    const child = spawn(process.execPath, [program, root, JSON.stringify({ engine }), JSON.stringify({ fd: 3 })], {
+      stdio: ["pipe", "pipe", "inherit", fd],
+    });
+    await once(child.stdout as Readable, "data");
+    child.stdin?.write("close\n");
+    await once(child, "exit");
+    const { port } = shared.address() as net.AddressInfo;
+    assert.is((await talk(port, [])).toString(), "shared", engine);
+  }
+});
+
 test("a Unix socket: its path is the address, is taken once, and goes with the server", async (t) => {
   for (const engine of ENGINES) {
     const path = join(tempFolder(t), "socket");
@@ -548,6 +599,47 @@ test.unless(noLoop, "close() while it begins to listen ends it, and a listen() t
 
 test.unless(
   noLoop,
+  "an eventfd is closed once the thread that reads from disks has ended: it may still write to that number",
+  async (t) => {
+    const root = folder(t);
+    const over = join(root, "over");
+    const entry = join(root, "reader.mjs");
+    // A disk that is slow.
+    fs.writeFileSync(
+      entry,
+      `import { existsSync } from "node:fs";
+      import { parentPort } from "node:worker_threads";
+      parentPort.on("message", (told) => {
+        if (told === null) setInterval(() => existsSync(${JSON.stringify(over)}) && process.exit(), 1);
+      });`,
+    );
+    const { shared } = host();
+    const sys = shared.sys as NonNullable<typeof shared.sys>;
+    const made: number[] = [];
+    const closed: number[] = [];
+    const eventfd = (value: number, flags: number) => {
+      made.push(sys.libc.eventfd?.(value, flags) as number);
+      return made.at(-1);
+    };
+    const libc = {
+      ...sys.libc,
+      eventfd,
+      close: (fd: number) => sys.libc.close?.(closed[closed.push(fd) - 1] as number),
+    };
+    const reader = pathToFileURL(entry);
+    const entries = { ...(loopEntries as Exclude<typeof loopEntries, string>), reader };
+    const server = new FileServer({ ...shared, sys: { ...sys, libc } as typeof sys }, entries, root);
+    await server.listen({ port: 0, host: "127.0.0.1" });
+    await server.close();
+    assert.is(made.length, 1);
+    assert.not.ok(closed.includes(made[0] as number));
+    fs.writeFileSync(over, "");
+    await until(() => closed.includes(made[0] as number));
+  },
+);
+
+test.unless(
+  noLoop,
   "a thread that has ended is told nothing: its eventfd's number may be somebody else's",
   async (t) => {
     const path = join(tempFolder(t), "wake");
@@ -586,6 +678,23 @@ test.unless(noLoop, "a strong tag that is weak at first is strong later, by the 
   while ((await tag()).startsWith("W/")) await new Promise((next) => setTimeout(next, 100));
   assert.match(await tag(), /^"/);
   assert.ok(server.stats().requests > 0);
+});
+
+test.unless(noLoop, "codings that a client accepts are told apart by what they mean, not by their text", async (t) => {
+  const root = folder(t);
+  const { server, port } = await serve(t, root, { precompressed: true });
+  let asked = 0;
+  const count = () => void asked++;
+  diagnostics.subscribe("http.server.request.start", count);
+  t.after(() => diagnostics.unsubscribe("http.server.request.start", count));
+  const bodies = new Set<string>();
+  for (let i = 0; i < 20; i++) {
+    const answer = await talk(port, [get("/page.html", `Accept-Encoding: gzip, x${i};q=0.${i}`)]);
+    bodies.add(answer.toString("latin1").split("\r\n\r\n")[1] as string);
+  }
+  assert.equal([...bodies], ["not really gzip\n"]);
+  assert.ok(asked <= 4, `${asked} requests to the server behind`); // HEAD twice, 304, 206
+  assert.is(server.stats().requests, 20);
 });
 
 test("a tag that becomes strong while the loop asks is not told as a weak one for ever", async (t) => {
@@ -726,6 +835,80 @@ test.unless(noLoop, "a file that is replaced during its answer is sent as it was
   await until(() => server.stats().openFiles === 0);
 });
 
+/** Sockets of this process whose unsent bytes the kernel bounds. */
+function bounded(): number {
+  const sys = host().shared.sys as Syscalls;
+  const sockets = fs.readdirSync("/proc/self/fd").map(Number).filter(sys.isStream);
+  const isFree = (fd: number) => sys.limit?.(fd, LOWAT) === true && sys.limit(fd, 0);
+  return sockets.filter((fd) => !isFree(fd)).length;
+}
+
+test.unless(
+  noLoop ?? boundEverywhere(),
+  "a client that reads nothing has the kernel hold little of a long answer, not of a short one",
+  async (t) => {
+    const root = folder(t);
+    const { port } = await serve(t, root);
+    for (const [name, change] of [
+      ["large.bin", 1],
+      ["small.bin", 0],
+    ] as const) {
+      await talk(port, [head(`/${name}`)]);
+      const before = bounded();
+      const socket = net.connect(port, "127.0.0.1").pause();
+      t.after(() => socket.destroy());
+      socket.write(first(`/${name}`));
+      await once(socket, "readable");
+      assert.is(bounded(), before + change, name);
+      socket.destroy();
+    }
+  },
+);
+
+test("a client is fast once it takes a MiB in 50 ms: then its kernel may hold more, for as long as it is there", () => {
+  const at = { fd: 7, sent: 0 };
+  const limits: [fd: number, bytes: number][] = [];
+  const core = { connection_fd: () => at.fd, connection_at: () => at.sent };
+  const limit = (...one: [number, number]) => limits.push(one) > 0;
+  const unsent = new Unsent(core as unknown as Core, { limit } as unknown as Syscalls);
+  const moved = (sent: number, now: number) => {
+    at.sent = sent;
+    unsent.moved(1, now);
+  };
+  unsent.begin(1, LONG, 0);
+  moved(LONG, 0);
+  assert.equal(limits, [], "short");
+  unsent.begin(1, 64 * LONG, 1000);
+  assert.equal(limits.splice(0), [[7, LOWAT]]);
+  moved(LONG - 1, 1001);
+  moved(LONG, 1051);
+  moved(2 * LONG, 1102);
+  moved(3 * LONG - 1, 1103);
+  unsent.begin(1, 64 * LONG, 2000);
+  moved(LONG, 2051);
+  assert.equal(limits, [], "slow, and bound already");
+  moved(2 * LONG, 2101);
+  assert.equal(limits.splice(0), [[7, 0]], "fast");
+  moved(9 * LONG, 9000);
+  unsent.begin(1, 64 * LONG, 9000);
+  moved(LONG, 9999);
+  assert.equal(limits, [], "it stays so");
+  unsent.forget(1);
+  unsent.begin(1, 64 * LONG, 9999);
+  assert.equal(limits, [[7, LOWAT]], "another one");
+});
+
+test("a socket that can't be bound, or has a bound of its own, is left alone", () => {
+  let asked = 0;
+  const core = { connection_fd: () => 7, connection_at: () => 64 * LONG };
+  const limit = () => ++asked === 0;
+  const unsent = new Unsent(core as unknown as Core, { limit } as unknown as Syscalls);
+  unsent.begin(1, 64 * LONG, 0);
+  unsent.moved(1, 0);
+  unsent.begin(1, 64 * LONG, 0);
+  assert.is(asked, 1);
+});
+
 test.unless(noLoop, "statx(2) says what fs.stat does, with a libc that has it and without", (t) => {
   const root = folder(t);
   const { shared } = host();
@@ -775,7 +958,7 @@ test("a file is looked at each 10 ms, and each 100 ms where many are asked for",
   assert.is(asked(100, 1100), 90);
 });
 
-test("a whole answer is ready for who asks again before the file is looked at anew", () => {
+test("a whole answer is ready for who asks again in the same second, as long as the file is known to be the same", () => {
   const memory = Buffer.alloc(32768);
   const reads: number[] = [];
   let found = "abcd";
@@ -790,42 +973,67 @@ test("a whole answer is ready for who asks again before the file is looked at an
     take: (target: Buffer, at: number, length: number) => memory.copy(target, at, 0, length),
   } as unknown as ConstructorParameters<typeof Ready>[1];
   const ready = new Ready(sys, scratch);
-  const entryOf = (size: number) => {
-    const answer = { size, whole: "HTTP/1.1 200 OK\r\nDate: x\r\n\r\n", unmodified: null, part: null };
+  const entryOf = (size: number, changed: number) => {
+    const times = { mtimeMs: 0, ctimeMs: changed };
+    const answer = { size, ...times, whole: "HTTP/1.1 200 OK\r\nDate: x\r\n\r\n", unmodified: null, part: null };
     return Object.assign(new Entry(answer as unknown as ConstructorParameters<typeof Entry>[0]), { checked: 1 });
   };
-  const entry = entryOf(4);
-  const find = (head: string) => ready.find(entry, head)?.toString() ?? null;
-  assert.equal([find("h"), find("h"), find("h")], [null, "habcd", "habcd"]);
-  assert.equal([find("later "), find("later ")], ["later abcd", "later abcd"]); // another second, or the last answer
-  assert.equal(reads, [4, 4]);
-  entry.checked = 2; // looked at anew
+  const find = (entry: Entry, ...heads: string[]) => heads.map((head) => ready.find(entry, head)?.toString() ?? null);
+  // Its times tell each change.
+  const old = entryOf(4, Date.now() - 3000);
+  assert.equal(find(old, "h", "h", "h"), [null, "habcd", "habcd"]);
+  old.checked = 2; // looked at anew, and the same
   found = "efgh";
-  assert.equal([find("h"), find("h")], [null, "hefgh"]);
-  entry.checked = 3;
+  assert.equal(find(old, "h"), ["habcd"]);
+  assert.equal(find(old, "later ", "later "), [null, "later efgh"]); // another second
+  assert.equal(find(old, "last ", "later ", "last "), [null, "later efgh", "last efgh"]);
+  assert.equal(reads.splice(0), [4, 4, 4]);
+  // They may not tell it: believed until the next look.
+  const young = entryOf(4, Date.now());
+  assert.equal(find(young, "h", "h", "h"), [null, "hefgh", "hefgh"]);
+  young.checked = 2;
+  found = "abcd";
+  assert.equal(find(young, "h", "h"), ["habcd", "habcd"]);
+  young.checked = 3;
   found = "ab"; // shorter than it was, or not all of it in the page cache: then the core says what to do
-  assert.equal([find("h"), find("h"), find("h")], [null, null, null]);
-  assert.is(reads.length, 4);
-  const long = entryOf((16 << 10) - 1);
-  assert.equal([ready.find(long, "hh"), ready.find(long, "hh")], [null, null]);
-  assert.is(reads.length, 4);
+  assert.equal(find(young, "h", "h"), [null, null]);
+  assert.equal(reads.splice(0), [4, 4, 4]);
+  assert.equal(find(entryOf((16 << 10) - 1, 0), "hh", "hh"), [null, null]);
+  assert.equal(reads, []);
 });
 
-test("a head has the time of now, and a read from a disk is told of once", () => {
+test("a head has the time of now", () => {
   const made = new Head("HTTP/1.1 200 OK\r\nDate: x\r\nA: b\r\n\r\n");
   const at = (date: string) => `HTTP/1.1 200 OK\r\nDate: ${date}\r\nA: b\r\n\r\n`;
   for (const second of [0, 0, 1]) assert.is(made.at(second), at(`Thu, 01 Jan 1970 00:00:0${second} GMT`));
+});
+
+test("a read from a disk is told of once, in its turn, and for nobody who has gone", () => {
   const sent: { id: number }[] = [];
-  const port = { postMessage: (message: { id: number }) => void sent.push(message), close() {} };
-  const disk = new Disk<string>(port as unknown as ConstructorParameters<typeof Disk>[0]);
-  disk.read("a", 3, 0, 1);
-  disk.read("b", 3, 0, 1);
-  const take = (i: number) => disk.take({ id: sent[i]?.id ?? 0, read: 1 });
-  assert.equal([take(1), take(0), take(1)], ["b", "a", null]);
-  disk.read("c", 4, 5, 6);
-  disk.reconnect(port as unknown as ConstructorParameters<typeof Disk>[0]); // the one before has ended
-  assert.equal(sent[3], { id: 3, fd: 4, position: 5, length: 6 });
-  assert.is(take(3), "c");
+  const { port1, port2 } = new MessageChannel();
+  const post = (message: { id: number }) => void sent.push(message);
+  const reader = Object.assign(port1, { postMessage: post });
+  const ids = () => sent.splice(0).map(({ id }) => id);
+  const job = () => ({ sending: { over: false } });
+  const [a, b, c, d, e] = [job(), job(), job(), job(), job()];
+  const disk = new Disk<typeof a>(reader);
+  for (const one of [a, b, c, d]) disk.read(one, 3, 0, 1);
+  assert.equal(ids(), [1, 2]);
+  const took: unknown[] = [];
+  const take = (message: { id: number; read: number }) => void took.push(disk.take(message));
+  c.sending.over = true;
+  take({ id: 2, read: 1 });
+  take({ id: 2, read: 1 });
+  disk.receive(take);
+  assert.equal(ids(), [4]);
+  take({ id: 1, read: 1 });
+  disk.read(e, 4, 5, 6);
+  assert.equal(sent[0], { id: 5, fd: 4, position: 5, length: 6 });
+  assert.equal(ids(), [5]);
+  disk.reconnect(reader); // the one before has ended
+  assert.equal(ids(), [4, 5]);
+  for (const [i, one] of [b, null, c, a].entries()) assert.is(took[i], one);
+  port2.close();
 });
 
 for (const engine of ENGINES) {

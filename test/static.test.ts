@@ -12,7 +12,7 @@ import zlib from "node:zlib";
 import { accelerate, respond, type Send, type StaticOptions, serveStatic } from "sendoff/http";
 import * as assert from "uvu/assert";
 import { host } from "#process";
-import { negotiate } from "../host/http/negotiate.js";
+import { negotiate } from "../host/negotiate.js";
 import { until } from "./lib/command.js";
 import { counting } from "./lib/counting.js";
 import { fdCount } from "./lib/files.js";

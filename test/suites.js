@@ -27,15 +27,20 @@ const OWN = ["deno", "bun"];
 /** Of files that take long: they are begun first, so that none is left alone at the end. */
 const LONG = [
   "cli.serve",
-  "exit",
   "cli",
   "server",
+  "bindings",
+  "exit",
   "wasi",
   "simulation",
-  "pitfalls.server",
+  "cli.log",
   "register",
-  "bindings",
+  "pitfalls.server",
   "pitfalls.sockets",
+  "bsd",
+  "encrypted",
+  "watch",
+  "cli.listing",
   "docs",
 ];
 const rank = (name) => (LONG.includes(name) ? LONG.indexOf(name) : LONG.length);
@@ -65,7 +70,7 @@ const PORTABLE = [
   ...["exit-recipe", "exit-ways"],
   ...["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"],
   ...["respond", "body", "static", "hostile", "lent", "close", "register", "abandoned", "web", "chunked"],
-  ...["representations"],
+  ...["representations", "dates"],
   ...["cli", "cli.backlog", "cli.serve"],
 ];
 

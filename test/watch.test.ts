@@ -23,7 +23,7 @@ const told = (way: string, silent?: number) =>
   watch({ name: way, command: [process.execPath, FIXTURE, way] }, { silent });
 
 /** Begun at once, since it takes its time. */
-const spun = told("spins", 5000).then(({ failed }) => failed);
+const blocked = told("blocks", 5000).then(({ failed }) => failed);
 
 test("a good file: passed, and skipped with the reason", async () => {
   const { passed, failed, skipped } = await told("well");
@@ -59,7 +59,7 @@ for (const [way, passed, name, message] of [
 }
 
 test("a test that never gives up the loop is killed, and named", async () => {
-  assert.equal(await spun, [{ test: "second", message: "the process hung: no word for 5000 ms while it ran" }]);
+  assert.equal(await blocked, [{ test: "second", message: "the process hung: no word for 5000 ms while it ran" }]);
 });
 
 test.run();

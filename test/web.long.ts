@@ -1,4 +1,4 @@
-// npm test -- http: files in web Responses, by the frameworks themselves, as examples/ has them.
+// npm test -- http: files by the frameworks themselves, as examples/ has them: in web Responses, and as streams.
 
 import { once } from "node:events";
 import fs, { createReadStream } from "node:fs";
@@ -6,7 +6,7 @@ import http, { type Server } from "node:http";
 import { createRequire } from "node:module";
 import net from "node:net";
 import path from "node:path";
-import { Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { fileResponse } from "sendoff/http";
 import * as assert from "uvu/assert";
@@ -40,6 +40,12 @@ async function load(name: string): Promise<ReturnType<typeof JSON.parse>> {
 interface Context {
   req: { raw: Request; param(name: string): string };
   body(stream: ReadableStream, status: number, headers: object): Response;
+}
+
+/** Of Fastify. */
+interface Reply {
+  headers(all: object): Reply;
+  send(body: unknown): Reply;
 }
 
 const length = (name: string) => ({ "Content-Length": String(fs.statSync(file(name)).size) });
@@ -81,6 +87,36 @@ const servers: Record<string, () => Promise<Server>> = {
     const { serve } = await load("srvx");
     const fetch = (request: Request) => fileResponse(request, file(nameOf(request.url)));
     return serve({ manual: true, silent: true, fetch }).node.server;
+  },
+  async "koa, ctx.body"() {
+    const { default: Koa } = await load("koa");
+    const app = Object.assign(new Koa(), { silent: true }); // about clients that go away
+    app.use((ctx: { path: string; body: unknown; length: number }) => {
+      const name = nameOf(ctx.path);
+      ctx.body = createReadStream(file(name));
+      ctx.length = fs.statSync(file(name)).size;
+    });
+    return http.createServer(app.callback());
+  },
+  async "fastify, reply.send"() {
+    const { default: fastify } = await load("fastify");
+    const app = fastify();
+    app.get("/:name", (request: { url: string }, reply: Reply) => {
+      const name = nameOf(request.url);
+      return reply.headers(length(name)).send(createReadStream(file(name)));
+    });
+    await app.ready();
+    return app.server;
+  },
+  async "express, pipe"() {
+    const { default: express } = await load("express");
+    const app = express();
+    app.get("/:name", ({ url }: { url: string }, res: http.ServerResponse) => {
+      const name = nameOf(url);
+      for (const [key, value] of Object.entries(length(name))) res.setHeader(key, value);
+      pipeline(createReadStream(file(name)), res, () => {});
+    });
+    return http.createServer(app);
   },
   async "nest, StreamableFile"() {
     await load("reflect-metadata");

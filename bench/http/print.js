@@ -33,12 +33,18 @@ export function printSpeed(title, results, loader) {
 export function printSlow(pairs) {
   console.log("");
   table(
-    ["64 KiB, 16 fast clients", "p99 ms alone", "beside 500 slow", "ratio", "quartiles", "a slow one's KB/s", "errors"],
+    [
+      ...["64 KiB, 16 fast clients", "p99 ms alone", "beside 500 slow", "ratio", "quartiles"],
+      ...["req/s alone", "beside", "ratio", "a slow one's KB/s", "errors"],
+    ],
     [...pairs].map(([{ competitor }, all]) => [
       competitor.label,
       median(all.map((pair) => pair.without.p99)).toFixed(2),
       median(all.map((pair) => pair.with.p99)).toFixed(2),
       ...spread(all.map((pair) => pair.with.p99 / pair.without.p99)),
+      median(all.map((pair) => pair.without.rate)).toFixed(0),
+      median(all.map((pair) => pair.with.rate)).toFixed(0),
+      median(all.map((pair) => pair.with.rate / pair.without.rate)).toFixed(2),
       (median(all.map((pair) => pair.with.slowRate ?? Number.NaN)) / 1000).toFixed(1),
       all.reduce((sum, pair) => sum + pair.with.errors + pair.without.errors, 0),
     ]),

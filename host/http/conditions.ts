@@ -1,8 +1,8 @@
 // The conditions of a request, as RFC 9110 section 13 has them, in place of `send`'s. The order is `send`'s, and that of
 // section 13.2.2: If-Match, else If-Unmodified-Since; If-None-Match, else If-Modified-Since; then Range with If-Range.
 
+import { isSettled } from "../keep.js";
 import { parseDate } from "./dates.js";
-import { isSettled } from "./etag.js";
 import type { SendStream } from "./send/stream.js";
 
 /** Tags of a list; a comma may be in a tag. Those without quotes are no tags, but some programs set them. */

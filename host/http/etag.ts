@@ -2,25 +2,15 @@
 
 import type { Stats } from "node:fs";
 import { argumentError } from "../errors.js";
+import { changedAt, isSettled } from "../keep.js";
 import { describe } from "../validate.js";
 import type { SendStream } from "./send/stream.js";
-
-/** The coarsest times of a file system in use: FAT's, in ms. */
-const COARSEST = 2000;
 
 /** The option, checked. @throws TypeError */
 export function etagOf(option: boolean | "strong" | undefined): boolean | "strong" | undefined {
   if (typeof option !== "string" || option === "strong") return option;
   throw argumentError(TypeError, `etag must be true, false or 'strong' (got ${describe(option)})`);
 }
-
-/** Whether a change from now on would give another time than this one, in ms since 1970. */
-export function isSettled(time: number, now = Date.now()): boolean {
-  return now - time > COARSEST;
-}
-
-/** The last change of a file: of its content, or of anything else about it. */
-export const changedAt = ({ mtimeMs, ctimeMs }: Stats): number => Math.max(mtimeMs, ctimeMs);
 
 /**
  * Of inode, size, and both times: utimes(2) sets mtime, but nothing sets ctime. Weak while the last change is so young

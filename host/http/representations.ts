@@ -2,13 +2,12 @@
 // none. Where it was found must still be so: the names that were tried before it are still missing.
 
 import type { Stats } from "node:fs";
-import { forget } from "../keep.js";
+import { changedAt, forget, isSettled } from "../keep.js";
 import { SafeMap, statSync } from "../originals.js";
 import type { Scheduler } from "../scheduler.js";
 import type { Files, OpenFile } from "../source/files.js";
 import { hasTrueSize } from "../source/stat.js";
 import { unchanged } from "../source/unchanged.js";
-import { changedAt, isSettled } from "./etag.js";
 
 /** What was found. */
 export interface Found {

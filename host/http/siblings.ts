@@ -1,28 +1,15 @@
 // Compressed siblings of a file, `file.br` beside `file`: which one a client is sent.
 
 import fs from "node:fs";
+import { type CODINGS, orderOf } from "../negotiate.js";
 import type { Response } from "./message.js";
-import { negotiate } from "./negotiate.js";
 import type { SendStream } from "./send/stream.js";
 
-/** Content codings and the siblings that have them, the better one first. */
-const SIBLINGS: Readonly<Record<string, string>> = { br: ".br", zstd: ".zst", gzip: ".gz" };
-const CODINGS = Object.keys(SIBLINGS);
-
-/** Results for the headers that browsers send; then the list is emptied. */
-const MOST = 100;
-const orders = new Map<string, readonly string[]>();
-
-/** The codings that a client accepts of ours and "identity", best first. */
-export function orderOf(header: string | string[] | undefined): readonly string[] {
-  const text = String(header ?? "");
-  const known = orders.get(text);
-  if (known !== undefined) return known;
-  const order = negotiate(header, CODINGS);
-  if (orders.size >= MOST) orders.clear();
-  orders.set(text, order);
-  return order;
-}
+/** By content coding. */
+const SIBLINGS: Readonly<Record<string, string>> = { br: ".br", zstd: ".zst", gzip: ".gz" } satisfies Record<
+  (typeof CODINGS)[number],
+  string
+>;
 
 /** Called with each sibling that was looked for: `coding` if it is there, null if not. */
 export type Tried = (stream: SendStream, sibling: string, coding: string | null) => void;

@@ -3,11 +3,13 @@
 import type { Stats } from "node:fs";
 import { createRequire } from "node:module";
 import { argumentError, SendfileError } from "../errors.js";
+import { changedAt, isSettled } from "../keep.js";
+import { orderOf } from "../negotiate.js";
 import type { Shared } from "../shared.js";
 import { releaseAlone } from "../source/fd.js";
 import { callable, describe, object } from "../validate.js";
 import { conditions } from "./conditions.js";
-import { changedAt, etagOf, isSettled, setStrongTag } from "./etag.js";
+import { etagOf, setStrongTag } from "./etag.js";
 import { insideOf, sendOpen } from "./inside.js";
 import { note, noteSibling, notingFile, notingFound, notingIndex, notingNone, notingSent } from "./learn.js";
 import type { Request, Response } from "./message.js";
@@ -17,7 +19,7 @@ import { Representations } from "./representations.js";
 import { headersOf } from "./send/headers.js";
 import { sendMethods } from "./send/send.js";
 import type { Send, SendStream } from "./send/stream.js";
-import { orderOf, sendSibling } from "./siblings.js";
+import { sendSibling } from "./siblings.js";
 import { realPathNow } from "./within.js";
 
 /** Those of `send` (in its documentation), and these. */

@@ -20,6 +20,7 @@ const SHUT_WR = 1;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLLIN = 1;
+const EPOLLPRI = 2;
 const EPOLLOUT = 4;
 const EPOLLRDHUP = 0x2000;
 const EPOLLEXCLUSIVE = 1 << 28;
@@ -103,12 +104,18 @@ export class Epoll {
 
   /** Watches a connection for all that can happen to it, by edges. Returns -1 on failure. */
   add(fd: number, handle: number, generation: number): number {
-    return this.#control(EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, handle, generation);
+    const events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+    return this.#control(EPOLL_CTL_ADD, fd, events, handle, generation);
   }
 
   /** Watches for input, by level: a listener, which wakes one loop of several, or an eventfd. */
   listen(fd: number, exclusive: boolean, handle: number, generation: number): number {
     return this.#control(EPOLL_CTL_ADD, fd, EPOLLIN | (exclusive ? EPOLLEXCLUSIVE : 0), handle, generation);
+  }
+
+  /** Sends small pieces at once, on a connection that its listener gave no TCP_NODELAY. */
+  noDelay(fd: number): void {
+    noDelay(this.#libc, this.#memory, this.#events + MOST * SIZE, fd);
   }
 
   remove(fd: number): number {

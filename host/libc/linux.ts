@@ -162,7 +162,7 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
         const errno = libc.sendfile(-1, fd, null, 1) < 0 ? libc.errno() : 0;
         const nowait = sys.read(fd, at(OPTVAL), 0, 1);
         const root = sys.open("/", true);
-        if (root >= 0) fs.closeSync(root);
+        if (root >= 0) (libc.close ?? fs.closeSync)(root); // a worker of Node's would warn of an fd that it has not opened
         return {
           sendfile: errno === constants.errno.EBADF ? 0 : errno,
           nowait: nowait >= 0 || nowait === -Fault.WouldBlock,

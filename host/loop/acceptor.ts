@@ -8,6 +8,8 @@ import type { Peer } from "./peer.js";
 
 /** Connections accepted at once. */
 const MOST = 64;
+/** EAGAIN: nobody waits. */
+const NOBODY = -11;
 /** fds that it holds while it accepts, and frees while it rests. */
 const SPARE = 8;
 
@@ -22,6 +24,8 @@ export class Acceptor {
   readonly #spare: number[] = [];
   #resting = true;
   #over = false;
+  /** Who has waited since before the listener had its options is without them. */
+  #early = true;
 
   /**
    * `handle`: what epoll says of the listener. `shared`: other loops accept from it, too. `peer`: for the address of each
@@ -70,9 +74,13 @@ export class Acceptor {
   run(each: (fd: number) => void): boolean {
     for (let i = 0; i < MOST; i++) {
       const fd = accept(this.#libc, this.#fd, this.#peer?.reset() ?? null);
-      if (fd >= 0) each(fd);
-      else if (!isNoRoom(-fd)) return true;
-      else {
+      if (fd >= 0) {
+        if (this.#early) this.#epoll.noDelay(fd);
+        each(fd);
+      } else if (!isNoRoom(-fd)) {
+        if (fd === NOBODY) this.#early = false;
+        return true;
+      } else {
         this.rest();
         return false;
       }

@@ -4,9 +4,19 @@ import type { MessagePort } from "node:worker_threads";
 import type { FromReader, ToReader } from "./messages.js";
 import { receiveAll } from "./wake.js";
 
-export class Disk<Job> {
+/** Jobs that the thread is told of at once: the next one, too, so that it needs not wait for us. */
+const MOST = 2;
+
+/** `over`: the client has gone. */
+interface Given {
+  readonly sending: { readonly over: boolean };
+}
+
+export class Disk<Job extends Given> {
   #reader: MessagePort;
-  readonly #jobs = new Map<number, { job: Job; message: ToReader }>();
+  /** What the thread was told, and what it will be. */
+  readonly #told = new Map<number, { job: Job; message: ToReader }>();
+  readonly #waiting = new Map<number, { job: Job; message: ToReader }>();
   #last = 0;
 
   constructor(reader: MessagePort) {
@@ -17,20 +27,25 @@ export class Disk<Job> {
   read(job: Job, fd: number, position: number, length: number): void {
     const id = ++this.#last;
     const message: ToReader = { id, fd, position, length };
-    this.#jobs.set(id, { job, message });
-    this.#reader.postMessage(message);
+    this.#waiting.set(id, { job, message });
+    if (this.#told.size < MOST) this.#tell(id, { job, message });
   }
 
   /** Another thread reads from now on, also what the one before has not answered. */
   reconnect(reader: MessagePort): void {
     this.#reader.close();
     this.#reader = reader;
-    for (const { message } of this.#jobs.values()) reader.postMessage(message);
+    for (const { message } of this.#told.values()) reader.postMessage(message);
   }
 
-  /** Passes on the answers that have come. */
+  /** Passes on the answers that have come. No disk is read for a client that has gone meanwhile. */
   receive(each: (message: FromReader) => void): void {
     receiveAll(this.#reader, each);
+    for (const [id, one] of this.#waiting) {
+      if (this.#told.size >= MOST) return;
+      if (!one.job.sending.over) this.#tell(id, one);
+      else each({ id, read: 0 });
+    }
   }
 
   end(): void {
@@ -39,8 +54,15 @@ export class Disk<Job> {
 
   /** The job that a message of the thread is about. */
   take({ id }: FromReader): Job | null {
-    const job = this.#jobs.get(id)?.job ?? null;
-    this.#jobs.delete(id);
+    const { job = null } = this.#told.get(id) ?? this.#waiting.get(id) ?? {};
+    this.#told.delete(id);
+    this.#waiting.delete(id);
     return job;
+  }
+
+  #tell(id: number, one: { job: Job; message: ToReader }): void {
+    this.#waiting.delete(id);
+    this.#told.set(id, one);
+    this.#reader.postMessage(one.message);
   }
 }

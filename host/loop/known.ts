@@ -82,8 +82,8 @@ export class Entry {
   dropped = false;
   /** When the names were last seen to lead here. */
   checked = Number.NEGATIVE_INFINITY;
-  /** A whole answer, with the `checked` of when it was read, and of when it was asked for. */
-  readonly ready = { bytes: null as Buffer | null, head: "", checked: Number.NaN, asked: Number.NaN };
+  /** A whole answer, if there is one for this head, with the `checked` of when it was read; and the head last asked for. */
+  readonly ready = { bytes: null as Buffer | null, head: "", checked: Number.NaN, isSettled: false, asked: "" };
 
   constructor(answer: Answer) {
     this.answer = answer;
@@ -205,7 +205,7 @@ export class Known {
     this.#calls.close(entry.fd);
     entry.fd = -1;
     entry.ready.bytes = null;
-    entry.ready.checked = Number.NaN;
+    entry.ready.head = "";
     this.#open--;
   }
 }

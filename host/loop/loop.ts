@@ -6,18 +6,30 @@ import { Act } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import { Epoll, type LoopLibc, noDelay, shutSending } from "../libc/epoll.js";
 import type { Syscalls } from "../libc/syscalls.js";
+import { orderOf } from "../negotiate.js";
 import { Scratch } from "../scratch.js";
 import { Acceptor } from "./acceptor.js";
 import { type Decision, decide } from "./decide.js";
 import { Disk } from "./disk.js";
 import { Facts } from "./facts.js";
 import { Fds } from "./fds.js";
+import { Held } from "./held.js";
 import { Journal } from "./journal.js";
 import { type Entry, fileCalls, Known } from "./known.js";
-import type { FromLoop, FromReader, Handed, Start, ToLoop } from "./messages.js";
-import { Count, FILE, LINGER, MISSING } from "./messages.js";
+import {
+  Count,
+  FILE,
+  type FromLoop,
+  type FromReader,
+  type Handed,
+  LINGER,
+  MISSING,
+  type Start,
+  type ToLoop,
+} from "./messages.js";
 import { Ready } from "./ready.js";
 import { Tally } from "./tally.js";
+import { Unsent } from "./unsent.js";
 import { receiveAll } from "./wake.js";
 
 /** The longest wait, in ms: V8 looks for a stop only when a turn calls JavaScript. */
@@ -60,12 +72,11 @@ export class Loop {
   readonly #scratch: Scratch;
   readonly #known: Known;
   readonly #ready: Ready;
-  readonly #input: number;
+  readonly #held: Held;
+  readonly #unsent: Unsent;
   readonly #tally: Tally;
   readonly #journal: Journal | null;
   readonly #sending = new Map<number, Sending>();
-  /** Input that the host holds. */
-  readonly #held = new Map<number, Uint8Array>();
   /** Connections that wait to be told of a target. */
   readonly #asking = new Map<string, [handle: number, generation: number][]>();
   #again: [handle: number, generation: number][] = [];
@@ -86,8 +97,9 @@ export class Loop {
     this.#start = start;
     this.#disk = new Disk(start.reader);
     this.#tally = new Tally(core, start);
+    this.#held = new Held(core);
+    this.#unsent = new Unsent(core, sys);
     this.#journal = start.log === null ? null : new Journal(core, start.log, start.port);
-    this.#input = core.request_input();
     this.#facts = new Facts(core);
     this.#scratch = new Scratch(core);
     this.#ready = new Ready(sys, this.#scratch);
@@ -167,7 +179,7 @@ export class Loop {
           act = this.#core.connection_headed(handle, this.#now);
           continue;
         case Act.Resume:
-          act = this.#resume(handle);
+          act = this.#held.resume(handle);
           continue;
         case Act.HandOver:
           act = this.#handOver(handle, this.#core.request_odd());
@@ -185,7 +197,7 @@ export class Loop {
           this.#later(handle);
           break;
       }
-      if (act & Act.Hold) this.#hold(handle);
+      if (act & Act.Hold) this.#held.keep(handle);
       if (this.#sending.size > 0) this.#settle(handle);
       if (this.#closing && this.#core.connection_idle(handle) === 1) this.#end(handle);
       return;
@@ -196,12 +208,12 @@ export class Loop {
   #ask(handle: number): number {
     const { target, acceptEncoding } = this.#facts.refreshed();
     const encodings = this.#start.varies ? (acceptEncoding ?? "") : "";
-    const key = this.#start.varies ? `${encodings} ${target}` : target;
+    const key = this.#start.varies ? `${orderOf(encodings)} ${target}` : target;
     const entry = this.#known.find(key, this.#now);
     if (entry === null) {
       if (this.#told === key || key.length > LONGEST) return this.#handOver(handle, FILE);
       const waiting = this.#asking.get(key);
-      this.#hold(handle);
+      this.#held.keep(handle);
       const one: [number, number] = [handle, this.#core.connection_generation(handle)];
       if (waiting !== undefined) waiting.push(one);
       else {
@@ -222,6 +234,7 @@ export class Loop {
     const head = ready ?? text;
     const count = ready === null ? bytes : 0;
     this.#journal?.begin(handle, this.#facts, text, offset, bytes);
+    this.#unsent.begin(handle, count, this.#now);
     this.#scratch.put(head, 0);
     const act = core.connection_answer(handle, head.length, entry.fd, offset, count, last ? 1 : 0, this.#now);
     if (core.connection_sending(handle) !== 0) {
@@ -231,11 +244,12 @@ export class Loop {
     return act;
   }
 
-  /** An answer that took turns is over: its file is free. */
+  /** An answer that takes turns has come further. If it is over, its file is free. */
   #settle(handle: number): void {
     const sending = this.#sending.get(handle);
-    if (sending === undefined || this.#core.connection_sending(handle) !== 0) return;
-    this.#release(handle, sending);
+    if (sending === undefined) return;
+    if (this.#core.connection_sending(handle) !== 0) this.#unsent.moved(handle, this.#now);
+    else this.#release(handle, sending);
   }
 
   #release(handle: number, sending: Sending): void {
@@ -247,20 +261,6 @@ export class Loop {
 
   #later(handle: number): void {
     this.#again.push([handle, this.#core.connection_generation(handle)]);
-  }
-
-  /** Keeps what was read of a connection and is not answered yet. */
-  #hold(handle: number): void {
-    const at = this.#core.connection_hold(handle);
-    const length = this.#core.connection_held();
-    this.#held.set(handle, new Uint8Array(this.#core.memory.buffer, at, length).slice());
-  }
-
-  #resume(handle: number): number {
-    const bytes = this.#held.get(handle) as Uint8Array;
-    this.#held.delete(handle);
-    new Uint8Array(this.#core.memory.buffer, this.#input, bytes.length).set(bytes);
-    return this.#core.connection_resume(handle, bytes.length);
   }
 
   #read(handle: number): void {
@@ -289,8 +289,7 @@ export class Loop {
 
   #handOver(handle: number, reason: number): Act {
     const fd = this.#core.connection_fd(handle);
-    if (!this.#held.has(handle)) this.#hold(handle);
-    const bytes = this.#held.get(handle) as Uint8Array;
+    const bytes = this.#held.bytes(handle);
     this.#epoll.remove(fd);
     this.#forget(handle);
     this.#tally.add(Count.HANDED + reason);
@@ -308,7 +307,8 @@ export class Loop {
   #forget(handle: number): void {
     const sending = this.#sending.get(handle);
     if (sending !== undefined) this.#release(handle, sending);
-    this.#held.delete(handle);
+    this.#held.forget(handle);
+    this.#unsent.forget(handle);
     this.#core.connection_close(handle);
     this.#tally.connected(-1);
   }
@@ -357,7 +357,7 @@ export class Loop {
     for (const [handle, generation] of waiting) {
       if (this.#core.connection_generation(handle) !== generation || !this.#held.has(handle)) continue;
       if (answer === null) this.#handOver(handle, MISSING);
-      else this.#act(handle, this.#resume(handle));
+      else this.#act(handle, this.#held.resume(handle));
     }
     this.#told = null;
   }

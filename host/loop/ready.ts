@@ -1,6 +1,8 @@
-// Whole small answers, head and body in one piece: of a file that is asked for again before it is looked at anew. It saves
-// a read of the page cache for each, and is as old as what else is believed of the file.
+// Whole small answers, head and body in one piece: of a file that is asked for again within a second. It saves a read of the
+// page cache for each. The time in its head makes it a second old at the most. Till then it holds as long as the file is
+// seen to be the same, if its times would tell; else only until the file is looked at anew.
 
+import { changedAt, isSettled } from "../keep.js";
 import type { Syscalls } from "../libc/syscalls.js";
 import type { Scratch } from "../scratch.js";
 import type { Entry } from "./known.js";
@@ -20,14 +22,15 @@ export class Ready {
   /** The answer of this head and all of the file; null if it is long, seldom asked for, or not in the page cache. */
   find(entry: Entry, head: string): Buffer | null {
     const { ready, checked, answer } = entry;
-    if (ready.checked === checked && ready.head === head) return ready.bytes;
-    const isFirst = ready.asked !== checked;
-    ready.asked = checked;
+    if (ready.head === head && (ready.isSettled || ready.checked === checked)) return ready.bytes;
+    const isFirst = ready.asked !== head;
+    ready.asked = head;
     const { size } = answer;
     if (isFirst || head.length + size > MOST) return null;
     ready.bytes = this.#read(entry, size, head);
     ready.head = head;
     ready.checked = checked;
+    ready.isSettled = isSettled(changedAt(answer));
     return ready.bytes;
   }
 

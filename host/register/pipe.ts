@@ -227,7 +227,10 @@ export class Pipe extends AsyncResource implements Task {
         break;
       }
       const left = end - stream.bytesRead;
-      const length = min(left > size && !this.#wary ? chunkSize(size, driver.room(out)) : size, left);
+      const length = min(
+        left > size && !this.#wary ? chunkSize(size, min(driver.room(out), RUN - size - run)) : size,
+        left,
+      );
       const head = before + sizeLine(length);
       if (driver.action === Action.Copy) driver.copied(0, now());
       driver.start(head.length, this.#position(), length, 0, Flag.Native | Flag.Probe, left - length);

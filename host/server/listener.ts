@@ -8,6 +8,8 @@ import { duplicate, type LoopLibc } from "../libc/epoll.js";
 export interface Listening {
   readonly fd: number;
   readonly address: AddressInfo | string;
+  /** Others may listen on it, too: they go on. */
+  readonly isInherited: boolean;
 }
 
 /** Of the names that were made. */
@@ -31,7 +33,7 @@ export async function listen(libc: LoopLibc, options: ListenOptions): Promise<Li
     if (isNamed) name(place.path as string, path);
     const own = duplicate(libc, fd);
     if (own < 0) throw new Error(`fcntl: errno ${libc.errno()}`);
-    return { fd: own, address };
+    return { fd: own, address, isInherited: (options as { fd?: number }).fd !== undefined };
   } finally {
     if (server.listening) await new Promise((done) => server.close(done));
   }

@@ -305,7 +305,8 @@ export class FileServer extends EventEmitter {
     this.#state = "closing";
     if (was === "listening") {
       await this.#opening?.catch(() => {}); // told to who listens
-      if (this.#listening !== null) shutListener(this.#libc(), this.#listening.fd);
+      const { fd = -1, isInherited = true } = this.#listening ?? {};
+      if (!isInherited) shutListener(this.#libc(), fd);
       this.#stop();
       await this.#closeHttp();
     }
@@ -352,8 +353,14 @@ export class FileServer extends EventEmitter {
     const libc = this.#libc();
     const { fd, address } = this.#listening;
     libc.close(fd);
-    for (const eventfd of this.#wakes) libc.close(eventfd);
+    const wakes = this.#wakes;
     this.#wakes = [];
+    const free = () => {
+      for (const eventfd of wakes) libc.close(eventfd);
+    };
+    // It may still read from a disk, and then wakes who asked: the number must be nobody else's until it has ended.
+    if (reader === null || reader.threadId < 0) free();
+    else reader.once("exit", free);
     this.#listening = null;
     if (typeof address !== "string") return;
     try {

@@ -2,6 +2,7 @@
 // openat2(2) with RESOLVE_CACHED, else a thread.
 
 import type fs from "node:fs";
+import { isMainThread } from "node:worker_threads";
 import { closeFd } from "../close.js";
 import type { Syscalls } from "../libc/syscalls.js";
 import { SafeMap, SafeSet, statfs } from "../originals.js";
@@ -50,7 +51,8 @@ export class Opener {
 
   constructor(sys: Syscalls | null, ask: StatFs = statfs) {
     this.#statfs = ask;
-    this.#sys = this.#guarded ? null : sys;
+    // A worker knows the fds that it has opened: it warns of others that are closed, and leaves them open at its end.
+    this.#sys = this.#guarded || !isMainThread ? null : sys;
   }
 
   /** Records a regular file at this path, on this device. */

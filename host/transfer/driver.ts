@@ -8,7 +8,7 @@ import { SendfileError } from "../errors.js";
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import { readCached } from "../source/read.js";
-import { boundNotSent, LOWAT } from "./not-sent-lowat.js";
+import { Bound } from "./not-sent-lowat.js";
 
 /** The most bytes that can be reported at once: the core takes 32 bits. */
 const MOST = 0x7fffffff;
@@ -34,7 +34,7 @@ export class Driver {
   #offset = 0;
   /** Native bytes already reported to the queue. */
   #counted = 0;
-  #unbound: (() => void) | null = null;
+  #bound: Bound | null = null;
   /** Bytes of `append` may be held back until more follows. */
   #appended = false;
 
@@ -63,7 +63,7 @@ export class Driver {
     this.native = (flags & Flag.Native) !== 0;
     this.#core.transfer_extent(this.#record, header, offset, count, trailer, flags);
     this.action = Action.Yield;
-    if (this.native && sys !== null) this.#unbound ??= boundNotSent(sys, this.#queue, count + later);
+    if (this.native && sys !== null) this.#bound ??= Bound.of(sys, this.#queue, count + later);
   }
 
   /**
@@ -79,7 +79,9 @@ export class Driver {
       if (at < header.length) scratch.put(header, at);
     }
     if (sys !== null) sys.errno = 0;
-    this.action = this.#core.transfer_run(this.#record, out, file, scheduler.startTiming());
+    const now = scheduler.startTiming();
+    this.#bound?.moved(this.#counted, now);
+    this.action = this.#core.transfer_run(this.#record, out, file, now);
     const native = this.#tally(Way.Native);
     if (native > this.#counted) {
       this.#queue.moved(native - this.#counted);
@@ -94,7 +96,7 @@ export class Driver {
    * short transfer, or of a socket that had a limit of its own.
    */
   room(out: number): number {
-    return this.#unbound === null ? 0 : (this.#shared.sys?.room?.(out, LOWAT) ?? 0);
+    return this.#bound === null ? 0 : (this.#shared.sys?.room?.(out, this.#bound.most) ?? 0);
   }
 
   /** Sends a short text behind the last byte, at once, for more to follow. Returns how much of it the kernel took. */
@@ -230,7 +232,7 @@ export class Driver {
   close(): void {
     if (this.#record === 0) return;
     if (this.action !== Action.Done || this.#appended) this.uncork(); // no extent ends with more to follow
-    this.#unbound?.();
+    this.#bound?.lift();
     this.#core.transfer_close(this.#record);
     this.#record = 0;
   }

@@ -1,24 +1,36 @@
-// Bounds the unsent bytes of a long transfer in the kernel (TCP_NOTSENT_LOWAT). Unbounded, the kernel buffers some MiB
-// for each client, mostly in vain if the client is slow; and once all sockets together hold too much, fast clients
-// suffer. HAProxy does the same (tune.notsent-lowat).
+// Bounds the unsent bytes of a long transfer in the kernel, until the peer is seen to be fast.
 
+import { LONG, LOWAT, Pace } from "../libc/lowat.js";
 import type { Syscalls } from "../libc/syscalls.js";
 import type { Queue } from "../queue/queue.js";
 
-/** Bytes. Shorter transfers are left alone: one run moves as much. */
-const LONG = 1 << 20;
+export class Bound {
+  readonly #sys: Syscalls;
+  readonly #queue: Queue;
+  #pace: Pace | null = null;
+  /** Unsent bytes that the kernel may hold now. */
+  most = LOWAT;
 
-/**
- * Bytes. The kernel asks for more once half is left, which at 1 Gbit/s lasts 2 ms: an event loop with longer turns
- * leaves such a line idle, as with any writer.
- */
-export const LOWAT = 512 << 10;
+  private constructor(sys: Syscalls, queue: Queue) {
+    this.#sys = sys;
+    this.#queue = queue;
+  }
 
-/** Sets the bound for a transfer of `count` bytes. Returns an undo; null if nothing was done. */
-export function boundNotSent(sys: Syscalls, queue: Queue, count: number): (() => void) | null {
-  if (count <= LONG || sys.limit?.(queue.fd(), LOWAT) !== true) return null;
-  return () => {
-    const fd = queue.fd();
-    if (fd >= 0) sys.limit?.(fd, 0);
-  };
+  /** For a transfer of `count` bytes; null if it is short, or the socket can't be bound, or has a bound of its own. */
+  static of(sys: Syscalls, queue: Queue, count: number): Bound | null {
+    return count > LONG && sys.limit?.(queue.fd(), LOWAT) === true ? new Bound(sys, queue) : null;
+  }
+
+  /** `sent` bytes have gone. */
+  moved(sent: number, now: number): void {
+    this.#pace ??= new Pace(sent, now);
+    if (this.#pace.isFast(sent, now)) this.lift();
+  }
+
+  /** Leaves the socket as it was. */
+  lift(): void {
+    const fd = this.#queue.fd();
+    if (this.most === LOWAT && fd >= 0) this.#sys.limit?.(fd, 0);
+    this.most = Number.POSITIVE_INFINITY;
+  }
 }

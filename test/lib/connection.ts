@@ -1,6 +1,7 @@
 // A connection: `near` is the side that sends, `far` the side that takes in, and takes its time.
 
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import https from "node:https";
 import * as net from "node:net";
 import { join } from "node:path";
@@ -12,6 +13,14 @@ import { connectDeno } from "./deno-connection.js";
 import { tempFolder } from "./files.js";
 import { type ConnectionKind, lacks } from "./runtime.js";
 import type { Cleanup } from "./suite.js";
+
+const LOWAT = "/proc/sys/net/ipv4/tcp_notsent_lowat";
+
+/** Why no socket of its own is to be bound in what the kernel holds unsent; null if the administrator has bound none. */
+export function boundEverywhere(): string | null {
+  const value = readFileSync(LOWAT, "latin1").trim();
+  return value === "4294967295" ? null : `${LOWAT} is ${value}`;
+}
 
 export type Over = "tcp" | "tcp6" | "unix" | "tls";
 

@@ -4,6 +4,18 @@
 type Mutations = { readonly [name: string]: readonly [find: string, replace: string] };
 
 export const TABLE: { readonly [test: string]: Mutations } = {
+  dates: {
+    "day-of-another-month": ["new Date(at).getUTCDate() === day ? at", "!Number.isNaN(at) ? at"],
+    "month-before": ["MONTHS.indexOf(month) + 1", "MONTHS.indexOf(month)"],
+    "asctime-is-local-time": ["}Z`);", "}`);"],
+    "asctime-of-two-digits-alone": ["(?<day>[ \\\\d]\\\\d)", "(?<day>\\\\d\\\\d)"],
+    "words-behind-a-date": ["(?<year>\\\\d{4})$`),\n];", "(?<year>\\\\d{4})`),\n];"],
+    "blanks-around-a-date": ["format.exec(String(text))", "format.exec(String(text).trim())"],
+    "short-day-before-two-digits": ["[a-z]+day, (", "[a-z]+, ("],
+    "fifty-years-are-too-far": ["near > now + 50", "near >= now + 50"],
+    "no-year-of-the-last-century": ["near - 100 : near", "near : near"],
+    "every-year-of-the-last-century": ["now - (now % 100) + Number(year)", "1900 + Number(year)"],
+  },
   open: {
     "fd-of-a-stat-left-open": [
       "    const stat = fstat(fd);\n    closeFd(fd);\n    return stat;",
@@ -15,6 +27,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "opens-on-networks": ["this.#local.set(dev, LOCAL.has(found.type))", "this.#local.set(dev, true)"],
     "opens-past-permissions": ["(process as { permission?: unknown }).permission !== undefined", "false"],
+    "opens-behind-a-worker's-back": ["this.#guarded || !isMainThread ?", "this.#guarded ?"],
     "fd-is-inherited": ["const READ = O_NONBLOCK | O_CLOEXEC", "const READ = O_NONBLOCK"],
   },
   "pitfalls.files": {
@@ -100,6 +113,11 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "idle-ended-for-ever": ["clearInterval(idle);", ""],
   },
   server: {
+    "unsent-of-short-answers-bounded": ["    if (count <= LONG) return;\n    const pace", "    const pace"],
+    "unsent-not-bounded": ["this.#unsent.begin(handle, count, this.#now);", ""],
+    "unsent-bounded-for-ever": ["const isFast = now - this.#at <= FAST;", "const isFast = false;"],
+    "unsent-of-the-next-connection": ["if (this.#paces.size > 0) this.#paces.delete(handle);", ""],
+    "unsent-of-a-slow-start-bounded": ["    this.#sent = sent;\n    this.#at = now;\n", ""],
     "weak-tag-for-ever": ['if (fieldOf(unmodified, "ETag") !== fieldOf(whole, "ETag")) return null;', ""],
     "known-for-ever": [
       "if (now - entry.checked < (this.#looks < LOOKS ? AGE : AGE_AT_MOST) && entry.fd >= 0) return entry;",
@@ -114,6 +132,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "decision.head = (last ? entry.last : entry.whole).at(second);",
       "decision.head = entry.whole.at(second);",
     ],
+    "codings-by-their-text": ["{orderOf(encodings)}", "{encodings}"],
     "codings-mixed-up": ['this.#start.varies ? (acceptEncoding ?? "") : "";', '"";'],
     "bytes-not-handed-over": ["if (bytes.length > 0) socket.unshift(", "if (bytes.length < 0) socket.unshift("],
     "idle-ones-kept-by-the-loop": ["    this.#each((handle) => this.#core.connection_idle(handle) === 1);\n", ""],
@@ -122,7 +141,9 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "connections.reduce((all, one) => all + one) >= maxConnections",
       "this.live >= maxConnections",
     ],
-    "ready-for-ever": ["if (ready.checked === checked && ready.head === head)", "if (ready.head === head)"],
+    "ready-for-ever": ["(ready.isSettled || ready.checked === checked)", "true"],
+    "ready-for-who-asks-once": ["if (isFirst || head.length", "if (head.length"],
+    "ready-with-another-head": ["if (ready.head === head && (", "if (("],
     "ready-and-short": [
       "this.#scratch.address, 0, size) !== size) return null;",
       "this.#scratch.address, 0, size) < 0) return null;",

@@ -23,3 +23,21 @@ export function negotiate(header: string | string[] | undefined, offered: readon
   const names = allowed.map(([name]) => name as string);
   return names.includes("identity") ? names : [...names, "identity"];
 }
+
+/** Of ours: those of compressed siblings, the better one first. */
+export const CODINGS = ["br", "zstd", "gzip"] as const;
+
+/** Results for the headers that browsers send; then the list is emptied. */
+const MOST = 100;
+const orders = new Map<string, readonly string[]>();
+
+/** The codings that a client accepts of ours and "identity", best first. */
+export function orderOf(header: string | string[] | undefined): readonly string[] {
+  const text = String(header ?? "");
+  const known = orders.get(text);
+  if (known !== undefined) return known;
+  const order = negotiate(header, CODINGS);
+  if (orders.size >= MOST) orders.clear();
+  orders.set(text, order);
+  return order;
+}
