@@ -191,6 +191,12 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "zeros-of-an-address": ["(a, b) => b.length - a.length", "(a, b) => a.length - b.length"],
     "last-lines-of-a-loop": ["    this.readLog();\n", ""],
   },
+  "cli.log": {
+    "lost-by-a-loop": [
+      "    this.#lost += lines;\n    if (!this.#writing) this.#next();",
+      "    if (!this.#writing) this.#next();",
+    ],
+  },
   "pitfalls.server": {
     "weak-tag-for-if-match": ["(strong && !isStrong(tag))", "(strong && isStrong(tag) && false)"],
     "suffix-before-the-file": ["first = Math.max(size - first, 0);", "first = size - first;"],
