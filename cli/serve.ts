@@ -6,11 +6,16 @@ import { type AddressInfo, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { createSecureContext } from "node:tls";
 import { configureExit, onExit } from "sendoff";
+import { host, loopEntries } from "#process";
+import { MOST_LOOPS } from "../host/loop/fds.js";
+import { FORMATS } from "../host/loop/log-line.js";
 import { say } from "../host/say.js";
-import { duration, integer, parse, UsageError } from "./arguments.js";
+import { obstacle } from "../host/server/obstacle.js";
+import { choice, duration, integer, parse, UsageError } from "./arguments.js";
 import { known } from "./info.js";
 import { runtime } from "./runtime.js";
-import { certificate, MARGIN, open, type Settings } from "./serve/server.js";
+import { certificate } from "./serve/secure.js";
+import { MARGIN, open, type Settings } from "./serve/server.js";
 import { startWorkers } from "./serve/workers.js";
 
 export const help = `sendoff serve: serve a folder over HTTP
@@ -24,8 +29,13 @@ Options:
   -p, --port PORT       the port (default: 8080; 0: any free port)
       --host HOST       the address (default: 127.0.0.1, so from this machine only;
                         0.0.0.0 or :: listens on all of them)
-  -w, --workers N       the number of processes (default: 1); one that dies is
-                        replaced
+      --engine ENGINE   loop: a thread with an epoll loop answers requests for files,
+                        and node:http the rest; node: node:http answers all;
+                        auto (default): loop where it can run, else node
+      --threads N       the number of loops, each in a thread (default: 1); where no
+                        loop serves, the number of processes
+  -w, --workers N       the number of processes of engine node (default: 1); one that
+                        dies is replaced
       --tls             HTTPS, with these two:
       --cert FILE       the certificate, and those above it, in PEM
       --key FILE        its private key, in PEM
@@ -34,6 +44,9 @@ Options:
       --cache SECONDS   how long clients may cache a file (default: 0)
       --dotfiles        serve and list names that begin with a dot, too
       --no-listing      no pages for folders: those without an index.html are 404
+      --log-format FORMAT
+                        common (default), combined (with Referer and User-Agent), or
+                        json: an object in each line
   -q, --quiet           no log
       --timeout TIME    how long running downloads get when it is stopped (default: 5s)
   -h, --help            this text
@@ -44,8 +57,8 @@ A folder is answered with its index.html, or else with a page that lists it, sor
 you like. Ranges and conditional requests work. Always 404: dotfiles, anything but
 regular files, and files outside of DIR behind a symbolic link.
 
-Addresses, and whether sendfile is used, go to stderr. The log goes to stdout, a line
-for each response when it is over, in the NCSA common log format:
+Addresses, whether sendfile is used, and the engine go to stderr. The log goes to stdout, a line
+for each response when it is over, by default in the NCSA common log format:
   host - - [time] "request" status bytes
 bytes are those of the body that were sent, also if the client disconnected.
 
@@ -62,7 +75,7 @@ Exit status:
 Examples:
   sendoff serve
   sendoff serve -p 0 ~/Videos
-  sendoff serve --host :: --workers 4 /srv/files > access.log
+  sendoff serve --host :: --threads 4 /srv/files > access.log
   sendoff serve --tls --cert cert.pem --key key.pem
   curl -r 0-99 http://127.0.0.1:8080/film.mp4
 `;
@@ -71,6 +84,8 @@ export async function run(argv: string[]): Promise<number> {
   const { values, positionals } = parse(argv, {
     port: { type: "string", short: "p" },
     host: { type: "string" },
+    engine: { type: "string" },
+    threads: { type: "string" },
     workers: { type: "string", short: "w" },
     tls: { type: "boolean" },
     cert: { type: "string" },
@@ -79,11 +94,18 @@ export async function run(argv: string[]): Promise<number> {
     cache: { type: "string" },
     dotfiles: { type: "boolean" },
     "no-listing": { type: "boolean" },
+    "log-format": { type: "string" },
     quiet: { type: "boolean", short: "q" },
     timeout: { type: "string" },
   });
   if (positionals.length > 1) throw new UsageError(`serve takes one DIR (got '${positionals[1]}' too)`);
-  const workers = integer("--workers", values.workers, 1, 1024) ?? 1;
+  const wanted: Wanted = {
+    engine: choice("--engine", values.engine, ENGINES) ?? "auto",
+    threads: integer("--threads", values.threads, 1, MOST_LOOPS),
+    workers: integer("--workers", values.workers, 1, 1024),
+    tls: values.tls === true,
+  };
+  checkEngine(wanted);
   const settings: Settings = {
     root: "",
     host: values.host ?? "127.0.0.1",
@@ -93,25 +115,56 @@ export async function run(argv: string[]): Promise<number> {
     dotfiles: values.dotfiles === true,
     precompressed: values.precompressed === true,
     cache: integer("--cache", values.cache, 0, 31_536_000) ?? 0,
-    log: values.quiet !== true,
+    engine: "node",
+    threads: 1,
+    log: values.quiet === true ? null : (choice("--log-format", values["log-format"], FORMATS) ?? "common"),
     timeout: duration("--timeout", values.timeout) ?? 5000,
   };
   if (settings.host === "") throw new UsageError("--host must be an address or a name (got '')");
   settings.root = folder(positionals[0] ?? ".");
   if (settings.tls !== null) check(settings.tls);
   const way = travel(settings); // before listening: SENDOFF_MODE may be wrong
+  const reason = whyNode(wanted);
+  if (wanted.engine === "loop" && reason !== null) throw new Error(`--engine loop can't serve here: ${reason}`);
+  const { threads = 1, workers = threads } = wanted;
 
-  if (workers > 1) {
+  if (reason !== null && workers > 1) {
     settings.port = await freePort(settings);
     configureExit({ deadline: settings.timeout + 2 * MARGIN, log: null });
     await startWorkers(workers, settings);
-    announce(settings, settings.port, `${way}; ${workers} workers`);
+    announce(settings, settings.port, [way, `engine: node (${reason}), ${workers} processes`]);
     await new Promise<never>(() => {}); // until a signal comes, or workers can't be kept alive
   }
-  const { server, address } = await listening(settings, open(settings));
-  announce(settings, address.port, way);
+  if (reason === null) Object.assign(settings, { engine: "loop", threads });
+  const { server, port } = await listening(settings, open(settings));
+  const loop = threads === 1 ? "engine: loop" : `engine: loop, ${threads} threads`;
+  announce(settings, port, [way, reason === null ? loop : `engine: node (${reason})`]);
   await once(server, "close");
   return 0;
+}
+
+const ENGINES = ["loop", "node", "auto"] as const;
+
+interface Wanted {
+  readonly engine: (typeof ENGINES)[number];
+  readonly threads: number | undefined;
+  readonly workers: number | undefined;
+  readonly tls: boolean;
+}
+
+function checkEngine({ engine, threads, workers, tls }: Wanted): void {
+  if (threads !== undefined && workers !== undefined) throw new UsageError("--threads or --workers, not both");
+  if (engine !== "loop") return;
+  if (tls) throw new UsageError("--engine loop has no --tls");
+  if (workers !== undefined) throw new UsageError("--workers are of engine node: --engine loop has --threads");
+}
+
+/** Why node:http answers all; null if a loop serves. */
+function whyNode({ engine, workers = 1, tls }: Wanted): string | null {
+  if (engine === "node") return "--engine node";
+  if (tls) return "HTTPS";
+  if (workers > 1) return "--workers";
+  return obstacle(host().shared, loopEntries);
 }
 
 function tlsFiles({ tls, cert, key }: { tls?: boolean; cert?: string; key?: string }): Settings["tls"] {
@@ -166,12 +219,12 @@ async function freePort(settings: Settings): Promise<number> {
   return port;
 }
 
-function announce({ root, host, tls, timeout }: Settings, port: number, way: string): void {
+function announce({ root, host, tls, timeout }: Settings, port: number, lines: readonly string[]): void {
   const hosts = host === "0.0.0.0" || host === "::" ? everywhere(host === "::") : [host];
   const urls = hosts.map(
     (one) => `  ${tls === null ? "http" : "https"}://${one.includes(":") ? `[${one}]` : one}:${port}/\n`,
   );
-  say(`Serving ${root}\n${urls.join("")}${way}`);
+  say(`Serving ${root}\n${urls.join("")}${lines.join("\n")}`);
   onExit(() => {
     say(`stopping: running downloads get ${timeout / 1000} s; a second Ctrl-C ends them at once`);
   });

@@ -5,10 +5,11 @@ import { closeSync, type Dirent, openSync } from "node:fs";
 import { mkdir, rename, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { join } from "node:path";
+import { serveStatic } from "sendoff/http";
 import * as assert from "uvu/assert";
 import type { Files, Order } from "../cli/serve/catalog.js";
 import { FILES, Listings } from "../cli/serve/listing.js";
-import { site } from "../cli/serve/site.js";
+import { site, staticOptions } from "../cli/serve/site.js";
 import { inFolder, until } from "./lib/command.js";
 import { suite } from "./lib/suite.js";
 import { exchange, header, parse, request, type Site, site as serve, within } from "./lib/web.js";
@@ -278,11 +279,13 @@ if (process.platform !== "win32") {
 
 /** A site in this process that lists by `files`, as `sendoff serve` has it. */
 async function listed(root: string, files: Files, counts = { asked: 0, left: 0 }): Promise<Site> {
-  const handler = site({ root, listing: true, dotfiles: false, precompressed: false, cache: 0 }, files);
+  const options = { root, listing: true, dotfiles: false, precompressed: false, cache: 0 };
+  const app = site(options, files);
+  const handler = serveStatic(root, staticOptions(options));
   const at = await serve((req, res) => {
     counts.asked++;
     res.once("close", () => counts.left++);
-    handler(req, res);
+    app(req, res, handler);
   });
   Object.assign(at.server, { httpAllowHalfOpen: true });
   return at;

@@ -158,6 +158,26 @@ test("a reader that is too slow: 4 MB wait for it, and the log says what is lost
     );
   }));
 
+test("lines of a loop: many at once come whole; those that it has lost are told of where they are missing", () => {
+  const script = `
+    const { AccessLog } = await import(${JSON.stringify(new URL("../cli/serve/log.js", import.meta.url).href)});
+    const log = new AccessLog("common");
+    log.write(Array.from({ length: 2000 }, (_, i) => i + "x".repeat(i) + "\\n").join(""));
+    log.lost(3);
+    log.write("b\\nb\\n");
+    await log.end();
+    log.write("c\\n");
+    await log.end();`;
+  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+    encoding: "utf8",
+    maxBuffer: 1 << 24,
+  });
+  const loss = "sendoff: lines of the log that are lost: 5 (the process was too busy to write them)\n";
+  const lines = Array.from({ length: 2000 }, (_, i) => `${i}${"x".repeat(i)}\n`);
+  assert.ok(stdout === `${lines.join("")}# ${loss}c\n`, stdout.slice(-200));
+  assert.is(stderr, loss);
+});
+
 // Stderr.
 
 /** The port that a process listens on, by /proc. */
@@ -230,7 +250,7 @@ for (const [name, workers, flags] of unheard) {
       }
       // What waits for a reader is waited for as long as a download.
       const timeout = flags === fs.constants.O_RDWR ? "100ms" : "60s";
-      const args = ["serve", "-p", "0", "-w", workers, "--timeout", timeout, root];
+      const args = ["serve", "-p", "0", "--engine", "node", "-w", workers, "--timeout", timeout, root];
       const { child, ended } = start(args, {}, shell(`exec "$@" 2> '${stderr}'`));
       const pid = child.pid as number;
       try {

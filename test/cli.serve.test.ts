@@ -9,12 +9,14 @@ import http from "node:http";
 import https from "node:https";
 import net from "node:net";
 import { join } from "node:path";
+import tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliCompressSync } from "node:zlib";
 import * as assert from "uvu/assert";
 import { certificate } from "./lib/certificate.js";
 import { by, call, childrenOf, inFolder, other, run, runs, until } from "./lib/command.js";
+import { ENGINES, noLoop } from "./lib/file-server.js";
 import { without } from "./lib/programs.js";
 import { lacks } from "./lib/runtime.js";
 import { type Serving, serving } from "./lib/serving.js";
@@ -29,8 +31,20 @@ const noFifo = without("mkfifo");
 /** What the log has where the bytes, or anything else, depend on the moment. */
 const LOGGED = /^127\.0\.0\.1 - - \[\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "(.*)" (\d{3}) (-|\d+)$/;
 
-/** Serves a folder that `make` has filled; stopped and removed afterwards. */
-function site(
+/** A file of five bytes, and behind it Node's word for what it can't parse. */
+const WITH_400 = /^HTTP\/1\.1 200 [\s\S]*\r\n\r\nhelloHTTP\/1\.1 400 [\s\S]*\r\n\r\n$/;
+
+/** Serves a folder that `make` has filled, by each engine or the one that is named; stopped and removed afterwards. */
+async function site(
+  args: readonly string[],
+  make: (root: string, outside: string) => Promise<void>,
+  use: (server: Serving, root: string) => Promise<void>,
+): Promise<void> {
+  if (args.includes("--engine")) return served(args, make, use);
+  for (const engine of ENGINES) await served(["--engine", engine, ...args], make, use);
+}
+
+function served(
   args: readonly string[],
   make: (root: string, outside: string) => Promise<void>,
   use: (server: Serving, root: string) => Promise<void>,
@@ -515,9 +529,12 @@ test("the log: a line for each response, whatever is asked for", () =>
     await ask(server, '/none?"quoted\\"', []);
     await ask(server, "http://elsewhere//a.txt");
     await ask(server, `/${"a".repeat(9000)}`);
+    await ask(server, "/a.txt?x=1&y=%20", ["Range: bytes=1-2"]);
+    const tag = header((await ask(server, "/a.txt")).headers, "etag");
+    await ask(server, "/a.txt", [`If-None-Match: ${tag}`]);
     // Two on a connection, the second one before the first is answered.
     await exchange(server.port, `GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n${request("/a.txt")}`);
-    await server.logged(/(.*\n){8}/);
+    await server.logged(/(.*\n){11}/);
     const lines = server.stdout().split("\n").slice(0, -1);
     const seen = lines.map((line) => {
       const match = LOGGED.exec(line);
@@ -533,20 +550,66 @@ test("the log: a line for each response, whatever is asked for", () =>
         'GET /none?\\"quoted\\\\\\" HTTP/1.1 404 page',
         "GET http://elsewhere//a.txt HTTP/1.1 200 5",
         `GET /${"a".repeat(2995)}... 404 page`,
+        "GET /a.txt?x=1&y=%20 HTTP/1.1 206 2",
+        "GET /a.txt HTTP/1.1 200 5",
+        "GET /a.txt HTTP/1.1 304 -",
         "GET /big.bin HTTP/1.1 200 3000001",
         "GET /a.txt HTTP/1.1 200 5",
       ],
     );
   }));
 
-test("the log of a request that Node answers by itself, for what came behind it: its status, and no body", () =>
+test("--log-format combined, json: what the request says of itself, and nothing else that it likes", () =>
+  inFolder(async (folder) => {
+    await writeFile(join(folder, "a.txt"), "hello");
+    const lines = [['Referer: http://x/?"\\ü', "USER-AGENT:\tcurl  "], [], [`User-Agent: ${"ü".repeat(3000)}`]];
+    for (const engine of ENGINES) {
+      const log = async (format: string) => {
+        const server = await serving(["--engine", engine, "--log-format", format, folder]);
+        await ask(server, "/a.txt");
+        for (const fields of lines) await ask(server, "/a.txt?x", fields);
+        await ask(server, "/none", lines[0], "HEAD");
+        return (await server.stop()).stdout.trimEnd().split("\n").slice(1);
+      };
+      const asked = "GET /a.txt?x HTTP/1.1";
+      assert.equal(
+        (await log("combined")).map((line) => line.replace(/^127\.0\.0\.1 - - \[[^\]]+\] /, "")),
+        [
+          `"${asked}" 200 5 "http://x/?\\"\\\\\\xc3\\xbc" "curl"`,
+          `"${asked}" 200 5 "-" "-"`,
+          `"${asked}" 200 5 "-" "${"\\xc3\\xbc".repeat(50)}..."`,
+          `"HEAD /none HTTP/1.1" 404 - "http://x/?\\"\\\\\\xc3\\xbc" "curl"`,
+        ],
+        engine,
+      );
+      const seen = (await log("json")).map((line) => {
+        assert.match(line, /^[\x20-\x7e]{1,4000}$/);
+        const { time, ms, ...rest } = JSON.parse(line);
+        assert.ok(Math.abs(Date.parse(time) - Date.now()) < 600_000);
+        assert.ok(ms >= 0);
+        return rest;
+      });
+      const all = { host: "127.0.0.1", method: "GET", target: "/a.txt?x", version: "1.1", status: 200, bytes: 5 };
+      const said = { referer: 'http://x/?"\\\u00c3\u00bc', userAgent: "curl" };
+      assert.equal(
+        seen,
+        [
+          { ...all, ...said },
+          { ...all, referer: null, userAgent: null },
+          { ...all, referer: null, userAgent: `${"\u00c3\u00bc".repeat(33)}...` },
+          { ...all, method: "HEAD", target: "/none", status: 404, bytes: 0, ...said },
+        ],
+        engine,
+      );
+    }
+  }));
+
+test("what is no HTTP behind a request: its answer comes whole, with a line, and then 400, without one", () =>
   site([], fill, async (server) => {
-    const got = parse(await exchange(server.port, "GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\nno HTTP\r\n\r\n"));
-    assert.match(got.status, / 400 /);
-    assert.is(got.body.length, 0);
-    await server.logged(/\n/);
-    const [line = ""] = server.stdout().split("\n");
-    assert.equal(LOGGED.exec(line)?.slice(1), ["GET /a.txt HTTP/1.1", "400", "-"]);
+    const text = "GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\nno HTTP\r\n\r\n";
+    assert.match((await exchange(server.port, text)).toString("latin1"), WITH_400);
+    const { stdout } = await server.stop();
+    assert.equal(LOGGED.exec(stdout.trimEnd())?.slice(1), ["GET /a.txt HTTP/1.1", "200", "5"]);
   }));
 
 test("the log of a download that was broken off: the bytes that went, once", () =>
@@ -577,7 +640,7 @@ test("the log of a download that was broken off: the bytes that went, once", () 
 
 if (linux) {
   test("pipelined requests are answered one at a time, and forgotten with their client", () =>
-    site([], fill, async (server, root) => {
+    site(["--engine", "node"], fill, async (server, root) => {
       await truncate(join(root, "big.bin"), 64 << 20); // more than both sockets hold
       const open = async () => {
         const fds = await readdir(`/proc/${server.child.pid}/fd`);
@@ -600,8 +663,23 @@ if (linux) {
       assert.is(lines.filter((line) => line.includes("big.bin")).length, 1, "those that never began have no line");
     }));
 
+  test.unless(noLoop, "pipelined requests wait for a loop, and are forgotten with their client", () =>
+    site(["--engine", "loop"], fill, async (server, root) => {
+      await truncate(join(root, "big.bin"), 64 << 20); // more than both sockets hold
+      const socket = net.connect(server.port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.write("GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2000));
+      await once(socket, "readable");
+      assert.is((await ask(server, "/a.txt")).body.toString(), "hello");
+      socket.resetAndDestroy();
+      await server.logged(/"GET \/big.bin HTTP\/1.1" 200/);
+      const lines = (await server.stop()).stdout.split("\n");
+      assert.is(lines.filter((line) => line.includes("big.bin")).length, 1, "those that never began have no line");
+    }),
+  );
+
   test("a client that has a thousand requests wait is cut off, and others are served", () =>
-    site([], fill, async (server, root) => {
+    site(["--engine", "node"], fill, async (server, root) => {
       await truncate(join(root, "big.bin"), 64 << 20); // more than both sockets hold
       const socket = net.connect(server.port, "127.0.0.1");
       socket.on("error", () => {});
@@ -629,11 +707,35 @@ test("--quiet: no log; and where nobody reads it any more it serves on", () =>
 
 test("says where it listens, what it serves, and how bytes travel", () =>
   site([], fill, async (server, root) => {
-    const [folder, url, way] = server.stderr().split("\n");
+    const [folder, url, way, engine] = server.stderr().split("\n");
     assert.match(folder ?? "", /^Serving .*root$/);
     assert.ok(folder?.endsWith(root.split("/").slice(-2).join("/")) || !linux);
     assert.is(url, `  http://127.0.0.1:${server.port}/`);
     assert.match(way ?? "", /^bytes (go by the kernel's sendfile \(.+\)|are copied: .+)$/);
+    assert.match(engine ?? "", /^engine: (loop|node \(.+\))$/);
+  }));
+
+test("says which engine serves, and why it is not the loop", () =>
+  inFolder(async (folder) => {
+    const auto = noLoop === null ? "loop" : `node (${noLoop.replace("no loop here: ", "")})`;
+    const rows: [args: string[], engine: string][] = [
+      [["-q"], auto],
+      [["-q", "--engine", "node"], "node (--engine node)"],
+      [["-q", "--workers", "1"], auto],
+      [["-q", "--workers", "2"], "node (--workers), 2 processes"],
+      [["-q", "--threads", "2"], noLoop === null ? "loop, 2 threads" : `${auto}, 2 processes`],
+      [["-q", "--tls", "--threads", "2", ...(await pem(folder))], "node (HTTPS), 2 processes"],
+    ];
+    if (noLoop === null) rows.push([["-q", "--engine", "loop"], "loop"]);
+    for (const [args, engine] of rows) {
+      const server = await serving([...args, folder]);
+      assert.ok(server.stderr().endsWith(`\nengine: ${engine}\n`), server.stderr());
+      const { signal } = await server.stop();
+      assert.is(signal, "SIGTERM", args.join(" "));
+    }
+    const got = await run(["serve", "-p", "0", "--engine", "loop", folder], { SENDOFF_MODE: "copy" });
+    assert.is(got.status, 1);
+    assert.match(got.stderr, /--engine loop can't serve here: /);
   }));
 
 test("SENDOFF_MODE=copy: says so, and serves the same", () =>
@@ -652,6 +754,12 @@ const wrong: readonly [args: string[], status: number, words: RegExp][] = [
   [["--port", "x"], 2, /--port must be a whole number from 0 to 65535 \(got 'x'\)/],
   [["--port", "65536"], 2, /--port must be/],
   [["--workers", "0"], 2, /--workers must be a whole number from 1/],
+  [["--log-format", "x"], 2, /--log-format must be common, combined or json \(got 'x'\)/],
+  [["--engine", "x"], 2, /--engine must be loop, node or auto \(got 'x'\)/],
+  [["--threads", "256"], 2, /--threads must be a whole number from 1 to 255/],
+  [["--threads", "2", "--workers", "2"], 2, /--threads or --workers, not both/],
+  [["--engine", "loop", "--workers", "2"], 2, /--engine loop has --threads/],
+  [["--engine", "loop", "--tls", "--cert", "x", "--key", "x"], 2, /--engine loop has no --tls/],
   [["--cache", "-1"], 2, /--cache/],
   [["--timeout", "soon"], 2, /--timeout must be a time/],
   [["--tls"], 2, /--tls needs a certificate: --cert FILE and --key FILE/],
@@ -724,7 +832,9 @@ const refused = (port: number) =>
     });
   });
 
-for (const args of [[], ["--workers", "2"], ["--tls"]]) {
+const BY_NODE = ["--engine", "node"];
+
+for (const args of [[], BY_NODE, ["--threads", "2"], ["--workers", "2"], ["--tls"]]) {
   if (process.platform === "win32") break; // a signal there is no request, but the end
   test(`stops${args.map((arg) => ` ${arg}`).join("")}: downloads are finished, new connections refused, dies by the signal`, () =>
     inFolder(async (folder) => {
@@ -756,7 +866,7 @@ for (const args of [[], ["--workers", "2"], ["--tls"]]) {
 }
 
 if (process.platform !== "win32") {
-  for (const args of [[], ["--workers", "2"]]) {
+  for (const args of [[], BY_NODE, ["--workers", "2"]]) {
     test.unless(
       lacks("a connection that says nothing"),
       `stops${args.map((arg) => ` ${arg}`).join("")}: a connection that says nothing is closed at once, while a download runs`,
@@ -777,19 +887,21 @@ if (process.platform !== "win32") {
     );
   }
 
-  test("--timeout: what is not over by then is cut, and logged", () =>
-    inFolder(async (folder) => {
-      await writeFile(join(folder, "huge"), "");
-      await truncate(join(folder, "huge"), HUGE);
-      const server = await serving(["--timeout", "50ms", folder]);
-      const { rest } = await download(server, "huge");
-      const { signal, stdout } = await server.stop();
-      assert.is(signal, "SIGTERM");
-      assert.ok((await rest()).bytes < HUGE);
-      const [, , status, bytes] = LOGGED.exec(stdout.trim()) ?? [];
-      assert.is(status, "200", stdout);
-      assert.ok(Number(bytes) < HUGE && Number(bytes) > 0, stdout);
-    }));
+  for (const args of [[], BY_NODE]) {
+    test(`--timeout${args.map((arg) => ` ${arg}`).join("")}: what is not over by then is cut, and logged`, () =>
+      inFolder(async (folder) => {
+        await writeFile(join(folder, "huge"), "");
+        await truncate(join(folder, "huge"), HUGE);
+        const server = await serving(["--timeout", "50ms", ...args, folder]);
+        const { rest } = await download(server, "huge");
+        const { signal, stdout } = await server.stop();
+        assert.is(signal, "SIGTERM");
+        assert.ok((await rest()).bytes < HUGE);
+        const [, , status, bytes] = LOGGED.exec(stdout.trim()) ?? [];
+        assert.is(status, "200", stdout);
+        assert.ok(Number(bytes) < HUGE && Number(bytes) > 0, stdout);
+      }));
+  }
 }
 
 // Workers.
@@ -889,7 +1001,7 @@ if (existsSync(deno)) {
         server.child.kill("SIGINT");
         const { signal, stderr } = await server.ended;
         assert.is(signal, "SIGINT");
-        const lines = stderr.split("\n").slice(3);
+        const lines = stderr.split("\n").slice(4);
         assert.equal(lines, ["stopping: running downloads get 5 s; a second Ctrl-C ends them at once", ""]);
       }
     }));
@@ -927,6 +1039,11 @@ test("--tls: the same answers, by copies, and the same log", () =>
     assert.is((await get("sub/")).status, 200);
     if (linux) assert.is((await get("secret")).status, 404);
     await server.logged(/"GET \/big.bin HTTP\/1.1" 200 3000001\n(.*\n)*.*"GET \/big.bin HTTP\/1.1" 206 3\n/);
+    const odd = tls.connect({ port: server.port, rejectUnauthorized: false });
+    odd.write("GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\nno HTTP\r\n\r\n");
+    const parts: Buffer[] = [];
+    for await (const part of odd) parts.push(part as Buffer);
+    assert.match(Buffer.concat(parts).toString("latin1"), WITH_400);
     await server.stop();
   }));
 
@@ -998,7 +1115,7 @@ for (const [name, travel] of [
 test("--help tells of every option", async () => {
   const { stdout, status } = await call(["serve", "--help"]);
   assert.is(status, 0);
-  for (const option of "port host workers tls cert key precompressed cache dotfiles no-listing quiet timeout".split(
+  for (const option of "port host engine threads workers tls cert key precompressed cache dotfiles no-listing log-format quiet timeout".split(
     " ",
   )) {
     assert.match(stdout, new RegExp(`--${option}\\b`));

@@ -16,6 +16,7 @@ import { createFileServer, type FileServerOptions, type FileServer as Served } f
 import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
 import type { Core } from "../host/core.js";
+import type { Handler } from "../host/http/static.js";
 import { LONG, LOWAT } from "../host/libc/lowat.js";
 import { Statx } from "../host/libc/statx.js";
 import type { Syscalls } from "../host/libc/syscalls.js";
@@ -24,12 +25,16 @@ import { Head } from "../host/loop/heads.js";
 import { Entry, Known } from "../host/loop/known.js";
 import { Ready } from "../host/loop/ready.js";
 import { Unsent } from "../host/loop/unsent.js";
-import { ask } from "../host/server/ask.js";
+import type { App } from "../host/server/app.js";
+import { ask, filesFor, isAsking } from "../host/server/ask.js";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
 import { same } from "./lib/bytes.js";
 import { boundEverywhere, until } from "./lib/connection.js";
 import {
+  type Answered,
+  answersOf,
+  both,
   ENGINES,
   first,
   folder,
@@ -185,7 +190,9 @@ for (const options of [{}, { precompressed: true, maxAge: 1000, etag: false }] a
         assert.is(undated(got), undated(wanted), `${what}, ${time}`);
       }
     }
-    const { requests, handedOver } = one.server.stats();
+    const { engine, reason, requests, handedOver } = one.server.stats();
+    assert.equal([engine, reason], ["loop", null]);
+    assert.equal([other.server.stats().engine, other.server.stats().reason], ["node", "engine: 'node'"]);
     assert.ok(requests >= 30, `${requests} requests were answered by the loop`);
     for (const reason of ["method", "target", "version", "field", "host", "body", "missing"]) {
       assert.ok((handedOver[reason] as number) > 0, `handed over: ${reason}`);
@@ -685,6 +692,7 @@ test.unless(
       get("/small.bin", `If-Modified-Since: ${LAST_MODIFIED}`),
       head("/small.bin", "Range: bytes=0-9"), // a range is for GET alone
     ];
+    await talk(port, [get("/small.bin")]);
     for (let round = 0; round < 3; round++) {
       const answers = await Promise.all(requests.map((request) => talk(port, [request])));
       assert.equal(
@@ -692,8 +700,10 @@ test.unless(
         ["200", "206", "304", "200"],
       );
     }
+    // Both at once, of one that nobody has asked for.
+    await Promise.all([[], ["Range: bytes=0-1"]].map((fields) => talk(port, [get("/a%20b.txt", ...fields)])));
     const { requests: answered, handedOver } = server.stats();
-    assert.is(answered, 12, JSON.stringify(handedOver));
+    assert.is(answered, 15, JSON.stringify(handedOver));
   },
 );
 
@@ -719,16 +729,116 @@ test("a tag that becomes strong while the loop asks is not told as a weak one fo
   const path = join(root, "small.bin");
   const stat = fs.statSync(path);
   let answers = 0;
-  const server = http.createServer((_req, res) => {
+  const handler: Handler = (_req, res) => {
     res.setHeader("ETag", ++answers === 1 ? 'W/"x"' : '"x"');
     res.setHeader("Content-Length", stat.size);
     res.end();
-  });
-  const files = { handler: () => {}, find: () => ({ path, absent: [], name: path, stat, tag: '"x"' }) };
+  };
+  const server = http.createServer((req, res) => filesFor(req, handler)(req, res));
+  const files = { handler, find: () => ({ path, absent: [], name: path, stat, tag: '"x"' }) };
   const asked = { target: "/small.bin", encodings: "", rest: false };
   assert.is(await ask(server, files, asked), null);
   const answer = await ask(server, files, asked);
   assert.match(answer?.whole ?? "", /\r\nETag: "x"\r\n/);
+});
+
+test("headers, and a page for what is missing, by each engine", async (t) => {
+  const root = folder(t);
+  const headers = { "X-Frame-Options": "DENY", "Cache-Control": "no-store" };
+  for (const [name, status] of [
+    ["fallback", 200],
+    ["notFound", 404],
+  ] as const) {
+    const { ask } = await both(t, root, { headers, [name]: "/page.html" });
+    const answer = async (request: string) => answersOf(await ask(request), request.startsWith("HEAD") ? [0] : [])[0];
+    const page = fs.readFileSync(join(root, "page.html"), "latin1");
+    const tag = (await answer(get("/page.html")))?.fields.etag as string;
+    for (const target of ["/small.bin", "/page.html", "/none", "/sub/none?x"]) {
+      for (const request of [get(target), head(target)]) {
+        const { status: got, fields, body } = (await answer(request)) as Answered;
+        assert.is(got, target.includes("none") ? status : 200, request);
+        assert.equal([fields["x-frame-options"], fields["cache-control"]], ["DENY", "no-store"], request);
+        if (target !== "/small.bin") assert.equal([fields["content-length"], fields.etag], [`${page.length}`, tag]);
+        if (request.startsWith("GET")) assert.is(body, target === "/small.bin" ? SMALL.toString("latin1") : page);
+      }
+    }
+    const known = name === "fallback" ? [206, 304] : [404, 404];
+    for (const [i, field] of ["Range: bytes=1-2", `If-None-Match: ${tag}`].entries()) {
+      assert.is((await answer(get("/none", field)))?.status, known[i], field);
+    }
+    assert.is((await answer(get("/../none")))?.status, 403);
+    assert.is((await answer(get("/%")))?.status, 400);
+    assert.is((await answer(get("/none").replace("GET", "PUT")))?.status, 405);
+    fs.renameSync(join(root, "page.html"), join(root, "away"));
+    const error = await answer(get("/none"));
+    assert.is(error?.status, 404);
+    assert.match(error?.body ?? "", /Not Found/);
+    fs.renameSync(join(root, "away"), join(root, "page.html"));
+  }
+});
+
+for (const engine of ENGINES) {
+  test(`an app behind a server: it answers what is no file, and what it says of a file all clients hear; ${engine}`, async (t) => {
+    const { shared } = host();
+    const asked: string[] = [];
+    const app: App = (req, res, files) => {
+      asked.push(`${isAsking(req.socket) ? "asked" : "sent"} ${req.method} ${req.url}`);
+      res.setHeader("X-App", "yes");
+      if (req.url === "/own") return void res.end(req.method === "HEAD" ? "" : "own");
+      files(req, res, () => {
+        asked.push(`passed on ${req.url}`);
+        res.statusCode = 410;
+        res.end("gone");
+      });
+    };
+    const server = new FileServer(shared, loopEntries, folder(t), { engine }, { app });
+    t.after(() => server.close({ timeout: 0 }));
+    const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
+    const told = async (target: string) => {
+      asked.length = 0;
+      const [answer] = answersOf((await talk(port, [get(target)])).toString("latin1"));
+      assert.is(answer?.fields["x-app"], "yes");
+      return [answer?.status, answer?.body.slice(0, 5), ...asked];
+    };
+    const text = SMALL.toString("latin1", 0, 5);
+    const byLoop = engine === "loop";
+    const file = ["asked HEAD /small.bin"];
+    const once = [...new Set(await told("/small.bin"))]; // more than one HEAD
+    assert.equal(once, [200, text, ...(byLoop ? file : ["sent GET /small.bin"])]);
+    assert.equal(await told("/small.bin"), [200, text, ...(byLoop ? [] : ["sent GET /small.bin"])]);
+    for (const _ of ["first", "then"]) {
+      const head = (target: string) => (byLoop ? [`asked HEAD ${target}`] : []);
+      assert.equal(await told("/none"), [410, "gone", ...head("/none"), "sent GET /none", "passed on /none"]);
+      assert.equal(await told("/own"), [200, "own", ...head("/own"), "sent GET /own"]);
+    }
+  });
+}
+
+test("one request of a connection is answered at a time, and a thousand that wait are too many", async (t) => {
+  const { shared } = host();
+  const begun: string[] = [];
+  const waiting: (() => void)[] = [];
+  const app: App = (req, res) => {
+    begun.push(req.url as string);
+    waiting.push(() => res.end());
+  };
+  const server = new FileServer(shared, loopEntries, folder(t), { engine: "node" }, { app });
+  t.after(() => server.close({ timeout: 0 }));
+  const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
+  const all = talk(port, [first("/1"), first("/2"), get("/3")]);
+  for (const seen of [["/1"], ["/1", "/2"], ["/1", "/2", "/3"]]) {
+    await until(() => begun.length > 0 && begun.length === seen.length);
+    const [answer] = answersOf((await talk(port, ["GET * HTTP/9.9\r\n\r\n"])).toString("latin1")); // a turn for all that came
+    assert.is(answer?.status, 400);
+    assert.equal(begun, seen);
+    waiting.shift()?.();
+  }
+  assert.equal(
+    answersOf((await all).toString("latin1")).map(({ status }) => status),
+    [200, 200, 200],
+  );
+  assert.is((await talk(port, [first("/").repeat(1000)])).length, 0);
+  assert.is(begun.length, 4);
 });
 
 test.unless(noLoop, "a file that is replaced during its answer is sent as it was, then closed", async (t) => {
@@ -988,6 +1098,13 @@ test("arguments: each is named", () => {
     [{ keepAliveTimeout: -1 }, /keepAliveTimeout must be a non-negative number/],
     [{ stallTimeout: "x" }, /stallTimeout must be/],
     [{ maxConnections: 0 }, /maxConnections must be/],
+    [{ headers: null }, /headers must be an object/],
+    [{ headers: { a: 1 } }, /headers.a must be text \(got 1\)/],
+    [{ headers: { "a b": "" } }, /Header name must be a valid HTTP token/],
+    [{ headers: { a: "\n" } }, /Invalid character in header content/],
+    [{ fallback: "x" }, /fallback must be a target such as '\/index.html' \(got 'x'\)/],
+    [{ notFound: 404 }, /notFound must be a target/],
+    [{ fallback: "/a", notFound: "/b" }, /fallback or notFound, not both/],
     [{ symlinks: "maybe" }, /symlinks must be/],
   ] as [FileServerOptions, RegExp][]) {
     assert.throws(() => createFileServer(".", options), message);

@@ -87,13 +87,13 @@ const RUNTIMES = {
   node22: {
     path: installed("node22/bin/node"),
     args: [],
-    files: () => [...PORTABLE, "server", "pitfalls.server", ...LOAD, ...WATCHED],
+    files: () => [...PORTABLE, "server", "server.log", "pitfalls.server", ...LOAD, ...WATCHED],
     watched: [],
   },
   node24: {
     path: installed("node24/bin/node"),
     args: [],
-    files: () => [...PORTABLE, "server", "pitfalls.server", ...LOAD, ...WATCHED],
+    files: () => [...PORTABLE, "server", "server.log", "pitfalls.server", ...LOAD, ...WATCHED],
     watched: [],
   },
   node26: { path: installed("node26/bin/node"), args: [], files: () => named("test"), watched: [] },

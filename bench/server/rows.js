@@ -76,6 +76,12 @@ export const ROWS = {
     request: sized(16 * KIB * KIB),
     figures: [cpu("loop", "nginx", 0.95, 0.85)],
   },
+  serve: {
+    title: "4 KiB, by the command",
+    servers: ["sendoff serve", "nginx"],
+    request: small,
+    figures: [rate("sendoff serve", "nginx", 1.2, 1.4)],
+  },
   many: {
     title: `${MANY} files of 4 KiB`,
     servers: ALL,

@@ -1,6 +1,9 @@
 // Who takes part, by the name that a row has for it.
 
+import { join } from "node:path";
+import { freePort } from "../http/servers/port.js";
 import { nodes, onNode, other, tools, version } from "../http/servers.js";
+import { HERE } from "../lib/ours.js";
 
 /** @typedef {import("../http/servers.js").Competitor} Competitor */
 
@@ -24,12 +27,28 @@ function loopIdle() {
   return { ...competitor, argv: [node, ...COLLECT, ...rest] };
 }
 
+/** The command, without a log. @returns {Competitor} */
+function serve() {
+  return {
+    name: "serve",
+    node: own.major,
+    label: `sendoff serve -q, Node ${own.major}`,
+    argv: [own.binary, join(HERE, "build/cli/sendoff.js"), "serve", "-q"],
+    env: { SENDOFF_FFI: own.ffi },
+    configure: async (_folder, root) => {
+      const port = await freePort();
+      return { port, argv: ["--port", `${port}`, root] };
+    },
+  };
+}
+
 const installed = (/** @type {string} */ name) => (tools[name] === null ? null : other(name));
 
 /** null: it is not installed. @type {Record<string, Competitor | null>} */
 export const competitors = {
   loop: onNode("loop", own),
   "loop-idle": loopIdle(),
+  "sendoff serve": serve(),
   "Node 26, koffi": loop26("koffi"),
   "Node 26, node:ffi": loop26("node"),
   respond: onNode("respond", own),

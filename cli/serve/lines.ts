@@ -18,8 +18,9 @@ type Sink = (piece: string, done: (error: Error | null, bytes: number) => void) 
 
 export class Lines {
   readonly #sink: Sink = isFile(1) ? toFile : toStream();
+  /** Some lines each. */
   #lines: string[] = [];
-  /** Bytes of the lines. */
+  /** Their bytes. */
   #waiting = 0;
   /** The piece being written: some of the lines, or the rest of them. */
   #piece = "";
@@ -34,13 +35,29 @@ export class Lines {
   /** Called when nothing is under way. */
   #idle = () => {};
 
-  /** `line` is ASCII, with its end. */
-  write(line: string): void {
-    // Once lines are lost, all are until those before them have been written: so there is one gap, and one report.
-    if (this.#lost > 0 || this.#waiting > WAITING) return this.#lose(1);
-    this.#lines.push(line);
-    this.#waiting += line.length;
+  /** `lines` are ASCII, with their ends; each is shorter than a piece. */
+  write(lines: string): void {
+    for (let at = 0; at < lines.length; ) {
+      const end = at + PIECE < lines.length ? lines.lastIndexOf("\n", at + PIECE - 1) + 1 : lines.length;
+      this.#add(lines.slice(at, end));
+      at = end;
+    }
     if (!this.#writing) this.#next();
+  }
+
+  /** `lines` of them that should have been written now are lost. */
+  lose(lines: number, why: string): void {
+    if (this.#lost === 0) this.#why = why;
+    this.#lost += lines;
+    if (!this.#writing) this.#next();
+  }
+
+  #add(lines: string): void {
+    // Once lines are lost, all are until those before them have been written: so there is one gap, and one report.
+    if (this.#lost === 0 && this.#waiting <= WAITING) {
+      this.#lines.push(lines);
+      this.#waiting += lines.length;
+    } else this.#lose(count(lines));
   }
 
   /** The process ends: lines that can't be written now are lost. */
@@ -56,7 +73,7 @@ export class Lines {
     }
     await idle;
     clearTimeout(late);
-    const left = `${this.#piece}${this.#lines.join("")}`.split("\n").length - 1;
+    const left = count(`${this.#piece}${this.#lines.join("")}`);
     if (left > 0) this.#lose(left);
     if (this.#lost > 0) say(this.#loss());
   }
@@ -111,6 +128,8 @@ export class Lines {
     return piece;
   }
 }
+
+const count = (lines: string) => lines.split("\n").length - 1;
 
 function isFile(fd: number): boolean {
   try {

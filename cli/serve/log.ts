@@ -1,30 +1,52 @@
-// The access log: a line for each response, in the NCSA common log format.
+// The access log: a line for each response when it is over, whoever has answered.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { type Answered, type Format, hasFields, logLine } from "../../host/loop/log-line.js";
 import { Lines } from "./lines.js";
 
-/** A longer request line is cut. */
-const REQUEST = 3000;
-
 export class AccessLog {
+  readonly format: Format;
   readonly #lines = new Lines();
   /** Unfinished responses, and functions that log them as they are. */
   readonly #open = new Set<() => void>();
+  /** Writes the lines of others that come before the next one. */
+  earlier: () => void = () => {};
+
+  constructor(format: Format) {
+    this.format = format;
+  }
+
+  /** Lines of others. */
+  readonly write = (lines: string): void => this.#lines.write(lines);
+
+  /** Lines of others that are lost. */
+  readonly lost = (lines: number): void => this.#lines.lose(lines, "the process was too busy to write them");
 
   /** Logs the response when it is over, finished or not. Call before any of it is sent, and after all earlier ones. */
   follow(req: IncomingMessage, res: ServerResponse): void {
     const { socket } = req;
-    const host = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "") ?? "-";
-    const at = timestamp(new Date());
-    const line = escaped(`${req.method} ${req.url} HTTP/${req.httpVersion}`);
+    const { referer = null, "user-agent": userAgent = null } = hasFields(this.format) ? req.headers : {};
+    const answered: Answered = {
+      host: socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "") ?? "-",
+      time: Date.now(),
+      ms: 0,
+      method: req.method as string,
+      target: req.url as string,
+      version: req.httpVersion,
+      status: 0,
+      bytes: 0,
+      referer,
+      userAgent,
+    };
+    const began = performance.now();
     const before = socket.bytesWritten ?? 0;
     const log = () => {
       if (!this.#open.delete(log)) return;
-      const refused = refusal(res, socket);
-      const bytes = refused === null ? Math.max(0, (socket.bytesWritten ?? 0) - before - headerLength(res)) : 0;
-      const status = refused ?? res.statusCode;
-      this.#lines.write(`${host} - - [${at}] "${line}" ${status} ${bytes === 0 ? "-" : bytes}\n`);
+      answered.status = res.statusCode;
+      answered.bytes = Math.max(0, (socket.bytesWritten ?? 0) - before - headerLength(res));
+      answered.ms = performance.now() - began;
+      this.earlier();
+      this.#lines.write(logLine(this.format, answered));
     };
     this.#open.add(log);
     // Before Node's own listener, which passes the socket to the next response in the pipeline.
@@ -39,29 +61,6 @@ export class AccessLog {
   }
 }
 
-/** Escapes as Apache does: nothing in a request can end the line, or the quotes. Cut if too long. */
-export function escaped(text: string): string {
-  const cut = text.length > REQUEST ? `${text.slice(0, REQUEST)}...` : text;
-  const safe = cut.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, (c) =>
-    c === '"' || c === "\\" ? `\\${c}` : `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
-  return safe.length > REQUEST ? `${safe.slice(0, REQUEST)}...` : safe;
-}
-
-/** Node's own answers to invalid HTTP, by error code; 400 for others. */
-const REFUSALS: { readonly [code: string]: number } = {
-  ERR_HTTP_REQUEST_TIMEOUT: 408,
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
-  HPE_HEADER_OVERFLOW: 431,
-};
-
-/** The status that Node has sent in place of a response not begun, because invalid HTTP followed its request. */
-function refusal(res: ServerResponse, socket: Socket): number | null {
-  if ((res as ServerResponse & { _headerSent?: unknown })._headerSent !== false) return null;
-  const { code = "" } = (socket.errored ?? {}) as NodeJS.ErrnoException;
-  return REFUSALS[code] ?? (code.startsWith("HPE_") ? 400 : null);
-}
-
 /**
  * Bytes of the header, if it was sent. `_header` is undocumented. Under Bun it is a blank, and the socket counts only
  * the bytes of the body.
@@ -69,22 +68,4 @@ function refusal(res: ServerResponse, socket: Socket): number | null {
 function headerLength(res: ServerResponse): number {
   const { _header: header } = res as ServerResponse & { _header?: unknown };
   return res.headersSent && typeof header === "string" && header.startsWith("HTTP/") ? header.length : 0;
-}
-
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-let second = 0;
-let stamp = "";
-
-/** 10/Oct/2000:13:55:36 -0700, made once a second. */
-function timestamp(date: Date): string {
-  const now = Math.floor(date.getTime() / 1000);
-  if (now === second) return stamp;
-  second = now;
-  const two = (n: number) => String(n).padStart(2, "0");
-  const offset = -date.getTimezoneOffset();
-  const zone = `${offset < 0 ? "-" : "+"}${two(Math.floor(Math.abs(offset) / 60))}${two(Math.abs(offset) % 60)}`;
-  const day = `${two(date.getDate())}/${MONTHS[date.getMonth()]}/${date.getFullYear()}`;
-  stamp = `${day}:${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())} ${zone}`;
-  return stamp;
 }

@@ -1,13 +1,14 @@
-// The answers of `sendoff serve`: files by serveStatic, folders by a page of their own, and the rest by an error.
+// The answers of `sendoff serve`: files by a handler of serveStatic's, folders by a page of their own, and the rest by an error.
 
 import fs from "node:fs/promises";
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import { join, relative, sep } from "node:path";
-import { serveStatic } from "sendoff/http";
+import type { StaticOptions } from "sendoff/http";
 import { isWithin } from "../../host/http/within.js";
+import { escaped } from "../../host/loop/log-line.js";
 import { say } from "../../host/say.js";
+import type { App } from "../../host/server/app.js";
 import { FILES, Listings, versionOf } from "./listing.js";
-import { escaped } from "./log.js";
 import { errorPage, HEADERS, orderOf } from "./page.js";
 import { Pages } from "./pages.js";
 
@@ -36,18 +37,22 @@ const STATUS: { readonly [code: string]: number } = {
 /** Interval of the bytes sent to a half-closed client while its page is made, in ms. */
 const PROBE = 200;
 
-/** `listed` is the file system for listings. */
-export function site(options: SiteOptions, listed = FILES): (req: IncomingMessage, res: ServerResponse) => void {
-  const pages = new Pages(new Listings(options.root, options.dotfiles, listed));
-  const files = serveStatic(options.root, {
-    dotfiles: options.dotfiles ? "allow" : "ignore",
+/** Those of the files. */
+export function staticOptions({ dotfiles, cache, precompressed }: SiteOptions): StaticOptions {
+  return {
+    dotfiles: dotfiles ? "allow" : "ignore",
     fallthrough: false, // errors are told, with their status
-    maxAge: options.cache * 1000,
-    precompressed: options.precompressed,
+    maxAge: cache * 1000,
+    precompressed,
     redirect: false, // to a folder only where it is in the root
     symlinks: "inside",
-  });
-  return (req, res) => {
+  };
+}
+
+/** `listed` is the file system for listings. */
+export function site(options: SiteOptions, listed = FILES): App {
+  const pages = new Pages(new Listings(options.root, options.dotfiles, listed));
+  return (req, res, files) => {
     const target = originForm(req.url ?? "");
     if (target === null) return fail(req, res, { statusCode: 400 });
     req.url = target;

@@ -74,9 +74,15 @@ export function receive(libc: LoopLibc): (from: number, ptr: number, count: numb
   };
 }
 
+/** Where the address of a client goes, in the core's memory, and its length. */
+export interface Room {
+  readonly address: number;
+  readonly length: number;
+}
+
 /** A connection that waits: its fd, or minus an errno. */
-export function accept(libc: LoopLibc, listener: number): number {
-  const fd = libc.accept4(listener, SOCK_NONBLOCK | SOCK_CLOEXEC);
+export function accept(libc: LoopLibc, listener: number, room: Room | null): number {
+  const fd = libc.accept4(listener, room?.address ?? null, room?.length ?? null, SOCK_NONBLOCK | SOCK_CLOEXEC);
   return fd >= 0 ? fd : -libc.errno();
 }
 

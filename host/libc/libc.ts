@@ -31,8 +31,8 @@ export interface Libc {
   close?(fd: number): number;
   /** recv(2). */
   recv?(fd: number, ptr: number, count: number, flags: number): number;
-  /** accept4(2), without the peer's address. */
-  accept4?(fd: number, flags: number): number;
+  /** accept4(2); null: without the peer's address. */
+  accept4?(fd: number, ptr: number | null, lengthPtr: number | null, flags: number): number;
   /** statx(2). */
   statx?(dir: number, pathPtr: number, flags: number, mask: number, structPtr: number): number;
   /** shutdown(2). */

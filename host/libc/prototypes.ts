@@ -170,8 +170,8 @@ export const PROTOTYPES: { readonly [Name in keyof Functions]: Prototype<Functio
     ["i32", "ptr", "ptr", "i32"],
     "i32",
     (f, { at }) =>
-      (fd, flags) =>
-        f(fd, at(null), at(null), flags),
+      (fd, ptr, length, flags) =>
+        f(fd, at(ptr), at(length), flags),
     LOOP,
   ),
   statx: row(

@@ -4,6 +4,7 @@
 import { accept, duplicate, type Epoll, type LoopLibc } from "../libc/epoll.js";
 import { isNoRoom } from "../libc/errno.js";
 import type { Fds } from "./fds.js";
+import type { Peer } from "./peer.js";
 
 /** Connections accepted at once. */
 const MOST = 64;
@@ -19,20 +20,33 @@ export class Acceptor {
   readonly #fd: number;
   readonly #shared: boolean;
   readonly #handle: number;
+  readonly #peer: Peer | null;
   readonly #spare: number[] = [];
   #resting = true;
   #over = false;
   /** Who has waited since before the listener had its options is without them. */
   #early = true;
 
-  /** `handle`: what epoll says of the listener. `shared`: other loops accept from it, too. */
-  constructor(libc: LoopLibc, fds: Fds, epoll: Epoll, fd: number, shared: boolean, handle: number) {
+  /**
+   * `handle`: what epoll says of the listener. `shared`: other loops accept from it, too. `peer`: for the address of each
+   * client, if it is asked for.
+   */
+  constructor(
+    libc: LoopLibc,
+    fds: Fds,
+    epoll: Epoll,
+    fd: number,
+    shared: boolean,
+    handle: number,
+    peer: Peer | null = null,
+  ) {
     this.#libc = libc;
     this.#fds = fds;
     this.#epoll = epoll;
     this.#fd = fd;
     this.#shared = shared;
     this.#handle = handle;
+    this.#peer = peer;
     this.wake();
   }
 
@@ -59,7 +73,7 @@ export class Acceptor {
   /** Passes on what waits in the kernel. False once there is no room for more. */
   run(each: (fd: number) => void): boolean {
     for (let i = 0; i < MOST; i++) {
-      const fd = accept(this.#libc, this.#fd);
+      const fd = accept(this.#libc, this.#fd, this.#peer?.reset() ?? null);
       if (fd >= 0) {
         if (this.#early) this.#epoll.noDelay(fd);
         each(fd);

@@ -41,6 +41,20 @@ export class Facts {
     return this.#text(1) as string;
   }
 
+  /** The same with the query. */
+  get wholeTarget(): string {
+    const at = this.#words[1] as number;
+    let end = at + (this.#words[2] as number);
+    while (this.#bytes[end] !== 0x20) end++;
+    return this.#bytes.toString("latin1", at, end);
+  }
+
+  /** The head from the target on, without the empty line. */
+  get text(): string {
+    const at = this.#words[1] as number;
+    return this.#bytes.toString("latin1", at, this.#bytes.indexOf("\r\n\r\n", at));
+  }
+
   /** 0 for none, 1 for `first`-`last`, 2 for `first`-, 3 for the last `first` bytes. */
   get range(): number {
     return this.#words[3] as number;

@@ -14,8 +14,10 @@ import { Disk } from "./disk.js";
 import { Facts } from "./facts.js";
 import { Fds } from "./fds.js";
 import { Held } from "./held.js";
+import { Journal } from "./journal.js";
 import { type Entry, fileCalls, Known } from "./known.js";
 import {
+  askedAs,
   Count,
   FILE,
   type FromLoop,
@@ -59,9 +61,6 @@ interface Sending {
   over: boolean;
 }
 
-/** No key begins so. */
-const askedAs = (key: string, rest: boolean): string => (rest ? `+${key}` : key);
-
 export class Loop {
   readonly #core: Core;
   readonly #libc: LoopLibc;
@@ -77,6 +76,7 @@ export class Loop {
   readonly #held: Held;
   readonly #unsent: Unsent;
   readonly #tally: Tally;
+  readonly #journal: Journal | null;
   readonly #sending = new Map<number, Sending>();
   /** Connections that wait to be told of a target. */
   readonly #asking = new Map<string, [handle: number, generation: number][]>();
@@ -100,6 +100,7 @@ export class Loop {
     this.#tally = new Tally(core, start);
     this.#held = new Held(core);
     this.#unsent = new Unsent(core, sys);
+    this.#journal = start.log === null ? null : new Journal(core, start.log, start.port);
     this.#facts = new Facts(core);
     this.#scratch = new Scratch(core);
     this.#ready = new Ready(sys, this.#scratch);
@@ -111,7 +112,8 @@ export class Loop {
     core.connection_limits(start.headersTimeout, start.keepAliveTimeout, start.stallTimeout, LINGER);
     if (this.#epoll.listen(start.wake, false, WAKE, 0) < 0) throw new Error(`epoll_ctl: errno ${libc.errno()}`);
     noDelay(libc, core.memory, core.connection_events(), start.listener);
-    this.#acceptor = new Acceptor(libc, this.#fds, this.#epoll, start.listener, start.shared, LISTENER);
+    const { listener, shared } = start;
+    this.#acceptor = new Acceptor(libc, this.#fds, this.#epoll, listener, shared, LISTENER, this.#journal?.peer);
   }
 
   /** Turns until it was told to stop, and nothing is left, or to leave at once. */
@@ -121,6 +123,7 @@ export class Loop {
       (!this.#closing || (this.#tally.live > 0 && this.#now < this.#ending))
     )
       this.#turn();
+    this.#each(() => true);
   }
 
   /** Closes all its fds, on every way out. */
@@ -233,13 +236,14 @@ export class Loop {
     const ready = bytes > 0 && bytes === entry.answer.size ? this.#ready.find(entry, text) : null;
     const head = ready ?? text;
     const count = ready === null ? bytes : 0;
+    this.#journal?.begin(handle, this.#facts, text, offset, bytes);
     this.#unsent.begin(handle, count, this.#now);
     this.#scratch.put(head, 0);
     const act = core.connection_answer(handle, head.length, entry.fd, offset, count, last ? 1 : 0, this.#now);
     if (core.connection_sending(handle) !== 0) {
       entry.users++;
       this.#sending.set(handle, { entry, head, reading: false, over: false });
-    }
+    } else this.#journal?.end(handle, false);
     return act;
   }
 
@@ -252,6 +256,7 @@ export class Loop {
   }
 
   #release(handle: number, sending: Sending): void {
+    this.#journal?.end(handle, true);
     this.#sending.delete(handle);
     sending.over = true;
     if (!sending.reading) this.#known.release(sending.entry);
@@ -329,6 +334,7 @@ export class Loop {
       return this.#close(fd);
     }
     this.#tally.connected(1);
+    this.#journal?.opened(handle);
     if (this.#epoll.add(fd, handle, this.#core.connection_generation(handle)) < 0) this.#end(handle);
   }
 

@@ -2,6 +2,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { Identity } from "../keep.js";
+import type { Format } from "./log-line.js";
 
 /** What a target leads to, as the server behind the loop answers it. */
 export interface Answer extends Identity {
@@ -52,6 +53,8 @@ export interface Start {
   readonly stallTimeout: number;
   readonly maxConnections: number;
   readonly openFiles: number;
+  /** Where lines of the access log go; null for none. */
+  readonly log: { readonly format: Format; readonly memory: SharedArrayBuffer } | null;
 }
 
 /** Places in `counts`; hand-overs by reason follow from HANDED on. */
@@ -88,7 +91,12 @@ export interface Handed {
   readonly bytes: Uint8Array;
 }
 
+/** Both that can be asked of a target, by names of their own: no key begins so. */
+export const askedAs = (key: string, rest: boolean): string => (rest ? `+${key}` : key);
+
 export type FromLoop =
+  /** There is something in the access log. */
+  | { readonly type: "logged" }
   | { readonly type: "handed"; readonly connections: readonly Handed[] }
   /** `rest`: for a range, or a condition. */
   | {

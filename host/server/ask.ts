@@ -1,9 +1,9 @@
 // Learns what the `node:http` server behind a loop answers for a target: by asking it, over a connection in memory. So the
 // loop's answers are that server's, byte by byte but for the time.
 
-import type { Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
 import { Duplex } from "node:stream";
-import type { FoundFile, StaticFiles } from "../http/static.js";
+import type { FoundFile, Handler, StaticFiles } from "../http/static.js";
 import { fieldOf } from "../loop/heads.js";
 import type { Answer, FromLoop } from "../loop/messages.js";
 
@@ -24,7 +24,7 @@ export async function ask(
   try {
     const accepts = encodings === "" ? [] : [`Accept-Encoding: ${encodings}`];
     const whole = await line.head(target, accepts);
-    if (!whole.startsWith("HTTP/1.1 200 ") || whole.length > LONGEST) return null;
+    if (!line.isOfFiles || !whole.startsWith("HTTP/1.1 200 ") || whole.length > LONGEST) return null;
     let found = files.find(target, encodings);
     if (found === null) {
       // Of a file system that is met for the first time it is known only now whether it is local.
@@ -49,6 +49,19 @@ export async function ask(
   } finally {
     line.destroy();
   }
+}
+
+/** Whether a connection is one of `ask`. */
+export const isAsking = (socket: unknown): boolean => socket instanceof Line;
+
+/** What answers a request with a file: if `ask` has sent it, then with nothing but a file. */
+export function filesFor({ socket }: IncomingMessage, handler: Handler): Handler {
+  const line: unknown = socket;
+  if (!(line instanceof Line)) return handler;
+  return (req, res) => {
+    line.isOfFiles = true;
+    handler(req, res, () => line.destroy());
+  };
 }
 
 /** Whether the head is that of the file, as it is now. */
@@ -76,6 +89,8 @@ function condition(head: string): string[] {
 
 /** A client's side, and its server's. */
 class Line extends Duplex {
+  /** `filesFor` has answered. */
+  isOfFiles = false;
   #text = "";
   #done: ((head: string) => void) | null = null;
   #failed: ((error: Error) => void) | null = null;

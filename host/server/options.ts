@@ -1,9 +1,10 @@
 // The options of a server, checked.
 
+import { validateHeaderName, validateHeaderValue } from "node:http";
 import { argumentError } from "../errors.js";
 import type { StaticOptions } from "../http/static.js";
 import { MOST_LOOPS } from "../loop/fds.js";
-import { describe, integer, milliseconds } from "../validate.js";
+import { describe, integer, milliseconds, object } from "../validate.js";
 
 /** Those of {@link serveStatic}, and these. */
 export interface FileServerOptions extends StaticOptions {
@@ -20,6 +21,12 @@ export interface FileServerOptions extends StaticOptions {
   keepAliveTimeout?: number;
   /** Milliseconds that an answer may stand still before its connection is closed; 0 for no limit. Default: 60000, as nginx's send_timeout. */
   stallTimeout?: number;
+  /** Header fields of each answer with a file, as nginx's add_header has them: text by name. Default: none. */
+  headers?: { readonly [name: string]: string };
+  /** The target of a page that is sent, with 200, for what is missing: '/index.html' of a program with a router of its own. */
+  fallback?: string;
+  /** The same with 404. */
+  notFound?: string;
   /** Connections, whoever has them; a further one is closed at once, as by `net.Server`. Default: no limit. */
   maxConnections?: number;
 }
@@ -31,6 +38,9 @@ export interface Settings {
   readonly keepAliveTimeout: number;
   readonly stallTimeout: number;
   readonly maxConnections: number;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** For what is missing. */
+  readonly page: { readonly target: string; readonly status: 200 | 404 } | null;
   readonly files: StaticOptions;
 }
 
@@ -43,6 +53,9 @@ export function settingsOf(options: FileServerOptions): Settings {
     keepAliveTimeout = 5000,
     stallTimeout = 60_000,
     maxConnections = Number.POSITIVE_INFINITY,
+    headers = {},
+    fallback,
+    notFound,
     ...files
   } = options;
   if (engine !== "auto" && engine !== "loop" && engine !== "node") {
@@ -54,5 +67,34 @@ export function settingsOf(options: FileServerOptions): Settings {
     milliseconds(name, value);
   }
   if (maxConnections !== Number.POSITIVE_INFINITY) integer("maxConnections", "positive", maxConnections, 1);
-  return { engine, threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, files };
+  return {
+    ...{ engine, threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections },
+    headers: fieldsOf(headers),
+    page: pageOf(fallback, notFound),
+    files: { ...files, fallthrough: false }, // an app hears which error it is
+  };
+}
+
+function fieldsOf(headers: object): [string, string][] {
+  object("headers", headers);
+  return Object.entries(headers).map(([name, value]) => {
+    if (typeof value !== "string")
+      throw argumentError(TypeError, `headers.${name} must be text (got ${describe(value)})`);
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return [name, value];
+  });
+}
+
+function pageOf(fallback: unknown, notFound: unknown): Settings["page"] {
+  if (fallback !== undefined && notFound !== undefined) {
+    throw argumentError(TypeError, "fallback or notFound, not both");
+  }
+  const target = fallback ?? notFound;
+  if (target === undefined) return null;
+  if (typeof target !== "string" || !target.startsWith("/")) {
+    const name = fallback === undefined ? "notFound" : "fallback";
+    throw argumentError(TypeError, `${name} must be a target such as '/index.html' (got ${describe(target)})`);
+  }
+  return { target, status: fallback === undefined ? 404 : 200 };
 }

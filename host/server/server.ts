@@ -1,24 +1,27 @@
 // createFileServer(): a folder served by loops, with a node:http server behind them; or by that server alone.
 
-import cluster from "node:cluster";
 import { EventEmitter } from "node:events";
 import { unlinkSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, type ListenOptions, Socket } from "node:net";
-import { isMainThread, type MessagePort, type Worker } from "node:worker_threads";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo, ListenOptions } from "node:net";
+import type { MessagePort, Worker } from "node:worker_threads";
 import { warn } from "../close.js";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
-import { hasLoop, type LoopLibc, openEvent, shutListener } from "../libc/epoll.js";
+import { type LoopLibc, openEvent, shutListener } from "../libc/epoll.js";
 import { Fds } from "../loop/fds.js";
 import { Count, type FromLoop, REASONS } from "../loop/messages.js";
 import type { Shared } from "../shared.js";
 import { milliseconds, object } from "../validate.js";
 import { adopt } from "./adopt.js";
-import { ask } from "./ask.js";
-import { endClient, endConnect } from "./client-error.js";
+import { type App, byFiles, pageFor } from "./app.js";
+import { ask, filesFor } from "./ask.js";
+import { createBehind } from "./behind.js";
+import { Connections } from "./connections.js";
+import { Journals, type LogOptions } from "./journals.js";
 import { onLeaving } from "./leaving.js";
 import { type Listening, listen } from "./listener.js";
+import { type Entries, obstacle } from "./obstacle.js";
 import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
 import { Thread } from "./thread.js";
 import { startWorker } from "./worker.js";
@@ -33,6 +36,9 @@ const AGAIN = 100;
 const OPEN_FILES = 2048;
 
 export interface ServerStats {
+  /** Who answers, and why it is not a loop: as of the server. */
+  engine: "loop" | "node";
+  reason: string | null;
   /** Open now: of the loops, and handed over. */
   connections: number;
   /** Answered by the loops. */
@@ -53,8 +59,12 @@ export interface ServerStats {
   respawns: number;
 }
 
-/** Where a loop's thread begins, and the one that reads from disks; a reason if this runtime has none. */
-export type Entries = { readonly loop: URL; readonly reader: URL } | string;
+/** What this package's own command has, too. */
+export interface Inside {
+  readonly app?: App;
+  /** The access log of the loops; the app has that of its own answers. */
+  readonly log?: LogOptions | null;
+}
 
 export class FileServer extends EventEmitter {
   readonly #shared: Shared;
@@ -65,7 +75,9 @@ export class FileServer extends EventEmitter {
   /** Why no loop serves; null if one does. */
   readonly reason: string | null;
   readonly #fds: Uint8Array;
-  readonly #handed = new Set<Socket>();
+  /** Those of the server behind. */
+  readonly #behind: Connections;
+  readonly #journals: Journals | null;
   /** As {@link Start} has it. */
   readonly #connections: Int32Array;
   #threads: Thread[] = [];
@@ -80,7 +92,7 @@ export class FileServer extends EventEmitter {
   #cut = Number.POSITIVE_INFINITY;
   #stay: () => void = () => {};
 
-  constructor(shared: Shared, entries: Entries, root: string, options: FileServerOptions = {}) {
+  constructor(shared: Shared, entries: Entries, root: string, options: FileServerOptions = {}, inside: Inside = {}) {
     super();
     object("options", options);
     this.#shared = shared;
@@ -92,41 +104,19 @@ export class FileServer extends EventEmitter {
     }
     this.#entries = this.reason === null ? (entries as Exclude<Entries, string>) : null;
     this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
-    const { threads, maxConnections, ...limits } = this.#settings;
-    this.#connections = new Int32Array(new SharedArrayBuffer(4 * (threads + 1)));
-    const headersTimeout = timerOf(limits.headersTimeout);
-    const timers = {
-      ...{ headersTimeout, requestTimeout: Math.max(headersTimeout, 300_000) },
-      keepAliveTimeout: timerOf(limits.keepAliveTimeout),
-      connectionsCheckingInterval: 1000, // as the loop; else half a head stays for 30 s longer
-    };
-    const handler = (req: IncomingMessage, res: ServerResponse) => {
+    this.#connections = new Int32Array(new SharedArrayBuffer(4 * (this.#settings.threads + 1)));
+    const { headers, page } = this.#settings;
+    const { app = page === null ? byFiles : pageFor(page.target, page.status), log = null } = inside;
+    this.#journals = log === null ? null : new Journals(log);
+    const answer = (req: IncomingMessage, res: ServerResponse) => {
       if (this.#state === "closing") res.setHeader("Connection", "close");
-      this.#files.handler(req, res);
+      for (const [name, value] of headers) res.setHeader(name, value);
+      app(req, res, filesFor(req, this.#files.handler));
     };
-    this.#http = createServer(timers, handler);
-    this.#http.on("checkContinue", (req, res) => {
-      const { "content-length": length = "0", "transfer-encoding": coding } = req.headers;
-      // Nobody waits for it without a body. Before its turn it would come between head and body of this answer: node:http
-      // puts the head before all that waits.
-      if ((length !== "0" || coding !== undefined) && res.socket !== null) res.writeContinue();
-      else Object.assign(res, { _expect_continue: false }); // undocumented: else the connection ends behind it
-      handler(req, res);
+    this.#behind = new Connections(answer, (count) => {
+      this.#connections[0] = count;
     });
-    // A client may half-close after its request, and wait for the answer: nc -N. The property is undocumented.
-    Object.assign(this.#http, { httpAllowHalfOpen: true });
-    this.#http.timeout = timerOf(limits.stallTimeout);
-    this.#http.on("clientError", endClient);
-    this.#http.on("connect", endConnect);
-    if (maxConnections !== Number.POSITIVE_INFINITY) this.#http.maxConnections = maxConnections;
-    this.#http.on("connection", (socket: Socket) => {
-      if (!(socket instanceof Socket)) return; // one of `ask`
-      this.#count(this.#handed.add(socket).size);
-      socket.once("close", () => {
-        this.#handed.delete(socket);
-        this.#count(this.#handed.size);
-      });
-    });
+    this.#http = createBehind(this.#settings, this.#behind);
   }
 
   /** Who answers: "loop", or "node" for the reason in `reason`. */
@@ -178,6 +168,7 @@ export class FileServer extends EventEmitter {
     const handedOver: { [reason: string]: number } = {};
     for (const [i, reason] of REASONS.entries()) if (i > 0) handedOver[reason] = sum(Count.HANDED + i);
     return {
+      ...{ engine: this.engine, reason: this.reason },
       connections: this.#connections.reduce((all, one) => all + one),
       requests: sum(Count.Requests),
       handedOver,
@@ -212,8 +203,13 @@ export class FileServer extends EventEmitter {
     return this.#closed;
   }
 
+  /** @internal Passes on what the loops have logged so far, so that what is logged next stands behind it. */
+  readLog(): void {
+    this.#journals?.read();
+  }
+
   closeIdleConnections(): void {
-    if (this.#state === "closing") this.#http.closeIdleConnections();
+    if (this.#state === "closing") this.#behind.endIdle();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -223,10 +219,6 @@ export class FileServer extends EventEmitter {
   /** @internal Its threads' workers, for tests. */
   workers(): (Worker | null)[] {
     return this.#threads.map(({ worker }) => worker);
-  }
-
-  #count(handed: number): void {
-    this.#connections[0] = handed;
   }
 
   #setRef(isRef: boolean): this {
@@ -265,6 +257,7 @@ export class FileServer extends EventEmitter {
         ...{ headersTimeout: headersTimeout || Infinity, keepAliveTimeout: keepAliveTimeout || Infinity },
         ...{ stallTimeout, maxConnections, openFiles: OPEN_FILES },
         ...{ varies: files.precompressed === true, connections: this.#connections },
+        log: this.#journals?.add() ?? null,
       };
       this.#threads.push(
         new Thread(loop, plan, new Fds(libc, plan.fds, plan.id), {
@@ -295,7 +288,8 @@ export class FileServer extends EventEmitter {
   }
 
   async #hear(thread: Thread, message: FromLoop): Promise<void> {
-    if (message.type === "ask") {
+    if (message.type === "logged") this.#journals?.told();
+    else if (message.type === "ask") {
       const { key, rest } = message;
       const answer = await ask(this.#http, this.#files, message);
       thread.tell({ type: "answer", key, rest, answer });
@@ -329,6 +323,7 @@ export class FileServer extends EventEmitter {
   /** Waits for the threads, which were told to stop, and gives back what they shared. */
   async #end(): Promise<void> {
     await Promise.all(this.#threads.map(({ over }) => over));
+    this.readLog();
     this.#release();
   }
 
@@ -340,9 +335,9 @@ export class FileServer extends EventEmitter {
       isOver = true;
     });
     // The threads may hand over until their end.
-    while (!isOver || this.#handed.size > 0) {
-      if (performance.now() < this.#cut) this.#http.closeIdleConnections();
-      else for (const socket of this.#handed) socket.destroy();
+    while (!isOver || this.#behind.size > 0) {
+      if (performance.now() < this.#cut) this.#behind.endIdle();
+      else this.#behind.end();
       const soon = new Promise((next) => setTimeout(next, 20));
       await (isOver ? soon : Promise.race([over, soon]));
     }
@@ -376,23 +371,4 @@ export class FileServer extends EventEmitter {
   #libc(): LoopLibc {
     return this.#shared.sys?.libc as unknown as LoopLibc;
   }
-}
-
-/** The longest timer in ms; 0, for none, if it is longer. */
-function timerOf(ms: number): number {
-  return ms > 0x7fffffff ? 0 : ms;
-}
-
-/** Why a loop can't run here; null if it can. */
-function obstacle({ sys, reason }: Shared, entries: Entries): string | null {
-  if (typeof entries === "string") return entries;
-  if (sys === null) return reason;
-  if (!hasLoop(sys.libc)) return `no epoll by ${sys.libc.name} on ${process.platform}`;
-  if (!isMainThread) return "a worker thread may be terminated, and nobody would close its listener";
-  const { sendfile, nowait, openat2 } = sys.probe();
-  if (sendfile !== 0 || !nowait || !openat2) return "this kernel lacks sendfile, preadv2 with RWF_NOWAIT or openat2";
-  if (cluster.isWorker) return "a worker of node:cluster has no listening socket of its own";
-  const { permission } = process as { permission?: { has(scope: string): boolean } };
-  if (permission !== undefined && !permission.has("worker")) return "the permission model forbids threads";
-  return null;
 }

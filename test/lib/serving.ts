@@ -27,7 +27,7 @@ export async function serving(args: readonly string[], env?: NodeJS.ProcessEnv, 
   child.stdout?.on("data", (text: string) => (stdout += text));
   child.stderr?.on("data", (text: string) => (stderr += text));
   void ended.then((result) => (over = result));
-  const ready = () => /(https?:\/\/\S+:(\d+)\/)\n(?:.*\n)*bytes .*\n/.exec(stderr);
+  const ready = () => /(https?:\/\/\S+:(\d+)\/)\n(?:.*\n)*engine: .*\n/.exec(stderr);
   await until("the address", () => over !== null || ready() !== null);
   const [, url = "", port] = ready() ?? [];
   if (url === "") throw new Error(`sendoff serve ended: ${JSON.stringify(over)}`);

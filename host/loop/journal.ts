@@ -1,0 +1,87 @@
+// The access log of a loop: a line for each of its answers, once that is over, into memory that the main thread reads. It
+// never waits for that thread.
+
+import type { MessagePort } from "node:worker_threads";
+import type { Core } from "../core.js";
+import type { Facts } from "./facts.js";
+import { type Answered, type Format, hasFields, logLine } from "./log-line.js";
+import type { FromLoop } from "./messages.js";
+import { Peer } from "./peer.js";
+import { Ring } from "./ring.js";
+
+/** The first of its name, without the blanks around it. */
+const REFERER = /\r\nReferer:[ \t]*(.*?)[ \t]*(?:\r|$)/i;
+const USER_AGENT = /\r\nUser-Agent:[ \t]*(.*?)[ \t]*(?:\r|$)/i;
+
+/** An answer that is on its way. */
+interface Line {
+  /** As if it were sent. */
+  readonly answered: Answered;
+  /** In ms of performance.now(). */
+  readonly began: number;
+  /** Bytes of the head; the body begins there in the file. */
+  readonly head: number;
+  readonly offset: number;
+}
+
+export class Journal {
+  /** Where accept4(2) puts the address of a client. */
+  readonly peer: Peer;
+  readonly #core: Core;
+  readonly #format: Format;
+  readonly #ring: Ring;
+  readonly #port: MessagePort;
+  /** Of the clients, by connection. */
+  readonly #hosts = new Map<number, string>();
+  readonly #lines = new Map<number, Line>();
+
+  constructor(core: Core, { format, memory }: { format: Format; memory: SharedArrayBuffer }, port: MessagePort) {
+    this.peer = new Peer(core);
+    this.#core = core;
+    this.#format = format;
+    this.#ring = new Ring(memory);
+    this.#port = port;
+  }
+
+  /** A connection of the client that was accepted last. */
+  opened(handle: number): void {
+    this.#hosts.set(handle, this.peer.text());
+  }
+
+  /** Before an answer is sent: `bytes` of a file, from `offset`. */
+  begin(handle: number, facts: Facts, head: string, offset: number, bytes: number): void {
+    const text = hasFields(this.#format) ? facts.text : "";
+    const answered = {
+      host: this.#hosts.get(handle) as string,
+      time: Date.now(),
+      ms: 0,
+      method: facts.isHead ? "HEAD" : "GET",
+      target: facts.wholeTarget,
+      version: "1.1",
+      status: Number(head.slice(9, 12)),
+      bytes,
+      referer: REFERER.exec(text)?.[1] ?? null,
+      userAgent: USER_AGENT.exec(text)?.[1] ?? null,
+    };
+    this.#lines.set(handle, { answered, began: performance.now(), head: head.length, offset });
+  }
+
+  /** Writes the line if the answer was sent; and if it `isCut`, anyhow. */
+  end(handle: number, isCut: boolean): void {
+    const line = this.#lines.get(handle);
+    const isSending = this.#core.connection_sending(handle) !== 0;
+    if (line === undefined || (isSending && !isCut)) return;
+    this.#lines.delete(handle);
+    const { answered, began } = line;
+    if (isSending) answered.bytes = this.#sent(handle, line);
+    answered.ms = performance.now() - began;
+    if (this.#ring.write(logLine(this.#format, answered)))
+      this.#port.postMessage({ type: "logged" } satisfies FromLoop);
+  }
+
+  /** Bytes of the body, which may be a part of what was sent as the head. */
+  #sent(handle: number, { head, offset }: Line): number {
+    const core = this.#core;
+    return Math.max(core.connection_position(handle) - offset, core.connection_at(handle) - head, 0);
+  }
+}

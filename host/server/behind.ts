@@ -1,0 +1,43 @@
+// The node:http server that answers what a loop does not, or all where there is no loop.
+
+import { createServer, type Server } from "node:http";
+import type { Socket } from "node:net";
+import { isAsking } from "./ask.js";
+import { endClient, endConnect } from "./client-error.js";
+import type { Connections } from "./connections.js";
+import type { Settings } from "./options.js";
+
+/** Its requests go to `connections`. */
+export function createBehind(settings: Settings, connections: Connections): Server {
+  const { maxConnections, ...limits } = settings;
+  const headersTimeout = timerOf(limits.headersTimeout);
+  const timers = {
+    ...{ headersTimeout, requestTimeout: Math.max(headersTimeout, 300_000) },
+    keepAliveTimeout: timerOf(limits.keepAliveTimeout),
+    connectionsCheckingInterval: 1000, // as the loop; else half a head stays for 30 s longer
+  };
+  const server = createServer(timers, connections.ask);
+  server.on("checkContinue", (req, res) => {
+    const { "content-length": length = "0", "transfer-encoding": coding } = req.headers;
+    // Nobody waits for it without a body. Before its turn it would come between head and body of this answer: node:http
+    // puts the head before all that waits.
+    if ((length !== "0" || coding !== undefined) && res.socket !== null) res.writeContinue();
+    else Object.assign(res, { _expect_continue: false }); // undocumented: else the connection ends behind it
+    connections.ask(req, res);
+  });
+  // A client may half-close after its request, and wait for the answer: nc -N. The property is undocumented.
+  Object.assign(server, { httpAllowHalfOpen: true });
+  server.timeout = timerOf(limits.stallTimeout);
+  server.on("clientError", endClient);
+  server.on("connect", endConnect);
+  if (maxConnections !== Number.POSITIVE_INFINITY) server.maxConnections = maxConnections;
+  server.on("connection", (socket: Socket) => {
+    if (!isAsking(socket)) connections.follow(socket);
+  });
+  return server;
+}
+
+/** The longest timer in ms; 0, for none, if it is longer. */
+function timerOf(ms: number): number {
+  return ms > 0x7fffffff ? 0 : ms;
+}

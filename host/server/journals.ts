@@ -1,0 +1,50 @@
+// The access logs of a server's loops, as the main thread reads them: in batches, or earlier if a line of its own is to
+// follow.
+
+import type { Format } from "../loop/log-line.js";
+import { Ring } from "../loop/ring.js";
+
+/** A batch is read this long after its first line was written, in ms. */
+const DELAY = 10;
+
+/** Where lines go. */
+export interface LogOptions {
+  readonly format: Format;
+  /** Lines, with their ends. */
+  write(lines: string): void;
+  /** Lines behind these that are lost, because this thread was too slow. */
+  lost(lines: number): void;
+}
+
+export class Journals {
+  readonly #options: LogOptions;
+  readonly #rings: Ring[] = [];
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: LogOptions) {
+    this.#options = options;
+  }
+
+  /** For one more loop. */
+  add(): { format: Format; memory: SharedArrayBuffer } {
+    const memory = Ring.room();
+    this.#rings.push(new Ring(memory));
+    return { format: this.#options.format, memory };
+  }
+
+  /** A loop has written. */
+  told(): void {
+    this.#timer ??= setTimeout(() => this.read(), DELAY);
+  }
+
+  /** Passes on all that is there. */
+  read(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    for (const ring of this.#rings) {
+      const { text, lost } = ring.read();
+      if (text !== "") this.#options.write(text);
+      if (lost > 0) this.#options.lost(lost);
+    }
+  }
+}
