@@ -53,9 +53,10 @@ row("in a worker thread nothing is opened at once: it would warn of fds that it 
     });`,
     { eval: true, workerData: { modules, path: file("a.txt") } },
   );
+  const exited = once(worker, "exit"); // it may follow in the same turn
   const [opened] = await once(worker, "message");
   assert.equal(opened, [null, null]);
-  await once(worker, "exit");
+  await exited;
 });
 
 row("a path is opened once it was met, and is the file that is there", async () => {
