@@ -8,7 +8,7 @@ import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { host, loopEntries } from "#process";
 import type { Core } from "../host/core.js";
-import { logLine } from "../host/loop/log-line.js";
+import { type Format, logLine } from "../host/loop/log-line.js";
 import { Peer } from "../host/loop/peer.js";
 import { Ring } from "../host/loop/ring.js";
 import { FileServer } from "../host/server/server.js";
@@ -93,7 +93,7 @@ test("no line is too long to be written in one piece", () => {
 });
 
 /** A server that is a loop, and its log. */
-async function logged(t: Cleanup, options: net.ListenOptions, root = folder(t)) {
+async function logged(t: Cleanup, options: net.ListenOptions, format: Format = "common", root = folder(t)) {
   const log = { text: "", lost: 0 };
   const write = (lines: string) => {
     log.text += lines;
@@ -101,7 +101,7 @@ async function logged(t: Cleanup, options: net.ListenOptions, root = folder(t)) 
   const lost = (lines: number) => {
     log.lost += lines;
   };
-  const inside = { log: { format: "common", write, lost } } as const;
+  const inside = { log: { format, write, lost } };
   const server = new FileServer(host().shared, loopEntries, root, { engine: "loop" }, inside);
   t.after(() => server.close({ timeout: 0 }));
   const address = await server.listen(options);
@@ -184,5 +184,21 @@ test.unless(
     assert.match(log.text, /^127\.0\.0\.1 .* 200 4096\n$/, "it goes on");
   },
 );
+
+test.unless(noLoop, "a field has no blanks around it; thousands of them within take no time", async (t) => {
+  const { server, log, address } = await logged(t, { port: 0, host: "127.0.0.1" }, "combined");
+  while (server.stats().requests === 0) await talk(address.port, [get("/small.bin")]);
+  server.readLog();
+  log.text = "";
+  const fields = (referer: string) => [`referer:${referer}`, "User-Agent: \t "];
+  await talk(address.port, [get("/small.bin", ...fields(" \t a \t b \t "))]);
+  const blank = get("/small.bin", ...fields(`a${" ".repeat(7900)}b`));
+  for (let i = 0; i < 2000; i++) await talk(address.port, [blank]);
+  await server.close();
+  const [one = "", ...others] = log.text.trimEnd().split("\n");
+  assert.match(one, /" 200 4096 "a \\x09 b" ""$/);
+  assert.is(others.length, 2000);
+  for (const line of others) assert.match(line, /" 200 4096 "a {399}\.\.\." ""$/);
+});
 
 test.run();

@@ -9,9 +9,9 @@ import type { FromLoop } from "./messages.js";
 import { Peer } from "./peer.js";
 import { Ring } from "./ring.js";
 
-/** The first of its name, without the blanks around it. */
-const REFERER = /\r\nReferer:[ \t]*(.*?)[ \t]*(?:\r|$)/i;
-const USER_AGENT = /\r\nUser-Agent:[ \t]*(.*?)[ \t]*(?:\r|$)/i;
+/** The first of its name. */
+const REFERER = /\r\nReferer:[ \t]*([^\r]*)/i;
+const USER_AGENT = /\r\nUser-Agent:[ \t]*([^\r]*)/i;
 
 /** An answer that is on its way. */
 interface Line {
@@ -60,8 +60,8 @@ export class Journal {
       version: "1.1",
       status: Number(head.slice(9, 12)),
       bytes,
-      referer: REFERER.exec(text)?.[1] ?? null,
-      userAgent: USER_AGENT.exec(text)?.[1] ?? null,
+      referer: fieldOf(REFERER.exec(text)),
+      userAgent: fieldOf(USER_AGENT.exec(text)),
     };
     this.#lines.set(handle, { answered, began: performance.now(), head: head.length, offset });
   }
@@ -84,4 +84,12 @@ export class Journal {
     const core = this.#core;
     return Math.max(core.connection_position(handle) - offset, core.connection_at(handle) - head, 0);
   }
+}
+
+/** Without the blanks behind it. Not by the pattern: it would try each blank within, to the last one. */
+function fieldOf(match: RegExpExecArray | null): string | null {
+  const value = match?.[1] ?? null;
+  let end = value?.length ?? 0;
+  while (value?.[end - 1] === " " || value?.[end - 1] === "\t") end--;
+  return value?.slice(0, end) ?? null;
 }
