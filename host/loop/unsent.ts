@@ -32,8 +32,10 @@ export class Unsent {
     this.#paces.set(handle, null);
   }
 
-  /** The connection is gone. */
+  /** The connection is gone, or somebody else's, who may bind it anew. */
   forget(handle: number): void {
-    if (this.#paces.size > 0) this.#paces.delete(handle);
+    if (this.#paces.size === 0) return;
+    if (this.#paces.get(handle) instanceof Pace) this.#sys.limit?.(this.#core.connection_fd(handle), 0);
+    this.#paces.delete(handle);
   }
 }
