@@ -6,6 +6,7 @@ import fs from "node:fs";
 import { mkdir, open, readdir, readFile, readlink, rm, truncate, writeFile } from "node:fs/promises";
 import http from "node:http";
 import net from "node:net";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { childrenOf, inFolder, shell, start, until } from "./lib/command.js";
@@ -177,6 +178,29 @@ test("lines of a loop: many at once come whole; those that it has lost are told 
   assert.ok(stdout === `${lines.join("")}# ${loss}c\n`, stdout.slice(-200));
   assert.is(stderr, loss);
 });
+
+/** An address that is one of a link's, with its zone; none on some machines. */
+const [linkLocal = ""] = Object.entries(networkInterfaces()).flatMap(([name, all]) =>
+  (all ?? []).filter(({ address }) => address.startsWith("fe80:")).map(({ address }) => `${address}%${name}`),
+);
+
+test.unless(
+  linkLocal === "" ? "no link-local address" : null,
+  "an address is logged without a zone, whoever answers",
+  () =>
+    inFolder(async (folder) => {
+      await writeFile(join(folder, "file"), "content");
+      const server = await serving(["--host", "::", folder]);
+      for (const target of ["/file", "/file", "/none"]) {
+        const socket = net.connect(server.port, linkLocal).resume();
+        socket.write(`GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+        await once(socket, "close");
+      }
+      const { stdout } = await server.stop();
+      const hosts = stdout.match(/^\S+/gm);
+      assert.equal(hosts, Array(3).fill(linkLocal.replace(/%.*/, "")));
+    }),
+);
 
 // Stderr.
 

@@ -27,7 +27,7 @@ export class AccessLog {
     const { socket } = req;
     const { referer = null, "user-agent": userAgent = null } = hasFields(this.format) ? req.headers : {};
     const answered: Answered = {
-      host: socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "") ?? "-",
+      host: socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)|%.*/, "") ?? "-", // a loop knows no %zone
       time: Date.now(),
       ms: 0,
       method: req.method as string,

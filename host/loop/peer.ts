@@ -27,7 +27,7 @@ export class Peer {
     return this;
   }
 
-  /** As `socket.remoteAddress` has it, and "-" of a Unix socket; an IPv4 address stands without `::ffff:`. */
+  /** As `socket.remoteAddress` has it, without `%zone`; "-" of a Unix socket; an IPv4 address stands without `::ffff:`. */
   text(): string {
     const view = this.#view();
     const family = view.getUint16(0, true);
