@@ -116,7 +116,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "unsent-of-short-answers-bounded": ["    if (count <= LONG) return;\n    const pace", "    const pace"],
     "unsent-not-bounded": ["this.#unsent.begin(handle, count, this.#now);", ""],
     "unsent-bounded-for-ever": ["const isFast = now - this.#at <= FAST;", "const isFast = false;"],
-    "unsent-of-the-next-connection": ["if (this.#paces.size > 0) this.#paces.delete(handle);", ""],
+    "unsent-of-the-next-connection": ["this.#paces.delete(handle);", ""],
+    "unsent-bounded-for-the-next": ["if (this.#paces.get(handle) instanceof Pace)", "if (false)"],
     "unsent-of-a-slow-start-bounded": [
       "    this.#sent = sent;\n    this.#at = now;\n    return isFast;",
       "    return isFast;",
