@@ -2,6 +2,7 @@
 
 import cliProgress from "cli-progress";
 import { type Progress, SendfileError } from "sendoff";
+import { twoDigits } from "../host/calendar.js";
 import { atEnd } from "./cleanup.js";
 import { units } from "./units.js";
 
@@ -87,7 +88,8 @@ export function explain(error: unknown): string {
 /** 1:05, or 1:00:05. */
 function clock(seconds: number): string {
   const s = Math.ceil(seconds);
-  const two = (n: number) => String(n).padStart(2, "0");
   const minutes = Math.floor(s / 60);
-  return minutes < 60 ? `${minutes}:${two(s % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(s % 60)}`;
+  return minutes < 60
+    ? `${minutes}:${twoDigits(s % 60)}`
+    : `${Math.floor(minutes / 60)}:${twoDigits(minutes % 60)}:${twoDigits(s % 60)}`;
 }

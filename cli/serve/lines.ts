@@ -47,8 +47,7 @@ export class Lines {
 
   /** `lines` of them that should have been written now are lost. */
   lose(lines: number, why: string): void {
-    if (this.#lost === 0) this.#why = why;
-    this.#lost += lines;
+    this.#lose(lines, why);
     if (!this.#writing) this.#next();
   }
 
@@ -78,8 +77,8 @@ export class Lines {
     if (this.#lost > 0) say(this.#loss());
   }
 
-  #lose(lines: number): void {
-    if (this.#lost === 0) this.#why = this.#failure?.message ?? "its reader is too slow";
+  #lose(lines: number, why = this.#failure?.message ?? "its reader is too slow"): void {
+    if (this.#lost === 0) this.#why = why;
     this.#lost += lines;
   }
 

@@ -1,6 +1,7 @@
 // The pages of `sendoff serve`: a folder, and an error. Plain HTML that needs nothing but itself.
 
 import { createHash } from "node:crypto";
+import { twoDigits } from "../../host/calendar.js";
 import { units } from "../units.js";
 import type { Entry, Listing, Order } from "./catalog.js";
 import { due, turn } from "./pace.js";
@@ -182,8 +183,7 @@ function plural(count: number, word: string): string {
 
 /** In the server's time zone, for readers on the same machine; exact and in UTC for all others. */
 function time(date: Date): string {
-  const two = (n: number) => String(n).padStart(2, "0");
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const day = `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
   const iso = date.toISOString();
-  return `<time datetime="${iso}" title="${iso}">${day}<span> ${two(date.getHours())}:${two(date.getMinutes())}</span></time>`;
+  return `<time datetime="${iso}" title="${iso}">${day}<span> ${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}</span></time>`;
 }

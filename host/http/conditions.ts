@@ -3,6 +3,7 @@
 
 import { isSettled } from "../keep.js";
 import { parseDate } from "./dates.js";
+import { isStrong } from "./etag.js";
 import type { SendStream } from "./send/stream.js";
 
 /** Tags of a list; a comma may be in a tag. Those without quotes are no tags, but some programs set them. */
@@ -10,7 +11,6 @@ const TAGS = /(?:[^\s,"]|"[^"]*")+/g;
 const RELOAD = /(?:^|,)\s*no-cache\s*(?:,|$)/i;
 
 const opaque = (tag: string): string => tag.replace(/^W\//, "");
-const isStrong = (tag: string): boolean => !tag.startsWith("W/");
 
 /** A header that `send` or the program has set. */
 function headerOf({ res }: SendStream, name: string): string | null {

@@ -1,7 +1,8 @@
 // HTTP-date in its three formats (RFC 9110 section 5.6.7). Date.parse() takes more than these, the last one for local
 // time, and the year 49 for 2049.
 
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+import { MONTHS, twoDigits } from "../calendar.js";
+
 const MONTH = MONTHS.join("|");
 const TIME = "\\d{2}:\\d{2}:\\d{2}";
 const FORMATS = [
@@ -9,8 +10,6 @@ const FORMATS = [
   new RegExp(`^[A-Z][a-z]+day, (?<day>\\d{2})-(?<month>${MONTH})-(?<year>\\d{2}) (?<time>${TIME}) GMT$`),
   new RegExp(`^[A-Z][a-z]{2} (?<month>${MONTH}) (?<day>[ \\d]\\d) (?<time>${TIME}) (?<year>\\d{4})$`),
 ];
-
-const twoDigits = (number: number): string => String(number).padStart(2, "0");
 
 /** Milliseconds since 1970; NaN if `text` is no such date, or of a leap second. The name of the day is not looked at. */
 export function parseDate(text: unknown): number {

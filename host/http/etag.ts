@@ -12,6 +12,8 @@ export function etagOf(option: boolean | "strong" | undefined): boolean | "stron
   throw argumentError(TypeError, `etag must be true, false or 'strong' (got ${describe(option)})`);
 }
 
+export const isStrong = (tag: string): boolean => !tag.startsWith("W/");
+
 /**
  * Of inode, size, and both times: utimes(2) sets mtime, but nothing sets ctime. Weak while the last change is so young
  * that another one may leave all four as they are (RFC 9110 section 8.8.1).

@@ -3,13 +3,12 @@
 import type { Stats } from "node:fs";
 import { createRequire } from "node:module";
 import { argumentError, SendfileError } from "../errors.js";
-import { changedAt, isSettled } from "../keep.js";
 import { orderOf } from "../negotiate.js";
 import type { Shared } from "../shared.js";
 import { releaseAlone } from "../source/fd.js";
 import { callable, describe, object } from "../validate.js";
 import { conditions } from "./conditions.js";
-import { etagOf, setStrongTag, tagOf } from "./etag.js";
+import { etagOf, isStrong, setStrongTag, tagOf } from "./etag.js";
 import { insideOf, sendOpen } from "./inside.js";
 import { note, noteSibling, notingFile, notingFound, notingIndex, notingNone, notingSent } from "./learn.js";
 import type { Request, Response } from "./message.js";
@@ -213,8 +212,8 @@ export function staticFiles(shared: Shared, root: string, options: StaticOptions
     const file = known && representations.open(key, known);
     if (!known || !file) return null;
     releaseAlone(file);
-    if (strong && !isSettled(changedAt(file.stat))) return null; // its tag is another one soon
     const tag = strong ? tagOf(file.stat) : null;
+    if (tag !== null && !isStrong(tag)) return null; // it is another one soon
     return { path: file.path, absent: known.absent, name: known.name, stat: file.stat, tag };
   };
   return { handler, find };

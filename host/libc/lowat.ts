@@ -2,6 +2,8 @@
 // MiB for each client, mostly in vain if the client is slow; and once all sockets together hold too much (tcp_mem), fast
 // clients suffer. HAProxy does the same (tune.notsent-lowat).
 
+import type { Syscalls } from "./syscalls.js";
+
 /** Bytes. Shorter ones are left alone: one run moves as much. */
 export const LONG = 1 << 20;
 
@@ -14,22 +16,44 @@ export const LOWAT = 512 << 10;
 /** ms. Who takes LONG bytes within this is fast: some 20 MiB/s. */
 const FAST = 50;
 
-/** Tells who is fast: for them the kernel may hold more, which costs less CPU. */
-export class Pace {
-  #sent: number;
-  #at: number;
+/** A bound of what the kernel holds unsent for a peer. Who is fast has none any more: that costs less CPU. */
+export class Bound {
+  readonly #sys: Pick<Syscalls, "limit">;
+  readonly #fd: () => number;
+  #sent = 0;
+  #at = Number.NaN;
+  /** Unsent bytes that the kernel may hold now. */
+  most = LOWAT;
 
-  constructor(sent: number, now: number) {
+  private constructor(sys: Pick<Syscalls, "limit">, fd: () => number) {
+    this.#sys = sys;
+    this.#fd = fd;
+  }
+
+  /** For `count` bytes to the socket that `fd` gives. null if they are few, or it can't be bound, or has a bound of its own. */
+  static of(sys: Pick<Syscalls, "limit">, fd: () => number, count: number): Bound | null {
+    return count > LONG && sys.limit?.(fd(), LOWAT) === true ? new Bound(sys, fd) : null;
+  }
+
+  /** The pace is taken from here on. */
+  begin(sent: number, now: number): void {
     this.#sent = sent;
     this.#at = now;
   }
 
-  /** Whether the last LONG bytes, of `sent` so far, went fast. */
-  isFast(sent: number, now: number): boolean {
-    if (sent - this.#sent < LONG) return false;
+  /** `sent` bytes have gone. The first time begins, if nobody has. */
+  moved(sent: number, now: number): void {
+    if (Number.isNaN(this.#at)) this.begin(sent, now);
+    if (sent - this.#sent < LONG) return;
     const isFast = now - this.#at <= FAST;
-    this.#sent = sent;
-    this.#at = now;
-    return isFast;
+    this.begin(sent, now);
+    if (isFast) this.lift();
+  }
+
+  /** Leaves the socket as it was. */
+  lift(): void {
+    const fd = this.#fd();
+    if (this.most === LOWAT && fd >= 0) this.#sys.limit?.(fd, 0);
+    this.most = Number.POSITIVE_INFINITY;
   }
 }

@@ -1,15 +1,14 @@
 // Accepts connections for a loop. Without an fd or memory for another one it rests, and does not turn: they wait in the
 // kernel. It leaves some fds to the files that those who were accepted ask for.
 
+import { Fault } from "../../assembly/abi.js";
 import { accept, duplicate, type Epoll, type LoopLibc } from "../libc/epoll.js";
-import { isNoRoom } from "../libc/errno.js";
+import { isNoRoom, sort } from "../libc/errno.js";
 import type { Fds } from "./fds.js";
 import type { Peer } from "./peer.js";
 
 /** Connections accepted at once. */
 const MOST = 64;
-/** EAGAIN: nobody waits. */
-const NOBODY = -11;
 /** fds that it holds while it accepts, and frees while it rests. */
 const SPARE = 8;
 
@@ -78,7 +77,7 @@ export class Acceptor {
         if (this.#early) this.#epoll.noDelay(fd);
         each(fd);
       } else if (!isNoRoom(-fd)) {
-        if (fd === NOBODY) this.#early = false;
+        if (sort(-fd) === Fault.WouldBlock) this.#early = false; // nobody waits any more
         return true;
       } else {
         this.rest();

@@ -26,9 +26,9 @@ export class Disk<Job extends Given> {
   /** Has bytes of an open file read into the page cache; the fd must stay open until `take` gives the job back. */
   read(job: Job, fd: number, position: number, length: number): void {
     const id = ++this.#last;
-    const message: ToReader = { id, fd, position, length };
-    this.#waiting.set(id, { job, message });
-    if (this.#told.size < MOST) this.#tell(id, { job, message });
+    const one = { job, message: { id, fd, position, length } };
+    if (this.#told.size < MOST) this.#tell(id, one);
+    else this.#waiting.set(id, one);
   }
 
   /** Another thread reads from now on, also what the one before has not answered. */
@@ -43,8 +43,12 @@ export class Disk<Job extends Given> {
     receiveAll(this.#reader, each);
     for (const [id, one] of this.#waiting) {
       if (this.#told.size >= MOST) return;
-      if (!one.job.sending.over) this.#tell(id, one);
-      else each({ id, read: 0 });
+      if (one.job.sending.over) {
+        each({ id, read: 0 });
+        continue;
+      }
+      this.#waiting.delete(id);
+      this.#tell(id, one);
     }
   }
 
@@ -61,7 +65,6 @@ export class Disk<Job extends Given> {
   }
 
   #tell(id: number, one: { job: Job; message: ToReader }): void {
-    this.#waiting.delete(id);
     this.#told.set(id, one);
     this.#reader.postMessage(one.message);
   }

@@ -60,20 +60,19 @@ export class Journal {
       version: "1.1",
       status: Number(head.slice(9, 12)),
       bytes,
-      referer: fieldOf(REFERER.exec(text)),
-      userAgent: fieldOf(USER_AGENT.exec(text)),
+      referer: trimmed(REFERER.exec(text)),
+      userAgent: trimmed(USER_AGENT.exec(text)),
     };
     this.#lines.set(handle, { answered, began: performance.now(), head: head.length, offset });
   }
 
-  /** Writes the line if the answer was sent; and if it `isCut`, anyhow. */
-  end(handle: number, isCut: boolean): void {
+  /** Writes the line: the answer was sent, or is cut off. */
+  end(handle: number): void {
     const line = this.#lines.get(handle);
-    const isSending = this.#core.connection_sending(handle) !== 0;
-    if (line === undefined || (isSending && !isCut)) return;
+    if (line === undefined) return;
     this.#lines.delete(handle);
     const { answered, began } = line;
-    if (isSending) answered.bytes = this.#sent(handle, line);
+    if (this.#core.connection_sending(handle) !== 0) answered.bytes = this.#sent(handle, line);
     answered.ms = performance.now() - began;
     if (this.#ring.write(logLine(this.#format, answered)))
       this.#port.postMessage({ type: "logged" } satisfies FromLoop);
@@ -87,7 +86,7 @@ export class Journal {
 }
 
 /** Without the blanks behind it. Not by the pattern: it would try each blank within, to the last one. */
-function fieldOf(match: RegExpExecArray | null): string | null {
+function trimmed(match: RegExpExecArray | null): string | null {
   const value = match?.[1] ?? null;
   let end = value?.length ?? 0;
   while (value?.[end - 1] === " " || value?.[end - 1] === "\t") end--;

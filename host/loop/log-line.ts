@@ -1,5 +1,7 @@
 // Lines of an access log, whoever has answered: in the NCSA formats, or as JSON.
 
+import { MONTHS, twoDigits } from "../calendar.js";
+
 export const FORMATS = ["common", "combined", "json"] as const;
 export type Format = (typeof FORMATS)[number];
 
@@ -74,8 +76,6 @@ function quoted(text: string, most: number): string {
 const ascii = (text: string) =>
   JSON.stringify(text).replace(/[\x7f-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
 let millisecond = 0;
 let iso = "";
 
@@ -96,10 +96,9 @@ function timestamp(time: number): string {
   if (now === second) return stamp;
   second = now;
   const date = new Date(time);
-  const two = (n: number) => String(n).padStart(2, "0");
   const offset = -date.getTimezoneOffset();
-  const zone = `${offset < 0 ? "-" : "+"}${two(Math.floor(Math.abs(offset) / 60))}${two(Math.abs(offset) % 60)}`;
-  const day = `${two(date.getDate())}/${MONTHS[date.getMonth()]}/${date.getFullYear()}`;
-  stamp = `${day}:${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())} ${zone}`;
+  const zone = `${offset < 0 ? "-" : "+"}${twoDigits(Math.floor(Math.abs(offset) / 60))}${twoDigits(Math.abs(offset) % 60)}`;
+  const day = `${twoDigits(date.getDate())}/${MONTHS[date.getMonth()]}/${date.getFullYear()}`;
+  stamp = `${day}:${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}:${twoDigits(date.getSeconds())} ${zone}`;
   return stamp;
 }

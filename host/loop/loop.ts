@@ -243,7 +243,7 @@ export class Loop {
     if (core.connection_sending(handle) !== 0) {
       entry.users++;
       this.#sending.set(handle, { entry, head, reading: false, over: false });
-    } else this.#journal?.end(handle, false);
+    } else this.#journal?.end(handle);
     return act;
   }
 
@@ -256,7 +256,7 @@ export class Loop {
   }
 
   #release(handle: number, sending: Sending): void {
-    this.#journal?.end(handle, true);
+    this.#journal?.end(handle);
     this.#sending.delete(handle);
     sending.over = true;
     if (!sending.reading) this.#known.release(sending.entry);

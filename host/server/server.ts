@@ -305,8 +305,7 @@ export class FileServer extends EventEmitter {
     this.#state = "closing";
     if (was === "listening") {
       await this.#opening?.catch(() => {}); // told to who listens
-      const { fd = -1, isInherited = true } = this.#listening ?? {};
-      if (!isInherited) shutListener(this.#libc(), fd);
+      if (this.#listening?.isInherited === false) shutListener(this.#libc(), this.#listening.fd);
       this.#stop();
       await this.#closeHttp();
     }

@@ -5,10 +5,10 @@ import { constants } from "node:os";
 import { Action, Fault, Flag, Way } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import { SendfileError } from "../errors.js";
+import { Bound } from "../libc/lowat.js";
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import { readCached } from "../source/read.js";
-import { Bound } from "./not-sent-lowat.js";
 
 /** The most bytes that can be reported at once: the core takes 32 bits. */
 const MOST = 0x7fffffff;
@@ -63,7 +63,7 @@ export class Driver {
     this.native = (flags & Flag.Native) !== 0;
     this.#core.transfer_extent(this.#record, header, offset, count, trailer, flags);
     this.action = Action.Yield;
-    if (this.native && sys !== null) this.#bound ??= Bound.of(sys, this.#queue, count + later);
+    if (this.native && sys !== null) this.#bound ??= Bound.of(sys, () => this.#queue.fd(), count + later);
   }
 
   /**

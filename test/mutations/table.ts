@@ -113,14 +113,14 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "idle-ended-for-ever": ["clearInterval(idle);", ""],
   },
   server: {
-    "unsent-of-short-answers-bounded": ["    if (count <= LONG) return;\n    const pace", "    const pace"],
+    "unsent-of-short-answers-bounded": ["    if (count <= LONG) return;\n    if (!this", "    if (!this"],
     "unsent-not-bounded": ["this.#unsent.begin(handle, count, this.#now);", ""],
     "unsent-bounded-for-ever": ["const isFast = now - this.#at <= FAST;", "const isFast = false;"],
-    "unsent-of-the-next-connection": ["this.#paces.delete(handle);", ""],
-    "unsent-bounded-for-the-next": ["if (this.#paces.get(handle) instanceof Pace)", "if (false)"],
+    "unsent-of-the-next-connection": ["this.#bounds.delete(handle);", ""],
+    "unsent-bounded-for-the-next": ["this.#bounds.get(handle)?.lift();", ""],
     "unsent-of-a-slow-start-bounded": [
-      "    this.#sent = sent;\n    this.#at = now;\n    return isFast;",
-      "    return isFast;",
+      "    this.begin(sent, now);\n    if (isFast) this.lift();",
+      "    if (isFast) this.lift();",
     ],
     "weak-tag-for-ever": ['if (tag !== null && fieldOf(head, "ETag") !== tag) return false;', ""],
     "rest-never-asked-for": ["(rest && entry.answer.rest === null)", "false"],
@@ -202,7 +202,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
   },
   "cli.log": {
     "lost-by-a-loop": [
-      "    this.#lost += lines;\n    if (!this.#writing) this.#next();",
+      "    this.#lose(lines, why);\n    if (!this.#writing) this.#next();",
       "    if (!this.#writing) this.#next();",
     ],
   },
@@ -381,7 +381,10 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       'if (name === "connection") res.removeHeader(name);',
     ],
     "pipelined-without-a-bound": ["else if (waiting === PIPELINED) req.socket.destroy();", ""],
-    "log-of-a-cut-answer": ["if (isSending) answered.bytes = this.#sent(handle, line);", ""],
+    "log-of-a-cut-answer": [
+      "if (this.#core.connection_sending(handle) !== 0) answered.bytes = this.#sent(handle, line);",
+      "",
+    ],
     "log-of-those-left-at-the-end": ["    this.#each(() => true);\n", ""],
     "log-out-of-order": ["      this.earlier();\n", ""],
     "mute-ones-kept-at-the-end": ["if (answers.length === 0 && !isNew) socket.destroy();", "socket.ref();"],
