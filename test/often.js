@@ -3,7 +3,7 @@
 //
 //   node test/often.js [CONDITION | FILE]... [--times N]
 //
-//   CONDITION  which; default: all (--help names them)
+//   CONDITION  which; default: all (--help names them). Several at once: core+tmpfs+user
 //   FILE       only the files of this name
 //   --times    how often each file is run under each. Default: 20
 
@@ -69,6 +69,7 @@ function temp(name, magic) {
     lacks: () => (where === undefined ? `no ${name} was found` : null),
     begin() {
       folder = mkdtempSync(join(where, "sendoff-often-"));
+      chmodSync(folder, 0o777);
       return { setting: { env: { TMPDIR: folder } }, end: () => rmSync(folder, { recursive: true, force: true }) };
     },
   };
@@ -140,6 +141,31 @@ const CONDITIONS = {
   },
 };
 
+/** All that is joined by a plus. @param {string} names @returns {Condition} */
+function condition(names) {
+  const parts = names.split("+").map((name) => CONDITIONS[name]);
+  return {
+    about: parts.map(({ about }) => about).join(", "),
+    lacks: () => parts.map(({ lacks }) => lacks()).find((reason) => reason !== null) ?? null,
+    begin(scratch) {
+      const begun = parts.map(({ begin }) => begin(scratch));
+      const settings = begun.map(({ setting = {} }) => setting);
+      return {
+        setting: {
+          ...Object.assign({}, ...settings),
+          within: settings.flatMap(({ within = [] }) => within),
+          env: Object.assign({}, ...settings.map(({ env }) => env)),
+        },
+        end() {
+          for (const { end } of begun) end?.();
+        },
+      };
+    },
+  };
+}
+
+const isCondition = (word) => word.split("+").every((name) => CONDITIONS[name] !== undefined);
+
 function entries(folder) {
   try {
     return readdirSync(folder);
@@ -160,8 +186,8 @@ if (values.help) {
 const times = Number(values.times);
 if (!(Number.isInteger(times) && times > 0))
   throw new RangeError(`--times must be a whole number (got '${values.times}')`);
-const chosen = positionals.filter((word) => CONDITIONS[word] !== undefined);
-const files = positionals.filter((word) => CONDITIONS[word] === undefined);
+const chosen = positionals.filter(isCondition);
+const files = positionals.filter((word) => !isCondition(word));
 const all = SUITES.fast.entries().filter(({ name }) => files.length === 0 || files.includes(name));
 if (all.length === 0) throw new RangeError(`no test file is called ${files.join(", ")}`);
 
@@ -173,7 +199,7 @@ const failures = [];
 const lines = [];
 
 for (const name of chosen.length > 0 ? chosen : Object.keys(CONDITIONS)) {
-  const { about, lacks, begin } = CONDITIONS[name];
+  const { about, lacks, begin } = condition(name);
   console.log(`\n${name}: ${about}`);
   const reason = lacks();
   if (reason !== null) {
