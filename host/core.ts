@@ -166,3 +166,13 @@ export function hears(core: Core): boolean {
     }
   });
 }
+
+/** Not among the types of Node's globals. */
+const { WebAssembly } = globalThis as unknown as {
+  WebAssembly: { Memory: new (pages: { initial: number; maximum: number }) => Memory };
+};
+const PAGE = 65_536;
+
+/** Memory without a core, for native code: it is given addresses in Wasm's memory alone, because the collector moves others. */
+export const memoryOf = (bytes: number): Memory =>
+  new WebAssembly.Memory({ initial: bytes / PAGE, maximum: bytes / PAGE });

@@ -74,7 +74,7 @@ export interface Capabilities {
     sendfile: boolean;
     /** preadv2(2) with RWF_NOWAIT, which keeps disk reads from blocking the event loop. */
     nowait: boolean;
-    /** openat2(2) with RESOLVE_CACHED, which opens cached paths without the thread pool. Only by Node on Linux. */
+    /** openat2(2) with RESOLVE_CACHED, which opens cached paths without the thread pool. Only on Linux. */
     openat2: boolean;
   };
   /** The version of the core's interface: docs/internals/abi.md. */

@@ -20,6 +20,20 @@ export function isSame(was: Identity, now: Identity | undefined): boolean {
   );
 }
 
+/**
+ * The same of one that a runtime has told of: Deno has the time of the last change of a file's content in whole ms, and that
+ * of any change in whole seconds.
+ */
+export function isAlike(told: Identity, now: Identity): boolean {
+  return (
+    now.ino === told.ino &&
+    now.dev === told.dev &&
+    now.size === told.size &&
+    Math.floor(now.mtimeMs) === Math.floor(told.mtimeMs) &&
+    Math.floor(now.ctimeMs / 1000) === Math.floor(told.ctimeMs / 1000)
+  );
+}
+
 /** The coarsest times of a file system in use: FAT's, in ms. */
 const COARSEST = 2000;
 

@@ -944,6 +944,7 @@ test("S30 what a loop knows is bounded in targets and in open files, and what is
     },
     isAbsent: () => true,
     stat: () => Object.assign(fs.statSync(path), { isFile: true }),
+    fstat: () => Object.assign(fs.statSync(path), { isFile: true }),
   };
   const { dev, ino, size, mtimeMs, ctimeMs } = fs.statSync(path);
   const whole = "HTTP/1.1 200 OK\r\nDate: x\r\n\r\n";

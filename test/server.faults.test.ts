@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { createFileServer, type FileServerOptions } from "sendoff/server";
 import * as assert from "uvu/assert";
-import { host, loopEntries } from "#process";
+import { host, serverRuntime } from "#process";
 import { FileServer } from "../host/server/server.js";
 import { answered, learn, type Question } from "./lib/answers.js";
 import { pattern, same } from "./lib/bytes.js";
@@ -74,10 +74,7 @@ interface Served {
   traffic(): Promise<void>;
 }
 
-const entries = {
-  loop: new URL("./lib/faulty-loop.js", import.meta.url),
-  reader: (loopEntries as { reader: URL }).reader,
-};
+const runtime = { ...serverRuntime, loop: new URL("./lib/faulty-loop.js", import.meta.url) };
 
 /** So that no limit ends what hangs. */
 const NO_LIMITS = { keepAliveTimeout: 0, headersTimeout: 0, stallTimeout: 0 };
@@ -91,7 +88,7 @@ async function serve(t: Cleanup, options: FileServerOptions & { huge?: boolean; 
   const asked = await questions(t, root, huge);
   const plan = new FaultPlan(join(root, "cut.bin"));
   arm?.(plan);
-  const server = new FileServer(host().shared, entries, root, { ...NO_LIMITS, ...rest });
+  const server = new FileServer(host().shared, runtime, root, { ...NO_LIMITS, ...rest });
   t.after(() => server.close({ timeout: 0 }));
   const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
   const traffic = async () => void (await Promise.all(asked.map((question) => answered(port, question))));
@@ -184,9 +181,8 @@ const FAULTS: [call: string, errnos: string[], renewed?: boolean][] = [
   ["sendfile", ["EINTR", "EIO", "ENOMEM", "ECONNRESET", "EPIPE", "EINVAL"]],
   ["preadv2", ["EINTR", "EAGAIN", "EIO", "ENOMEM", "EOPNOTSUPP"]],
   ["syscall", ["EINTR", "EAGAIN", "EIO", "ENOMEM", "EMFILE", "ENFILE", "ENOENT", "EACCES"], true],
-  ["fstatSync", ["EIO", "ENOMEM"], true],
-  ["statx", ["EIO", "ENOMEM", "ENOENT", "ENOSYS"]],
-  ["readSync", ["EINTR", "EAGAIN", "EIO"], true],
+  ["statx", ["EIO", "ENOMEM", "ENOENT", "ENOSYS"], true],
+  ["eventfd_read", ["EINTR", "EAGAIN", "EIO"], true],
   ["epoll_ctl", ["EIO", "ENOMEM", "ENOSPC"]],
   ["epoll_wait", ["EINTR", "EIO"]],
   ["close", ["EINTR", "EIO", "EDQUOT"]],
@@ -300,7 +296,7 @@ test.unless(noLoop, "in the main thread: fcntl, eventfd, shutdown, close fail", 
   };
   const lent = { ...shared, sys: { ...sys, libc } as typeof sys };
   for (const call of ["fcntl", "eventfd", "shutdown", "close"]) {
-    const server = new FileServer(lent, loopEntries, root, NO_LIMITS);
+    const server = new FileServer(lent, serverRuntime, root, NO_LIMITS);
     t.after(() => server.close({ timeout: 0 }));
     const listen = () => server.listen({ port: 0, host: "127.0.0.1" });
     broken = call;

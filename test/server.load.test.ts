@@ -9,7 +9,7 @@ import * as net from "node:net";
 import { join } from "node:path";
 import { createFileServer } from "sendoff/server";
 import * as assert from "uvu/assert";
-import { host } from "#process";
+import { host, serverRuntime } from "#process";
 import { FileServer } from "../host/server/server.js";
 import { pattern, same } from "./lib/bytes.js";
 import { still, until } from "./lib/connection.js";
@@ -211,11 +211,12 @@ const ODD: [what: string, arrange: Arrange][] = [
 for (const [what, arrange] of ODD) {
   test.unless(faulty, `at most three turns for ${what}`, async (t) => {
     const plan = new FaultPlan("");
-    const entries = {
+    const runtime = {
+      ...serverRuntime,
       loop: new URL("./lib/faulty-loop.js", import.meta.url),
       reader: new URL("./lib/held-reader.js", import.meta.url),
     };
-    const server = new FileServer(host().shared, entries, folder(t));
+    const server = new FileServer(host().shared, runtime, folder(t));
     t.after(() => server.close({ timeout: 0 }));
     t.after(() => plan.letGo());
     const { port } = await server.listen({ port: 0, host: "127.0.0.1" });

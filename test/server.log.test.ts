@@ -6,7 +6,7 @@ import * as fs from "node:fs";
 import * as net from "node:net";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { host, loopEntries } from "#process";
+import { host, serverRuntime } from "#process";
 import type { Core } from "../host/core.js";
 import { type Format, logLine } from "../host/loop/log-line.js";
 import { Peer } from "../host/loop/peer.js";
@@ -102,7 +102,7 @@ async function logged(t: Cleanup, options: net.ListenOptions, format: Format = "
     log.lost += lines;
   };
   const inside = { log: { format, write, lost } };
-  const server = new FileServer(host().shared, loopEntries, root, { engine: "loop" }, inside);
+  const server = new FileServer(host().shared, serverRuntime, root, { engine: "loop" }, inside);
   t.after(() => server.close({ timeout: 0 }));
   const address = await server.listen(options);
   return { server, log, address };

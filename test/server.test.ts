@@ -14,7 +14,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
-import { host, loopEntries } from "#process";
+import { host, serverRuntime } from "#process";
 import type { Core } from "../host/core.js";
 import type { Handler } from "../host/http/static.js";
 import { LONG, LOWAT } from "../host/libc/lowat.js";
@@ -588,7 +588,9 @@ test.unless(noLoop, "close() while it begins to listen ends it, and a listen() t
     ...sys.libc,
     eventfd: (value: number, flags: number) => (left-- > 0 ? sys.libc.eventfd?.(value, flags) : -1),
   };
-  const failing = new FileServer({ ...shared, sys: { ...sys, libc } as typeof sys }, loopEntries, root, { threads: 2 });
+  const failing = new FileServer({ ...shared, sys: { ...sys, libc } as typeof sys }, serverRuntime, root, {
+    threads: 2,
+  });
   for (let i = 0; i < 3; i++) {
     left = 1;
     const error = await failing.listen({ port: 0, host: "127.0.0.1" }).catch((error: Error) => error);
@@ -627,8 +629,8 @@ test.unless(
       close: (fd: number) => sys.libc.close?.(closed[closed.push(fd) - 1] as number),
     };
     const reader = pathToFileURL(entry);
-    const entries = { ...(loopEntries as Exclude<typeof loopEntries, string>), reader };
-    const server = new FileServer({ ...shared, sys: { ...sys, libc } as typeof sys }, entries, root);
+    const runtime = { ...serverRuntime, reader };
+    const server = new FileServer({ ...shared, sys: { ...sys, libc } as typeof sys }, runtime, root);
     await server.listen({ port: 0, host: "127.0.0.1" });
     await server.close();
     assert.is(made.length, 1);
@@ -645,9 +647,13 @@ test.unless(
     const path = join(tempFolder(t), "wake");
     const wake = fs.openSync(path, "w");
     t.after(() => fs.closeSync(wake));
-    const plan = { wake, id: 1, connections: new Int32Array(2) } as ConstructorParameters<typeof Thread>[1];
-    const fds = { end() {} } as ConstructorParameters<typeof Thread>[2];
-    const thread = new Thread(new URL("data:text/javascript,"), plan, fds, { message() {}, reader() {} });
+    const libc = host().shared.sys?.libc as ConstructorParameters<typeof Thread>[1];
+    const plan = { wake, id: 1, fds: new Uint8Array(0), connections: new Int32Array(2) } as unknown;
+    const runtime = { ...serverRuntime, loop: new URL("data:text/javascript,") };
+    const thread = new Thread(runtime, libc, plan as ConstructorParameters<typeof Thread>[2], {
+      message() {},
+      reader() {},
+    });
     thread.stop(0);
     await thread.over;
     const { size } = fs.statSync(path);
@@ -791,7 +797,7 @@ for (const engine of ENGINES) {
         res.end("gone");
       });
     };
-    const server = new FileServer(shared, loopEntries, folder(t), { engine }, { app });
+    const server = new FileServer(shared, serverRuntime, folder(t), { engine }, { app });
     t.after(() => server.close({ timeout: 0 }));
     const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
     const told = async (target: string) => {
@@ -822,7 +828,7 @@ test("one request of a connection is answered at a time, and a thousand that wai
     begun.push(req.url as string);
     waiting.push(() => res.end());
   };
-  const server = new FileServer(shared, loopEntries, folder(t), { engine: "node" }, { app });
+  const server = new FileServer(shared, serverRuntime, folder(t), { engine: "node" }, { app });
   t.after(() => server.close({ timeout: 0 }));
   const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
   const all = talk(port, [first("/1"), first("/2"), get("/3")]);
@@ -973,7 +979,7 @@ test("a file is looked at each 10 ms, and each 100 ms where many are asked for",
     return file;
   };
   const open = () => fs.openSync(path, "r");
-  const known = new Known({ open, stat, close: fs.closeSync, isAbsent: () => true }, 1000);
+  const known = new Known({ open, stat, fstat: () => file, close: fs.closeSync, isAbsent: () => true }, 1000);
   t.after(() => known.clear());
   const heads = { whole: "HTTP/1.1 200 OK\r\nDate: x\r\n\r\n", rest: null };
   const asked = (count: number, now: number) => {

@@ -2,7 +2,7 @@
 
 import type { EventEmitter } from "node:events";
 import { configureExit, onExit } from "sendoff";
-import { host, loopEntries } from "#process";
+import { host, serverRuntime } from "#process";
 import type { Format } from "../../host/loop/log-line.js";
 import type { App } from "../../host/server/app.js";
 import { isAsking } from "../../host/server/ask.js";
@@ -62,7 +62,7 @@ function serverOf({ root, tls, engine, threads, ...rest }: Settings, app: App, l
   if (tls !== null) return new SecureServer(root, files, tls, app);
   // A download may be paused for as long as its client likes.
   const options = { ...files, engine, threads, stallTimeout: 0 };
-  const server = new FileServer(host().shared, loopEntries, root, options, { app, log });
+  const server = new FileServer(host().shared, serverRuntime, root, options, { app, log });
   if (log !== null) log.earlier = () => server.readLog();
   return server;
 }

@@ -38,8 +38,8 @@ export const EVENTS_SIZE = (MOST + 1) * 16;
 
 /** The functions that the loop calls. */
 const CALLS = [
-  ...(["accept4", "close", "epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "fcntl", "recv"] as const),
-  ...(["setsockopt", "shutdown", "statx"] as const),
+  ...(["accept4", "close", "epoll_create1", "epoll_ctl", "epoll_wait", "fcntl", "recv"] as const),
+  ...(["eventfd", "eventfd_read", "eventfd_write", "pread", "setsockopt", "shutdown", "statx"] as const),
 ] as const;
 
 export type LoopLibc = Pick<Functions, (typeof CALLS)[number]> & { errno(): number };
@@ -51,6 +51,9 @@ export function hasLoop(libc: Partial<LoopLibc>): libc is LoopLibc {
 
 /** An eventfd(2), to wake a loop: -1 and errno if there is none. */
 export const openEvent = (libc: LoopLibc): number => libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+/** Wakes who waits for an eventfd(2). If its count is at its maximum that is awake. */
+export const wake = (libc: LoopLibc, eventfd: number): number => libc.eventfd_write(eventfd, 1);
 
 /** Another number for an fd, closed at exec(3). */
 export const duplicate = (libc: LoopLibc, fd: number): number => libc.fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -116,6 +119,11 @@ export class Epoll {
   /** Sends small pieces at once, on a connection that its listener gave no TCP_NODELAY. */
   noDelay(fd: number): void {
     noDelay(this.#libc, this.#memory, this.#events + MOST * SIZE, fd);
+  }
+
+  /** Takes the count of an eventfd(2), so that it is no longer ready. Another wake may have taken it. */
+  take(eventfd: number): void {
+    this.#libc.eventfd_read(eventfd, this.#events + MOST * SIZE);
   }
 
   remove(fd: number): number {

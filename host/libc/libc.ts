@@ -23,12 +23,14 @@ export interface Libc {
   setsockopt(fd: number, level: number, name: number, ptr: number, length: number): number;
   /** openat2(2), by its number: no libc has a wrapper for it. Missing if it can't be called. */
   openat2?(dir: number, pathPtr: number, howPtr: number, size: number): number;
-  /** getsockname(2): Deno's binding only, and so are the next two. */
+  /** getsockname(2): Deno's binding only, and so is the next one. */
   getsockname?(fd: number, ptr: number, lengthPtr: number): number;
   /** getpeername(2). */
   getpeername?(fd: number, ptr: number, lengthPtr: number): number;
-  /** close(2): by Deno's binding, and of the server's loop, whose the rest are. */
+  /** close(2): of the server's threads, as the rest are. */
   close?(fd: number): number;
+  /** pread(2), with the 64-bit off_t. */
+  pread?(fd: number, ptr: number, count: number, offset: number): number;
   /** recv(2). */
   recv?(fd: number, ptr: number, count: number, flags: number): number;
   /** accept4(2); null: without the peer's address. */
@@ -41,6 +43,10 @@ export interface Libc {
   fcntl?(fd: number, command: number, value: number): number;
   /** eventfd(2). */
   eventfd?(value: number, flags: number): number;
+  /** eventfd_read(3). */
+  eventfd_read?(fd: number, valuePtr: number): number;
+  /** eventfd_write(3). */
+  eventfd_write?(fd: number, value: number): number;
   /** epoll_create1(2). */
   epoll_create1?(flags: number): number;
   /** epoll_ctl(2). */

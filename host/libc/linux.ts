@@ -32,8 +32,8 @@ const O_PATH = 0x200000;
 const RESOLVE_CACHED = 0x20;
 export const PATH_MAX = 4096;
 /** As io_uring does before it hands an open to a thread. */
-const READ = O_NONBLOCK | O_CLOEXEC;
-const LOOK = O_PATH | O_CLOEXEC;
+export const READ = O_NONBLOCK | O_CLOEXEC;
+export const LOOK = O_PATH | O_CLOEXEC;
 
 /*
  * The frame: arguments of one call at a time, in linear memory.
@@ -50,10 +50,13 @@ const OPTLEN = 7;
 const HOW = 8;
 const FRAME_WORDS = 14;
 
+/** The setting that {@link limited} reads. */
+export const LIMIT = "/proc/sys/net/ipv4/tcp_notsent_lowat";
+
 /** Whether the administrator has set TCP_NOTSENT_LOWAT for all sockets, which getsockopt(2) does not show. */
-function limited(): boolean {
+export function limited(): boolean {
   try {
-    return fs.readFileSync("/proc/sys/net/ipv4/tcp_notsent_lowat", "latin1") !== "4294967295\n";
+    return fs.readFileSync(LIMIT, "latin1") !== "4294967295\n";
   } catch {
     return true; // no such option, or no permission to read it
   }
@@ -98,6 +101,19 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
 
   /** The result of `isLimited`; null until it is called. */
   let everywhere: boolean | null = null;
+
+  const open = (path: string, look: boolean): number => {
+    if (libc.openat2 === undefined) return -1;
+    const room = Buffer.from(memory.buffer, frame - PATH_MAX, PATH_MAX);
+    const length = room.write(path, "utf8");
+    if (length >= PATH_MAX - 4) return -1; // it may have been cut
+    room[length] = 0;
+    frameWords();
+    put(HOW, look ? LOOK : READ);
+    put(HOW + 2, 0);
+    put(HOW + 4, RESOLVE_CACHED);
+    return libc.openat2(AT_FDCWD, frame - PATH_MAX, at(HOW), 24);
+  };
 
   const sys: Syscalls = {
     libc,
@@ -161,7 +177,7 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
         // With an invalid fd: a kernel that has the call returns EBADF.
         const errno = libc.sendfile(-1, fd, null, 1) < 0 ? libc.errno() : 0;
         const nowait = sys.read(fd, at(OPTVAL), 0, 1);
-        const root = sys.open("/", true);
+        const root = open("/", true);
         if (root >= 0) (libc.close ?? fs.closeSync)(root); // a worker of Node's would warn of an fd that it has not opened
         return {
           sendfile: errno === constants.errno.EBADF ? 0 : errno,
@@ -173,18 +189,7 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
       }
     },
 
-    open(path, look) {
-      if (libc.openat2 === undefined) return -1;
-      const room = Buffer.from(memory.buffer, frame - PATH_MAX, PATH_MAX);
-      const length = room.write(path, "utf8");
-      if (length >= PATH_MAX - 4) return -1; // it may have been cut
-      room[length] = 0;
-      frameWords();
-      put(HOW, look ? LOOK : READ);
-      put(HOW + 2, 0);
-      put(HOW + 4, RESOLVE_CACHED);
-      return libc.openat2(AT_FDCWD, frame - PATH_MAX, at(HOW), 24);
-    },
+    open,
 
     sendfileOnce(out, file, offset, count) {
       if (offset !== null) {

@@ -60,8 +60,8 @@ function row<const T extends readonly Type[], R extends Result, F>(
 /** The methods of `Libc` that are functions of the library. */
 export type Functions = Required<Omit<Libc, "name" | "base" | "errno">>;
 
-/** Of the server's loop. */
-const LOOP: Where = { by: ["koffi", "node:ffi"], on: ["linux"] };
+/** Of the server's loop, but for those that are everywhere. */
+const LOOP: Where = { on: ["linux"] };
 
 /** The same on every architecture, as all that came after 2019. */
 const SYS_OPENAT2 = 437;
@@ -139,7 +139,7 @@ export const PROTOTYPES: { readonly [Name in keyof Functions]: Prototype<Functio
     (f, { at, wide }) =>
       (dir, path, how, size) =>
         Number(f(wide(SYS_OPENAT2), dir, at(path), at(how), wide(size))),
-    { symbol: "syscall", by: ["koffi", "node:ffi"], on: ["linux"] },
+    { symbol: "syscall", on: ["linux"] },
   ),
   getsockname: row(
     ["i32", "ptr", "ptr"],
@@ -157,7 +157,7 @@ export const PROTOTYPES: { readonly [Name in keyof Functions]: Prototype<Functio
         f(fd, at(ptr), at(length)),
     { by: ["Deno.dlopen"] },
   ),
-  close: row(["i32"], "i32", (f) => (fd) => f(fd), { by: ["Deno.dlopen", "koffi", "node:ffi"], on: ["linux"] }),
+  close: row(["i32"], "i32", (f) => (fd) => f(fd), LOOP),
   recv: row(
     ["i32", "ptr", "u64", "i32"],
     "count",
@@ -184,7 +184,31 @@ export const PROTOTYPES: { readonly [Name in keyof Functions]: Prototype<Functio
   ),
   shutdown: row(["i32", "i32"], "i32", (f) => (fd, how) => f(fd, how), LOOP),
   fcntl: row(["i32", "i32", "i32"], "i32", (f) => (fd, command, value) => f(fd, command, value), LOOP),
+  pread: row(
+    ["i32", "ptr", "u64", "i64"],
+    "count",
+    (f, { at, wide }) =>
+      (fd, ptr, count, offset) =>
+        Number(f(fd, at(ptr), wide(count), wide(offset))),
+    LOOP,
+  ),
   eventfd: row(["u32", "i32"], "i32", (f) => (value, flags) => f(value, flags), LOOP),
+  eventfd_read: row(
+    ["i32", "ptr"],
+    "i32",
+    (f, { at }) =>
+      (fd, ptr) =>
+        f(fd, at(ptr)),
+    LOOP,
+  ),
+  eventfd_write: row(
+    ["i32", "u64"],
+    "i32",
+    (f, { wide }) =>
+      (fd, value) =>
+        f(fd, wide(value)),
+    LOOP,
+  ),
   epoll_create1: row(["i32"], "i32", (f) => (flags) => f(flags), LOOP),
   epoll_ctl: row(
     ["i32", "i32", "i32", "ptr"],

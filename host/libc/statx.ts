@@ -1,6 +1,6 @@
 // stat(2) of a path, for a loop that asks all the time: without an object for each answer.
 
-import { constants, statSync } from "node:fs";
+import { constants, fstatSync, type Stats, statSync } from "node:fs";
 import { Fault } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import type { Identity } from "../keep.js";
@@ -9,8 +9,12 @@ import { sort } from "./errno.js";
 import { AT_FDCWD, PATH_MAX } from "./linux.js";
 
 const { S_IFMT, S_IFREG } = constants;
+const AT_EMPTY_PATH = 0x1000;
 /** Types, inode, size and times: all of stat(2). */
 const STATX_BASIC_STATS = 0x7ff;
+
+/** A path of none. */
+const EMPTY = Buffer.from("\0");
 
 /** Bytes of struct statx: the same on every architecture. It is behind the path and its NUL. */
 const SIZE = 256;
@@ -45,6 +49,16 @@ export class Statx {
   /** What `path` leads to, with the numbers of fs.Stats; null on failure. It ends with a NUL. The next call overwrites it. */
   at(path: Uint8Array): FileStat | null {
     if (path.length > PATH_MAX) return null;
+    return this.#ask(AT_FDCWD, path, 0, () => statSync(Buffer.from(path.subarray(0, -1)), { throwIfNoEntry: false }));
+  }
+
+  /** The same of an open file, as fstat(2). */
+  of(fd: number): FileStat | null {
+    return this.#ask(fd, EMPTY, AT_EMPTY_PATH, () => fstatSync(fd));
+  }
+
+  /** `without`: for a libc that has no such function, as musl before 1.2.5. */
+  #ask(dir: number, path: Uint8Array, flags: number, without: () => Stats | undefined): FileStat | null {
     if (this.#words.length === 0) {
       const { buffer } = this.#core.memory;
       this.#bytes = new Uint8Array(buffer, this.#address, PATH_MAX);
@@ -53,8 +67,8 @@ export class Statx {
     this.#bytes.set(path);
     const struct = this.#address + PATH_MAX;
     const found = this.#found;
-    if (this.#libc.statx(AT_FDCWD, this.#address, 0, STATX_BASIC_STATS, struct) !== 0) {
-      return sort(this.#libc.errno()) === Fault.Missing ? this.#without(path) : null;
+    if (this.#libc.statx(dir, this.#address, flags, STATX_BASIC_STATS, struct) !== 0) {
+      return sort(this.#libc.errno()) === Fault.Missing ? this.#copy(without()) : null;
     }
     const major = this.#word(DEV_MAJOR);
     const minor = this.#word(DEV_MINOR);
@@ -68,9 +82,7 @@ export class Statx {
     return found;
   }
 
-  /** For a libc that has no such function: musl before 1.2.5. */
-  #without(path: Uint8Array): FileStat | null {
-    const stat = statSync(Buffer.from(path.subarray(0, -1)), { throwIfNoEntry: false });
+  #copy(stat: Stats | undefined): FileStat | null {
     if (stat === undefined) return null;
     const { dev, ino, size, mtimeMs, ctimeMs } = stat;
     return Object.assign(this.#found, { dev, ino, size, mtimeMs, ctimeMs, isFile: stat.isFile() });

@@ -2,7 +2,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { FromReader, ToReader } from "./messages.js";
-import { receiveAll } from "./wake.js";
+import { receiveAll } from "./receive.js";
 
 /** Jobs that the thread is told of at once: the next one, too, so that it needs not wait for us. */
 const MOST = 2;

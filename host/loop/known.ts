@@ -1,9 +1,8 @@
 // What a loop knows: the file that a target leads to, open, and the heads of its answers. Bounded in targets and in
 // files, and asked of the file system again after some ms.
 
-import { fstatSync } from "node:fs";
 import type { Core } from "../core.js";
-import { forget, idleOf, isSame } from "../keep.js";
+import { forget, type Identity, idleOf, isAlike, isSame } from "../keep.js";
 import type { LoopLibc } from "../libc/epoll.js";
 import { isNoRoom } from "../libc/errno.js";
 import { type FileStat, Statx } from "../libc/statx.js";
@@ -32,6 +31,7 @@ export interface FileCalls {
   isAbsent(path: string): boolean;
   /** stat(2) of a path that ends with a NUL; null on failure. */
   stat(path: Uint8Array): FileStat | null;
+  fstat(fd: number): FileStat | null;
 }
 
 /** Its loop's: `makeRoom` frees fds, if it can. */
@@ -42,6 +42,7 @@ export function fileCalls(core: Core, sys: Syscalls, libc: LoopLibc, fds: Fds, {
   return {
     close,
     stat: (path) => statx.at(path),
+    fstat: (fd) => statx.of(fd),
     open(path) {
       let fd = sys.open(path, false);
       if (fd < 0 && isNoRoom(libc.errno())) {
@@ -72,6 +73,8 @@ export class Entry {
   readonly etag: string;
   readonly modified: string;
   fd = -1;
+  /** The file, once it was open. */
+  seen: Identity | null = null;
   users = 0;
   /** Since the last sweep. */
   used = true;
@@ -172,14 +175,17 @@ export class Known {
     try {
       for (const one of absent) if (!this.#calls.isAbsent(one)) return false;
       if (path !== name && this.#calls.stat(entry.name)?.isFile !== true) return false;
-      if (entry.fd >= 0) return isSame(entry.answer, this.#calls.stat(entry.path) ?? undefined);
+      if (entry.fd >= 0) return isSame(entry.seen ?? entry.answer, this.#calls.stat(entry.path) ?? undefined);
       if (this.#open >= this.#most) this.#makeRoom();
       const fd = this.#calls.open(path);
       if (fd < 0) return false;
       entry.fd = fd;
       this.#open++;
-      const stat = fstatSync(fd);
-      return stat.isFile() && isSame(entry.answer, stat);
+      const stat = this.#calls.fstat(fd);
+      if (stat?.isFile !== true) return false;
+      if (entry.seen !== null) return isSame(entry.seen, stat);
+      entry.seen = { ...stat };
+      return isAlike(entry.answer, stat);
     } catch {
       return false; // it is gone, or there is no permission: the server behind says which
     }

@@ -1,7 +1,6 @@
 // The loop of a thread: waits for its connections, has the core read their requests, and answers those that it knows the
 // file of. What it does not know it asks; what it does not answer it hands over.
 
-import { readSync } from "node:fs";
 import { Act } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import { Epoll, type LoopLibc, noDelay, shutSending } from "../libc/epoll.js";
@@ -29,9 +28,9 @@ import {
   type ToLoop,
 } from "./messages.js";
 import { Ready } from "./ready.js";
+import { receiveAll } from "./receive.js";
 import { Tally } from "./tally.js";
 import { Unsent } from "./unsent.js";
-import { receiveAll } from "./wake.js";
 
 /** The longest wait, in ms: V8 looks for a stop only when a turn calls JavaScript. */
 const WAIT = 500;
@@ -90,7 +89,6 @@ export class Loop {
   #closing = false;
   /** The target that is being told of: if it is still not known then, it is handed over. */
   #told: string | null = null;
-  readonly #eight = new Uint8Array(8);
 
   constructor(core: Core, libc: LoopLibc, sys: Syscalls, start: Start) {
     this.#core = core;
@@ -340,9 +338,7 @@ export class Loop {
 
   /** Messages: each was followed by a write to the eventfd. */
   #wake(): void {
-    try {
-      readSync(this.#start.wake, this.#eight, 0, 8, null); // takes the count, so that it is no longer ready
-    } catch {} // another wake has taken it
+    this.#epoll.take(this.#start.wake);
     receiveAll(this.#start.port, (message: ToLoop) => {
       if (message.type === "stop") this.#stop(message.timeout);
       else if (message.type === "reader") this.#disk.reconnect(message.port);

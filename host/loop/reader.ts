@@ -1,25 +1,26 @@
-// The thread that waits for disks, so that a loop doesn't: it reads what is not in the page cache, once, for the kernel
-// to have it there.
+// The thread that waits for disks, so that a loop doesn't: it reads what is not in the page cache, once, for the kernel to
+// have it there.
 
-import { readSync } from "node:fs";
 import { type MessagePort, parentPort } from "node:worker_threads";
+import { type LoopLibc, wake } from "../libc/epoll.js";
 import type { FromReader, ToReader } from "./messages.js";
-import { wake } from "./wake.js";
 
-const room = new Uint8Array(256 * 1024);
+/** Bytes of memory, from address 0 on, that a reader reads to. */
+export const READER_ROOM = 256 * 1024;
 
 /** A loop to read for; null: there are none any more. */
 type Told = { port: MessagePort; eventfd: number } | null;
 
-parentPort?.on("message", (told: Told) => {
-  if (told === null) return process.exit();
-  const { port, eventfd } = told;
-  port.on("message", ({ id, fd, position, length }: ToReader) => {
-    let read = -1;
-    try {
-      read = readSync(fd, room, 0, Math.min(length, room.length), position);
-    } catch {} // an error of the disk: the loop ends the connection
-    port.postMessage({ id, read } satisfies FromReader);
-    wake(eventfd);
+/** Reads for the loops that the main thread tells of. */
+export function read(libc: LoopLibc): void {
+  parentPort?.on("message", (told: Told) => {
+    if (told === null) return process.exit();
+    const { port, eventfd } = told;
+    port.on("message", ({ id, fd, position, length }: ToReader) => {
+      // Less than 0 is an error of the disk: the loop ends the connection.
+      const read = libc.pread(fd, 0, Math.min(length, READER_ROOM), position);
+      port.postMessage({ id, read } satisfies FromReader);
+      wake(libc, eventfd);
+    });
   });
-});
+}

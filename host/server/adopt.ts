@@ -1,14 +1,15 @@
 // Takes over a connection from a loop: as if the http.Server had accepted it, with what was read of it already.
 
 import type { Server } from "node:http";
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Handed } from "../loop/messages.js";
+import type { ServerRuntime } from "./runtime.js";
 
 /** The socket; null if the fd is no good any more. */
-export function adopt(server: Server, { fd, bytes }: Handed): Socket | null {
+export function adopt(server: Server, { fd, bytes }: Handed, { socketOf }: ServerRuntime): Socket | null {
   let socket: Socket;
   try {
-    socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    socket = socketOf(fd);
   } catch {
     return null;
   }

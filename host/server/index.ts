@@ -1,6 +1,6 @@
 // The entry point for a server of files.
 
-import { host, loopEntries } from "#process";
+import { host, serverRuntime } from "#process";
 import type { FileServerOptions } from "./options.js";
 import { FileServer } from "./server.js";
 
@@ -18,5 +18,5 @@ export type { FileServer, ServerStats } from "./server.js";
  * @throws TypeError or RangeError for a bad argument, at once; SendfileError if `engine` is "loop", and it can't run here.
  */
 export function createFileServer(root: string, options?: FileServerOptions): FileServer {
-  return new FileServer(host().shared, loopEntries, root, options);
+  return new FileServer(host().shared, serverRuntime, root, options);
 }

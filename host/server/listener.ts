@@ -4,6 +4,7 @@ import { linkSync } from "node:fs";
 import { type AddressInfo, createServer, type ListenOptions } from "node:net";
 import { dirname, join } from "node:path";
 import { duplicate, type LoopLibc } from "../libc/epoll.js";
+import type { FdOf } from "../queue/queue.js";
 
 export interface Listening {
   readonly fd: number;
@@ -15,8 +16,8 @@ export interface Listening {
 /** Of the names that were made. */
 let last = 0;
 
-/** The caller closes the fd, and removes the name of a Unix socket. */
-export async function listen(libc: LoopLibc, options: ListenOptions): Promise<Listening> {
+/** The caller closes the fd, and removes the name of a Unix socket. `fdOf`: of a handle that does not tell its fd. */
+export async function listen(libc: LoopLibc, options: ListenOptions, fdOf: FdOf = () => -1): Promise<Listening> {
   const server = createServer((socket) => socket.destroy());
   // Closing a net.Server removes the name of its socket, so that is another one, as short as may be. An abstract socket
   // has none.
@@ -28,7 +29,8 @@ export async function listen(libc: LoopLibc, options: ListenOptions): Promise<Li
       server.once("error", reject);
       server.listen(place, () => resolve());
     });
-    const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+    const handle = (server as unknown as { _handle: { fd?: number } })._handle;
+    const fd = handle.fd ?? fdOf(handle);
     const address = path ?? (server.address() as AddressInfo | string);
     if (isNamed) name(place.path as string, path);
     const own = duplicate(libc, fd);

@@ -5,12 +5,8 @@ import { isMainThread } from "node:worker_threads";
 import { hasLoop } from "../libc/epoll.js";
 import type { Shared } from "../shared.js";
 
-/** Where a loop's thread begins, and the one that reads from disks; a reason if this runtime has none. */
-export type Entries = { readonly loop: URL; readonly reader: URL } | string;
-
 /** Why a loop can't run here; null if it can. */
-export function obstacle({ sys, reason }: Shared, entries: Entries): string | null {
-  if (typeof entries === "string") return entries;
+export function obstacle({ sys, reason }: Shared): string | null {
   if (sys === null) return reason;
   if (!hasLoop(sys.libc)) return `no epoll by ${sys.libc.name} on ${process.platform}`;
   if (!isMainThread) return "a worker thread may be terminated, and nobody would close its listener";

@@ -4,12 +4,11 @@ import { EventEmitter } from "node:events";
 import { unlinkSync } from "node:fs";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, ListenOptions } from "node:net";
-import type { MessagePort, Worker } from "node:worker_threads";
+import { type MessagePort, Worker } from "node:worker_threads";
 import { warn } from "../close.js";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
 import { type LoopLibc, openEvent, shutListener } from "../libc/epoll.js";
-import { Fds } from "../loop/fds.js";
 import { Count, type FromLoop, REASONS } from "../loop/messages.js";
 import type { Shared } from "../shared.js";
 import { milliseconds, object } from "../validate.js";
@@ -21,10 +20,10 @@ import { Connections } from "./connections.js";
 import { Journals, type LogOptions } from "./journals.js";
 import { onLeaving } from "./leaving.js";
 import { type Listening, listen } from "./listener.js";
-import { type Entries, obstacle } from "./obstacle.js";
+import { obstacle } from "./obstacle.js";
 import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
+import type { ServerRuntime } from "./runtime.js";
 import { Thread } from "./thread.js";
-import { startWorker } from "./worker.js";
 
 /** fds that a loop may have: a byte each. */
 const FDS = 1 << 20;
@@ -71,7 +70,7 @@ export class FileServer extends EventEmitter {
   readonly #settings: Settings;
   readonly #files: StaticFiles;
   readonly #http: Server;
-  readonly #entries: Exclude<Entries, string> | null;
+  readonly #runtime: ServerRuntime;
   /** Why no loop serves; null if one does. */
   readonly reason: string | null;
   readonly #fds: Uint8Array;
@@ -92,17 +91,23 @@ export class FileServer extends EventEmitter {
   #cut = Number.POSITIVE_INFINITY;
   #stay: () => void = () => {};
 
-  constructor(shared: Shared, entries: Entries, root: string, options: FileServerOptions = {}, inside: Inside = {}) {
+  constructor(
+    shared: Shared,
+    runtime: ServerRuntime,
+    root: string,
+    options: FileServerOptions = {},
+    inside: Inside = {},
+  ) {
     super();
     object("options", options);
     this.#shared = shared;
+    this.#runtime = runtime;
     this.#settings = settingsOf(options);
     this.#files = staticFiles(shared, root, this.#settings.files);
-    this.reason = this.#settings.engine === "node" ? "engine: 'node'" : obstacle(shared, entries);
+    this.reason = this.#settings.engine === "node" ? "engine: 'node'" : obstacle(shared);
     if (this.#settings.engine === "loop" && this.reason !== null) {
       throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `engine 'loop' can't run here: ${this.reason}`);
     }
-    this.#entries = this.reason === null ? (entries as Exclude<Entries, string>) : null;
     this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
     this.#connections = new Int32Array(new SharedArrayBuffer(4 * (this.#settings.threads + 1)));
     const { headers, page } = this.#settings;
@@ -136,7 +141,7 @@ export class FileServer extends EventEmitter {
     }
     this.#state = "listening";
     try {
-      this.#opening = this.#entries === null ? this.#listenNode(options) : this.#listenLoop(options, this.#entries);
+      this.#opening = this.reason !== null ? this.#listenNode(options) : this.#listenLoop(options);
       await this.#opening;
     } catch (error) {
       this.#cut = 0;
@@ -151,7 +156,7 @@ export class FileServer extends EventEmitter {
   }
 
   address(): AddressInfo | string | null {
-    return this.#entries === null ? this.#http.address() : (this.#listening?.address ?? null);
+    return this.reason !== null ? this.#http.address() : (this.#listening?.address ?? null);
   }
 
   ref(): this {
@@ -224,7 +229,7 @@ export class FileServer extends EventEmitter {
   #setRef(isRef: boolean): this {
     this.#isRef = isRef;
     for (const thread of this.#threads) thread.setRef(isRef);
-    if (this.#entries === null) isRef ? this.#http.ref() : this.#http.unref();
+    if (this.reason !== null) isRef ? this.#http.ref() : this.#http.unref();
     return this;
   }
 
@@ -239,13 +244,13 @@ export class FileServer extends EventEmitter {
     });
   }
 
-  async #listenLoop(options: ListenOptions, { loop, reader }: Exclude<Entries, string>): Promise<void> {
+  async #listenLoop(options: ListenOptions): Promise<void> {
     const libc = this.#libc();
-    const listening = await listen(libc, options);
+    const listening = await listen(libc, options, this.#shared.fdOf);
     this.#listening = listening;
     // It never listens itself: this has it enforce its timeouts.
     this.#http.emit("listening");
-    this.#reader = this.#startReader(reader);
+    this.#reader = this.#startReader();
     const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, files } = this.#settings;
     for (let i = 0; i < threads; i++) {
       const wake = openEvent(libc);
@@ -260,7 +265,7 @@ export class FileServer extends EventEmitter {
         log: this.#journals?.add() ?? null,
       };
       this.#threads.push(
-        new Thread(loop, plan, new Fds(libc, plan.fds, plan.id), {
+        new Thread(this.#runtime, libc, plan, {
           message: (thread, message) => void this.#hear(thread, message),
           reader: (port: MessagePort, eventfd) => this.#reader?.postMessage({ port, eventfd }, [port]),
         }),
@@ -272,14 +277,15 @@ export class FileServer extends EventEmitter {
     });
   }
 
-  #startReader(entry: URL): Worker {
-    const worker = startWorker(entry);
+  #startReader(): Worker {
+    const { reader, options } = this.#runtime;
+    const worker = new Worker(reader, options());
     worker.unref();
     worker.on("error", warn);
     worker.once("exit", () => {
       const again = () => {
         if (this.#reader !== worker) return; // it was ended
-        this.#reader = this.#startReader(entry);
+        this.#reader = this.#startReader();
         for (const thread of this.#threads) thread.reconnect();
       };
       if (this.#reader === worker) setTimeout(again, AGAIN).unref();
@@ -295,7 +301,7 @@ export class FileServer extends EventEmitter {
       thread.tell({ type: "answer", key, rest, answer });
     } else if (message.type === "handed") {
       for (const handed of message.connections) {
-        if (adopt(this.#http, handed) === null) this.#libc().close(handed.fd);
+        if (adopt(this.#http, handed, this.#runtime) === null) this.#libc().close(handed.fd);
       }
     }
   }
@@ -328,7 +334,7 @@ export class FileServer extends EventEmitter {
 
   /** Closes idle connections at once, the others once their answers are over; all when it is late. */
   async #closeHttp(): Promise<void> {
-    const closed = this.#entries === null ? new Promise<void>((done) => void this.#http.close(() => done())) : null;
+    const closed = this.reason !== null ? new Promise<void>((done) => void this.#http.close(() => done())) : null;
     let isOver = false;
     const over = Promise.all([this.#end(), closed]).then(() => {
       isOver = true;

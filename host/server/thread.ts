@@ -1,11 +1,12 @@
 // A loop's thread, as the main thread sees it: started again when it ends, with the same listener.
 
-import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { warn } from "../close.js";
-import type { Fds } from "../loop/fds.js";
+import { type LoopLibc, wake } from "../libc/epoll.js";
+import { Fds } from "../loop/fds.js";
 import { COUNTS, Count, type FromLoop, type Start, type ToLoop } from "../loop/messages.js";
-import { receiveAll, wake } from "../loop/wake.js";
-import { startWorker } from "./worker.js";
+import { receiveAll } from "../loop/receive.js";
+import type { ServerRuntime } from "./runtime.js";
 
 /** A thread that ends this soon after its start is started later and later, in ms. */
 const STABLE = 10_000;
@@ -22,7 +23,8 @@ export interface ThreadEvents {
 }
 
 export class Thread {
-  readonly #entry: URL;
+  readonly #runtime: ServerRuntime;
+  readonly #libc: LoopLibc;
   readonly #plan: Plan;
   /** The loop's: what it could not close itself is closed here. */
   readonly #fds: Fds;
@@ -41,10 +43,11 @@ export class Thread {
   readonly over: Promise<void>;
   #over: () => void = () => {};
 
-  constructor(entry: URL, plan: Plan, fds: Fds, events: ThreadEvents) {
-    this.#entry = entry;
+  constructor(runtime: ServerRuntime, libc: LoopLibc, plan: Plan, events: ThreadEvents) {
+    this.#runtime = runtime;
+    this.#libc = libc;
     this.#plan = plan;
-    this.#fds = fds;
+    this.#fds = new Fds(libc, plan.fds, plan.id);
     this.#events = events;
     this.over = new Promise((resolve) => {
       this.#over = resolve;
@@ -60,7 +63,7 @@ export class Thread {
   tell(message: ToLoop, transfer: MessagePort[] = []): void {
     if (this.#port === null) return;
     this.#port.postMessage(message, transfer);
-    wake(this.#plan.wake);
+    wake(this.#libc, this.#plan.wake);
   }
 
   /** Connects it to another thread that reads from disks. */
@@ -83,7 +86,7 @@ export class Thread {
   leave(): void {
     this.#stopping = true;
     Atomics.store(this.#leave, 0, 1);
-    wake(this.#plan.wake);
+    wake(this.#libc, this.#plan.wake);
   }
 
   /** Whether the thread keeps the process running. */
@@ -106,7 +109,8 @@ export class Thread {
       counts: this.counts,
       leave: this.#leave,
     };
-    const worker = startWorker(this.#entry, { workerData: start, transferList: [port2, reader.port1] });
+    const { loop, options } = this.#runtime;
+    const worker = new Worker(loop, { ...options(), workerData: start, transferList: [port2, reader.port1] });
     let cause: unknown;
     worker.on("error", (error) => {
       cause = error;

@@ -4,10 +4,21 @@
 import { constants } from "node:os";
 import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
 
-/** Functions of libc, openat2(2) being the only use of `syscall`, and those of node:fs. */
+/** Functions of libc, openat2(2) being the only use of `syscall`. */
 export const CALLS = [
-  ...["accept4", "close", "epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "fcntl", "recv", "send", "sendfile"],
-  ...["preadv2", "setsockopt", "shutdown", "statx", "syscall", "fstatSync", "readSync"],
+  ...[
+    "accept4",
+    "close",
+    "epoll_create1",
+    "epoll_ctl",
+    "epoll_wait",
+    "eventfd",
+    "eventfd_read",
+    "fcntl",
+    "recv",
+    "send",
+  ],
+  ...["preadv2", "sendfile", "setsockopt", "shutdown", "statx", "syscall"],
 ] as const;
 
 /** Words. */

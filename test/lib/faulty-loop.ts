@@ -1,8 +1,8 @@
-// The entry of a server's thread, with calls that can fail by a FaultPlan: koffi's functions and those of node:fs are
-// wrapped before the ordinary entry runs. A close(2) that fails has closed its fd.
+// The entry of a server's thread, with calls that can fail by a FaultPlan: koffi's functions are wrapped
+// before the ordinary entry runs. A close(2) that fails has closed its fd.
 
 import fs from "node:fs";
-import { createRequire, syncBuiltinESMExports } from "node:module";
+import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { CALLS, FaultPlan } from "./fault-plan.js";
 
@@ -52,14 +52,4 @@ function close(native: Native, args: unknown[]): unknown {
   return result;
 }
 
-for (const name of ["fstatSync", "readSync"] as const) {
-  const make = fs[name] as Native;
-  (fs as unknown as { [name: string]: Native })[name] = (...args) => {
-    const fate = plan.meet(name);
-    if (fate !== null) throw Object.assign(new Error(`${name} fails`), { errno: -fate.errno });
-    return make(...args);
-  };
-}
-syncBuiltinESMExports();
-
-await import("../../host/runtimes/node/loop.js");
+await import("../../host/runtimes/node/thread.js");

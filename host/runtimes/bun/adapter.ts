@@ -1,5 +1,6 @@
 // The host of this Bun process: one for all its entry points.
 
+import { Socket, type TcpNetConnectOpts } from "node:net";
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { linux } from "../../libc/linux.js";
 import { setImmediate } from "../../originals.js";
@@ -59,5 +60,13 @@ function libc(): string {
   return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
 }
 
-/** The threads of a server: none yet. */
-export const loopEntries = "the loop does not run on Bun yet";
+const thread = new URL("./thread.js", import.meta.url);
+
+/** For a server of files. */
+export const serverRuntime = {
+  loop: thread,
+  reader: thread,
+  options: () => ({}),
+  /** The constructor takes no fd; connect() does, at once, and undocumented. */
+  socketOf: (fd: number) => new Socket({ allowHalfOpen: true }).connect({ fd } as unknown as TcpNetConnectOpts),
+};

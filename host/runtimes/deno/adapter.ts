@@ -1,8 +1,11 @@
 // The host of this Deno process: one for all its entry points.
 
+import { openSync } from "node:fs";
+import { Socket } from "node:net";
 import process from "node:process";
 import { type Adapter, createHost, type Host } from "../../index.js";
-import { linux } from "../../libc/linux.js";
+import { LOOK, linux, READ } from "../../libc/linux.js";
+import type { Syscalls } from "../../libc/syscalls.js";
 import { setImmediate } from "../../originals.js";
 import { wasm } from "../../wasm.js";
 import { modeOf, openFilesOf } from "../environment.js";
@@ -11,6 +14,8 @@ import { type DenoLibc, type Descriptor, Descriptors } from "./descriptors.js";
 import { openDeno } from "./ffi.js";
 import { FsFileSource } from "./fsfile.js";
 import { type Conn, Deno, type FsFile } from "./globals.js";
+import { isLimited } from "./limited.js";
+import { granted } from "./permissions.js";
 
 /** Deno's architectures: 64-bit and little-endian, as calls into libc need. */
 const ARCHS = ["x86_64", "aarch64"];
@@ -33,7 +38,7 @@ export function adapter(): Adapter {
         return `Deno.dlopen: ${(error as Error).message.split("\n")[0]}`;
       }
       descriptors = new Descriptors(libc, memory, frame);
-      return linux(libc, memory, frame, () => true); // reading the system's setting might prompt for permission
+      return opening(linux(libc, memory, frame, isLimited), libc);
     },
     libc: () => libc?.version() ?? "none",
     auto: modeOf(env("SENDOFF_MODE")),
@@ -75,9 +80,28 @@ function env(variable: string): string | undefined {
   return granted({ name: "env", variable }) ? process.env[variable] : undefined;
 }
 
-function granted(permission: { name: "ffi" } | { name: "env"; variable: string }): boolean {
-  return Deno.permissions.querySync(permission).state === "granted";
+/** node:fs takes no fd but its own, so what has opened at once is opened again, which does not wait either. */
+function opening(sys: Syscalls, { close }: DenoLibc): Syscalls {
+  const { open } = sys;
+  sys.open = (path, look) => {
+    const fd = open(path, look);
+    if (fd < 0) return -1;
+    close(fd);
+    try {
+      return openSync(path, look ? LOOK : READ);
+    } catch {
+      return -1;
+    }
+  };
+  return sys;
 }
 
-/** The threads of a server: none yet. */
-export const loopEntries = "the loop does not run on Deno yet";
+const thread = new URL("./thread.js", import.meta.url);
+
+/** For a server of files. */
+export const serverRuntime = {
+  loop: thread,
+  reader: thread,
+  options: () => ({}),
+  socketOf: (fd: number) => new Socket({ fd, readable: true, writable: true, allowHalfOpen: true }),
+};

@@ -56,10 +56,7 @@ export interface FileInfo {
   blocks: number | null;
 }
 
-interface Permission {
-  name: "ffi" | "env";
-  variable?: string;
-}
+export type Permission = { name: "ffi" } | { name: "env"; variable: string } | { name: "read"; path: string };
 
 interface DenoGlobal {
   readonly FsFile: new () => FsFile;

@@ -1,5 +1,6 @@
 // The host of this Node process: one for all its entry points.
 
+import { Socket } from "node:net";
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { setImmediate } from "../../originals.js";
 import { wasm } from "../../wasm.js";
@@ -37,8 +38,16 @@ function libc(): string {
   return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
 }
 
-/** The threads of a server. */
-export const loopEntries = {
-  loop: new URL("./loop.js", import.meta.url),
-  reader: new URL("../../loop/reader.js", import.meta.url),
+const thread = new URL("./thread.js", import.meta.url);
+
+/** For a server of files. */
+export const serverRuntime = {
+  loop: thread,
+  reader: thread,
+  /** Without NODE_OPTIONS and flags: a module that they preload, such as `sendoff/register`, has no business there. */
+  options() {
+    const { NODE_OPTIONS: _, ...env } = process.env;
+    return { trackUnmanagedFds: false, execArgv: [], env };
+  },
+  socketOf: (fd: number) => new Socket({ fd, readable: true, writable: true, allowHalfOpen: true }),
 };
