@@ -19,19 +19,16 @@ export async function ask(
   files: StaticFiles,
   { target, encodings, rest }: Asked,
 ): Promise<Answer | null> {
-  let line = connect(server);
-  const head = (fields: readonly string[], method = "HEAD"): Promise<string> => {
-    if (line.destroyed) line = connect(server); // Deno's server closes such a one behind each answer
-    return line.head(target, fields, method);
-  };
+  const line = new Line();
+  server.emit("connection", line);
   try {
     const accepts = encodings === "" ? [] : [`Accept-Encoding: ${encodings}`];
-    const whole = await head(accepts);
+    const whole = await line.head(target, accepts);
     if (!line.isOfFiles || !whole.startsWith("HTTP/1.1 200 ") || whole.length > LONGEST) return null;
     let found = files.find(target, encodings);
     if (found === null) {
       // Of a file system that is met for the first time it is known only now whether it is local.
-      await head(accepts);
+      await line.head(target, accepts);
       found = files.find(target, encodings);
     }
     if (found === null || !isOf(whole, found)) return null;
@@ -39,9 +36,9 @@ export async function ask(
     const { dev, ino, size, mtimeMs, ctimeMs } = stat;
     const answer = { path, absent, name, dev, ino, size, mtimeMs, ctimeMs, whole, rest: null };
     if (!rest) return answer;
-    const unmodified = await head([...accepts, ...condition(whole)]);
+    const unmodified = await line.head(target, [...accepts, ...condition(whole)]);
     // HEAD has no ranges. A byte of a body comes behind this head, so it is the last one.
-    const part = await head([...accepts, "Range: bytes=0-0"], "GET");
+    const part = await line.head(target, [...accepts, "Range: bytes=0-0"], "GET");
     const heads = {
       part: isPart(part, size) ? part : null,
       unmodified: unmodified.startsWith("HTTP/1.1 304 ") ? unmodified : null,
@@ -52,12 +49,6 @@ export async function ask(
   } finally {
     line.destroy();
   }
-}
-
-function connect(server: Server): Line {
-  const line = new Line();
-  server.emit("connection", line);
-  return line;
 }
 
 /** Whether a connection is one of `ask`. */
@@ -105,12 +96,17 @@ class Line extends Duplex {
   #failed: ((error: Error) => void) | null = null;
 
   /** The head of an answer. */
-  head(target: string, fields: readonly string[], method: string): Promise<string> {
+  head(target: string, fields: readonly string[], method = "HEAD"): Promise<string> {
     return new Promise((resolve, reject) => {
       this.#done = resolve;
       this.#failed = reject;
       this.push([`${method} ${target} HTTP/1.1`, "Host: localhost", ...fields, "", ""].join("\r\n"), "latin1");
     });
+  }
+
+  /** Deno's server needs it of a connection. */
+  setTimeout(): this {
+    return this;
   }
 
   override _read(): void {}
@@ -121,7 +117,6 @@ class Line extends Duplex {
     if (end >= 0) {
       const head = this.#text.slice(0, end + 4);
       this.#text = "";
-      this.#failed = null;
       // The server has its own to do first, with this answer.
       setImmediate(() => this.#done?.(head));
     }

@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { isAsking } from "./ask.js";
 import { endClient, endConnect } from "./client-error.js";
 import type { Connections } from "./connections.js";
-import type { Settings } from "./options.js";
+import { endless, type Settings } from "./options.js";
 
 /** Its requests go to `connections`. */
 export function createBehind(settings: Settings, connections: Connections): Server {
@@ -35,6 +35,20 @@ export function createBehind(settings: Settings, connections: Connections): Serv
     if (!isAsking(socket)) connections.follow(socket);
   });
   return server;
+}
+
+/** Between two looks for connections whose time is up, in ms. */
+const SWEEP = 1000;
+
+/** Has the connections that a server is given end by the limits of the others. Returns an undo. */
+export function limit(server: Server, connections: Connections, settings: Settings): () => void {
+  const { headersTimeout, keepAliveTimeout } = settings;
+  const limits = endless({ headersTimeout, keepAliveTimeout });
+  server.on("connection", (socket: Socket) => {
+    if (!isAsking(socket)) socket.setTimeout(timerOf(settings.stallTimeout), () => socket.destroy());
+  });
+  const timer = setInterval(() => connections.expire(performance.now(), limits), SWEEP).unref();
+  return () => clearInterval(timer);
 }
 
 /** The longest timer in ms; 0, for none, if it is longer. */

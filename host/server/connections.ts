@@ -7,11 +7,23 @@ import type { Socket } from "node:net";
 /** A connection with this many waiting requests is ended: nothing else bounds their memory. */
 const PIPELINED = 1000;
 
+/** In ms. */
+interface Limits {
+  /** Of a head, from when it is seen to have begun; of the first one from the beginning. */
+  readonly headersTimeout: number;
+  /** Between two requests. */
+  readonly keepAliveTimeout: number;
+}
+
 interface Asked {
   /** The answer under way, and those that wait behind it. */
   readonly answers: (() => void)[];
   /** What has come with it may not have been looked at yet. */
   isNew: boolean;
+  /** What was read of it when the last answer was over; -1 before the first request. */
+  read: number;
+  /** When it began to wait, or its next head to come, in ms; NaN: not since the last look. */
+  since: number;
 }
 
 export class Connections {
@@ -31,7 +43,7 @@ export class Connections {
 
   /** Before its first request. */
   follow(socket: Socket): void {
-    const asked: Asked = { answers: [], isNew: true };
+    const asked: Asked = { answers: [], isNew: true, read: -1, since: Number.NaN };
     setImmediate(() => {
       asked.isNew = false;
     });
@@ -44,12 +56,15 @@ export class Connections {
 
   /** Answers a request once those before it are over; at once if its connection isn't followed. */
   readonly ask: RequestListener = (req, res) => {
-    const answers = this.#all.get(req.socket)?.answers;
-    if (answers === undefined) return this.#answer(req, res);
+    const asked = this.#all.get(req.socket);
+    if (asked === undefined) return this.#answer(req, res);
+    const { answers } = asked;
     // The requests of a client that disconnects are dropped with its connection.
     const waiting = answers.push(() => {
       res.once("close", () => {
         answers.shift();
+        asked.since = Number.NaN;
+        asked.read = req.socket.bytesRead;
         if (!req.socket.destroyed) answers[0]?.();
       });
       this.#answer(req, res);
@@ -61,6 +76,20 @@ export class Connections {
   /** Ends those without a request under way, also if they have never had one, which Node takes for busy. */
   endIdle(): void {
     for (const [socket, { answers, isNew }] of this.#all) if (answers.length === 0 && !isNew) socket.destroy();
+  }
+
+  /** Ends those whose time is up at `now`: for a server that has no limits for connections that it has not accepted itself. */
+  expire(now: number, { headersTimeout, keepAliveTimeout }: Limits): void {
+    for (const [socket, asked] of this.#all) {
+      if (asked.answers.length > 0) continue;
+      const isIdle = asked.read === socket.bytesRead;
+      if (!isIdle && asked.read >= 0) {
+        asked.read = -1; // a head has begun
+        asked.since = now;
+      }
+      if (Number.isNaN(asked.since)) asked.since = now;
+      if (now - asked.since > (isIdle ? keepAliveTimeout : headersTimeout)) socket.destroy();
+    }
   }
 
   end(): void {

@@ -75,6 +75,11 @@ export function settingsOf(options: FileServerOptions): Settings {
   };
 }
 
+/** As with node:http, 0 is no limit. */
+export function endless<T extends Record<string, number>>(limits: T): T {
+  return Object.fromEntries(Object.entries(limits).map(([name, ms]) => [name, ms || Number.POSITIVE_INFINITY])) as T;
+}
+
 function fieldsOf(headers: object): [string, string][] {
   object("headers", headers);
   return Object.entries(headers).map(([name, value]) => {

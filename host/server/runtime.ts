@@ -9,6 +9,8 @@ export interface ServerRuntime {
   readonly reader: URL;
   /** How they are started. */
   readonly options: () => WorkerOptions;
-  /** The socket of an fd that is open. May throw if it is no good any more. */
-  readonly socketOf: (fd: number) => Socket;
+  /** Whether an http.Server has its timeouts for connections that it was given: they have ours, if not. */
+  readonly limits: boolean;
+  /** Makes the socket of an fd, at once or soon. Throws if it is no good any more. */
+  readonly open: (fd: number, opened: (socket: Socket) => void) => void;
 }

@@ -15,13 +15,13 @@ import { milliseconds, object } from "../validate.js";
 import { adopt } from "./adopt.js";
 import { type App, byFiles, pageFor } from "./app.js";
 import { ask, filesFor } from "./ask.js";
-import { createBehind } from "./behind.js";
+import { createBehind, limit } from "./behind.js";
 import { Connections } from "./connections.js";
 import { Journals, type LogOptions } from "./journals.js";
 import { onLeaving } from "./leaving.js";
 import { type Listening, listen } from "./listener.js";
 import { obstacle } from "./obstacle.js";
-import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
+import { endless, type FileServerOptions, type Settings, settingsOf } from "./options.js";
 import type { ServerRuntime } from "./runtime.js";
 import { Thread } from "./thread.js";
 
@@ -85,11 +85,14 @@ export class FileServer extends EventEmitter {
   #listening: Listening | null = null;
   #state: "new" | "listening" | "closing" | "closed" = "new";
   #isRef = true;
+  /** Connections on their way from a loop to the server behind. */
+  #adopting = 0;
   #opening: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
   /** When `close()` cuts what is still on its way, in ms of performance.now(). */
   #cut = Number.POSITIVE_INFINITY;
   #stay: () => void = () => {};
+  #unlimit: () => void = () => {};
 
   constructor(
     shared: Shared,
@@ -248,9 +251,11 @@ export class FileServer extends EventEmitter {
     const libc = this.#libc();
     const listening = await listen(libc, options, this.#shared.fdOf);
     this.#listening = listening;
-    // It never listens itself: this has it enforce its timeouts.
+    // It never listens itself: this has it enforce its timeouts, and keep connections alive on Deno.
     this.#http.emit("listening");
+    Object.defineProperty(this.#http, "listening", { value: true });
     this.#reader = this.#startReader();
+    if (!this.#runtime.limits) this.#unlimit = limit(this.#http, this.#behind, this.#settings);
     const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, files } = this.#settings;
     for (let i = 0; i < threads; i++) {
       const wake = openEvent(libc);
@@ -258,8 +263,7 @@ export class FileServer extends EventEmitter {
       this.#wakes.push(wake);
       const plan = {
         ...{ listener: listening.fd, wake, fds: this.#fds, id: i + 1, shared: threads > 1 },
-        // As with node:http, 0 is no limit.
-        ...{ headersTimeout: headersTimeout || Infinity, keepAliveTimeout: keepAliveTimeout || Infinity },
+        ...endless({ headersTimeout, keepAliveTimeout }),
         ...{ stallTimeout, maxConnections, openFiles: OPEN_FILES },
         ...{ varies: files.precompressed === true, connections: this.#connections },
         log: this.#journals?.add() ?? null,
@@ -301,7 +305,10 @@ export class FileServer extends EventEmitter {
       thread.tell({ type: "answer", key, rest, answer });
     } else if (message.type === "handed") {
       for (const handed of message.connections) {
-        if (adopt(this.#http, handed, this.#runtime) === null) this.#libc().close(handed.fd);
+        this.#adopting++;
+        adopt(this.#http, handed, this.#runtime, this.#libc().close, () => {
+          this.#adopting--;
+        });
       }
     }
   }
@@ -340,7 +347,7 @@ export class FileServer extends EventEmitter {
       isOver = true;
     });
     // The threads may hand over until their end.
-    while (!isOver || this.#behind.size > 0) {
+    while (!isOver || this.#behind.size + this.#adopting > 0) {
       if (performance.now() < this.#cut) this.#behind.endIdle();
       else this.#behind.end();
       const soon = new Promise((next) => setTimeout(next, 20));
@@ -351,6 +358,7 @@ export class FileServer extends EventEmitter {
 
   #release(): void {
     this.#stay();
+    this.#unlimit();
     const reader = this.#reader;
     this.#reader = null;
     reader?.postMessage(null); // ended while it loads its modules, it would leave their fds open

@@ -66,7 +66,10 @@ const thread = new URL("./thread.js", import.meta.url);
 export const serverRuntime = {
   loop: thread,
   reader: thread,
+  limits: false,
   options: () => ({}),
   /** The constructor takes no fd; connect() does, at once, and undocumented. */
-  socketOf: (fd: number) => new Socket({ allowHalfOpen: true }).connect({ fd } as unknown as TcpNetConnectOpts),
+  open(fd: number, opened: (socket: Socket) => void): void {
+    opened(new Socket({ allowHalfOpen: true }).connect({ fd } as unknown as TcpNetConnectOpts));
+  },
 };

@@ -102,6 +102,11 @@ const thread = new URL("./thread.js", import.meta.url);
 export const serverRuntime = {
   loop: thread,
   reader: thread,
+  limits: true,
   options: () => ({}),
-  socketOf: (fd: number) => new Socket({ fd, readable: true, writable: true, allowHalfOpen: true }),
+  /** Its first write waits for the event loop, and fails if the client has half-closed until then. */
+  open(fd: number, opened: (socket: Socket) => void): void {
+    const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    setImmediate(() => setImmediate(() => opened(socket)));
+  },
 };

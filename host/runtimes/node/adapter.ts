@@ -44,10 +44,13 @@ const thread = new URL("./thread.js", import.meta.url);
 export const serverRuntime = {
   loop: thread,
   reader: thread,
+  limits: true,
   /** Without NODE_OPTIONS and flags: a module that they preload, such as `sendoff/register`, has no business there. */
   options() {
     const { NODE_OPTIONS: _, ...env } = process.env;
     return { trackUnmanagedFds: false, execArgv: [], env };
   },
-  socketOf: (fd: number) => new Socket({ fd, readable: true, writable: true, allowHalfOpen: true }),
+  open(fd: number, opened: (socket: Socket) => void): void {
+    opened(new Socket({ fd, readable: true, writable: true, allowHalfOpen: true }));
+  },
 };
