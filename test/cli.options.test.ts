@@ -330,7 +330,7 @@ const wrong: readonly [args: string[], status: number, words: RegExp][] = [
   [["--header", "X: a\r\nSet-Cookie: b=1"], 2, /--header must be .* \(got 'X: a\\x0d\\x0aSet-Cookie: b=1'\)/],
   [["--header", "X: a\nY: b"], 2, /--header must be/],
   [["--header", "X\r\nY: b"], 2, /--header must be/],
-  [["--header", "X: a\x00b"], 2, /--header must be/],
+  [["--header", "X: a\x01b"], 2, /--header must be/],
   [["--header", "X: \u65e5"], 2, /--header must be/],
   [["--header", "A: b", "--header", "content-length: 3"], 2, /--header can't be content-length, which is the server's/],
   [["--header", "Transfer-Encoding: chunked"], 2, /--header can't be Transfer-Encoding/],
