@@ -101,7 +101,7 @@ async function logged(t: Cleanup, options: net.ListenOptions, format: Format = "
   const lost = (lines: number) => {
     log.lost += lines;
   };
-  const inside = { log: { format, trust: null, write, lost } };
+  const inside = { log: { format, write, lost } };
   const server = new FileServer(host().shared, loopEntries, root, { engine: "loop" }, inside);
   t.after(() => server.close({ timeout: 0 }));
   const address = await server.listen(options);

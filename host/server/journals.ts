@@ -12,8 +12,8 @@ const DELAY = 10;
 /** Where lines go. */
 export interface LogOptions {
   readonly format: Format;
-  /** Whose X-Forwarded-For is believed; null for nobody's. */
-  readonly trust: Trust | null;
+  /** Whose X-Forwarded-For is believed. Default: null, nobody's. */
+  readonly trust?: Trust | null;
   /** Lines, with their ends. */
   write(lines: string): void;
   /** Lines behind these that are lost, because this thread was too slow. */
@@ -33,7 +33,7 @@ export class Journals {
   add(): LogPlan {
     const memory = Ring.room();
     this.#rings.push(new Ring(memory));
-    const { format, trust } = this.#options;
+    const { format, trust = null } = this.#options;
     return { format, trust, memory };
   }
 
