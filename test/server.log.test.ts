@@ -12,7 +12,7 @@ import { type Format, logLine } from "../host/loop/log-line.js";
 import { Peer } from "../host/loop/peer.js";
 import { Ring } from "../host/loop/ring.js";
 import { FileServer } from "../host/server/server.js";
-import { folder, get, noLoop, talk } from "./lib/file-server.js";
+import { folder, get, NODE, noLoop, talk } from "./lib/file-server.js";
 import { type Cleanup, test } from "./lib/suite.js";
 
 test("a ring: text comes in order, across its end too; what does not fit is lost, and counted, with one gap", () => {
@@ -165,7 +165,7 @@ test.unless(
       log.text = "";
       // This thread waits for the client, and the client for the loop.
       const args = ["-e", CLIENT, String(address.port), String(times), String(length)];
-      assert.is(spawnSync(process.execPath, args, { encoding: "utf8" }).stdout, String(times));
+      assert.is(spawnSync(NODE, args, { encoding: "utf8" }).stdout, String(times));
       assert.is(log.text, "");
       server.readLog();
       const numbers = [...log.text.matchAll(/"GET \/small\.bin\?(\d+)x+ HTTP\/1\.1" 200 4096\n/g)].map(([, i]) =>

@@ -1,6 +1,6 @@
 // The node:http server that answers what a loop does not, or all where there is no loop.
 
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
 import { isAsking } from "./ask.js";
 import { endClient, endConnect } from "./client-error.js";
@@ -49,6 +49,12 @@ export function limit(server: Server, connections: Connections, settings: Settin
   });
   const timer = setInterval(() => connections.expire(performance.now(), limits), SWEEP).unref();
   return () => clearInterval(timer);
+}
+
+/** Whether Node's own server would answer a request with 400: other servers might read it as two. */
+export function isUnsound({ httpVersion, headers }: IncomingMessage): boolean {
+  const { host, "transfer-encoding": coding = "chunked" } = headers;
+  return (host === undefined && httpVersion === "1.1") || coding.toLowerCase() !== "chunked";
 }
 
 /** The longest timer in ms; 0, for none, if it is longer. */

@@ -9,8 +9,11 @@ export interface ServerRuntime {
   readonly reader: URL;
   /** How they are started. */
   readonly options: () => WorkerOptions;
-  /** Whether an http.Server has its timeouts for connections that it was given: they have ours, if not. */
-  readonly limits: boolean;
+  /**
+   * Whether its http.Server, for a connection that it was given, has no timeouts, and takes requests that have no Host, or a
+   * transfer coding that it does not know.
+   */
+  readonly isLax: boolean;
   /** Makes the socket of an fd, at once or soon. Throws if it is no good any more. */
   readonly open: (fd: number, opened: (socket: Socket) => void) => void;
 }

@@ -15,7 +15,7 @@ import { milliseconds, object } from "../validate.js";
 import { adopt } from "./adopt.js";
 import { type App, byFiles, pageFor } from "./app.js";
 import { ask, filesFor } from "./ask.js";
-import { createBehind, limit } from "./behind.js";
+import { createBehind, isUnsound, limit } from "./behind.js";
 import { Connections } from "./connections.js";
 import { Journals, type LogOptions } from "./journals.js";
 import { onLeaving } from "./leaving.js";
@@ -117,7 +117,9 @@ export class FileServer extends EventEmitter {
     const { app = page === null ? byFiles : pageFor(page), log = null } = inside;
     this.#journals = log === null ? null : new Journals(log);
     const answer = (req: IncomingMessage, res: ServerResponse) => {
-      if (this.#state === "closing") res.setHeader("Connection", "close");
+      const isRefused = runtime.isLax && isUnsound(req);
+      if (isRefused || this.#state === "closing") res.setHeader("Connection", "close");
+      if (isRefused) return void res.writeHead(400).end();
       for (const [name, value] of headers) res.setHeader(name, value);
       app(req, res, filesFor(req, this.#files.handler));
     };
@@ -255,7 +257,7 @@ export class FileServer extends EventEmitter {
     this.#http.emit("listening");
     Object.defineProperty(this.#http, "listening", { value: true });
     this.#reader = this.#startReader();
-    if (!this.#runtime.limits) this.#unlimit = limit(this.#http, this.#behind, this.#settings);
+    if (this.#runtime.isLax) this.#unlimit = limit(this.#http, this.#behind, this.#settings);
     const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, files } = this.#settings;
     for (let i = 0; i < threads; i++) {
       const wake = openEvent(libc);

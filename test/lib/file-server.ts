@@ -23,6 +23,13 @@ export const noLoop: string | null = (({ reason }) => (reason === null ? null : 
 export type Engine = "loop" | "node";
 export const ENGINES: readonly Engine[] = noLoop === null ? ["loop", "node"] : ["node"];
 
+export const onDeno = "deno" in process.versions;
+/** For clients that are a process of their own: Deno takes no program on its command line. */
+export const NODE = onDeno ? "node" : process.execPath;
+/** Bun's http.Server reads what it has accepted itself in a way of its own, so that there is nothing to compare with. */
+export const onBun = process.versions.bun !== undefined;
+const COMPARED = onBun ? (["loop"] as const) : ENGINES;
+
 /** The files that are asked for; all but one are as old as LAST_MODIFIED. */
 export function folder(t: Cleanup): string {
   const root = tempFolder(t);
@@ -125,7 +132,7 @@ export function answersOf(text: string, heads: readonly number[] = []): Answered
 
 /** Serves by each engine. What is returned sends the same to all, twice, and gives what came, which has to be the same. */
 export async function both(t: Cleanup, root: string, options: FileServerOptions = {}) {
-  const all = await Promise.all(ENGINES.map((engine) => serve(t, root, { ...options, engine })));
+  const all = await Promise.all(COMPARED.map((engine) => serve(t, root, { ...options, engine })));
   const ask = async (...pieces: Piece[]): Promise<string> => {
     const texts: string[] = [];
     // The first time a loop asks for what it does not know; then it knows.

@@ -66,7 +66,7 @@ const thread = new URL("./thread.js", import.meta.url);
 export const serverRuntime = {
   loop: thread,
   reader: thread,
-  limits: false,
+  isLax: true,
   options: () => ({}),
   /** The constructor takes no fd; connect() does, at once, and undocumented. */
   open(fd: number, opened: (socket: Socket) => void): void {

@@ -102,7 +102,7 @@ const thread = new URL("./thread.js", import.meta.url);
 export const serverRuntime = {
   loop: thread,
   reader: thread,
-  limits: true,
+  isLax: false,
   options: () => ({}),
   /** Its first write waits for the event loop, and fails if the client has half-closed until then. */
   open(fd: number, opened: (socket: Socket) => void): void {

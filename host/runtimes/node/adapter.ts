@@ -44,7 +44,7 @@ const thread = new URL("./thread.js", import.meta.url);
 export const serverRuntime = {
   loop: thread,
   reader: thread,
-  limits: true,
+  isLax: false,
   /** Without NODE_OPTIONS and flags: a module that they preload, such as `sendoff/register`, has no business there. */
   options() {
     const { NODE_OPTIONS: _, ...env } = process.env;
