@@ -91,7 +91,10 @@ const LOOP = [
   "epoll_ctl",
   "epoll_wait",
   "eventfd",
+  "eventfd_read",
+  "eventfd_write",
   "fcntl",
+  "pread",
   "recv",
   "shutdown",
   "statx",
@@ -99,8 +102,8 @@ const LOOP = [
 const WANTED = [
   ["koffi", "linux", ["sendfile", "preadv2", ...POSIX, "syscall", ...LOOP]],
   ["node:ffi", "linux", ["sendfile", "preadv2", ...POSIX, "syscall", ...LOOP]],
-  ["bun:ffi", "linux", ["sendfile", "preadv2", ...POSIX]],
-  ["Deno.dlopen", "linux", ["sendfile", "preadv2", ...POSIX, "getsockname", "getpeername", "close"]],
+  ["bun:ffi", "linux", ["sendfile", "preadv2", ...POSIX, "syscall", ...LOOP]],
+  ["Deno.dlopen", "linux", ["sendfile", "preadv2", ...POSIX, "syscall", ...LOOP, "getsockname", "getpeername"]],
   ["koffi", "darwin", ["sendfile", ...POSIX]],
   ["node:ffi", "freebsd", ["sendfile", ...POSIX]],
 ] as const;
