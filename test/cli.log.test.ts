@@ -226,9 +226,9 @@ async function fail(port: number, pid: number): Promise<void> {
   socket.setEncoding("latin1").on("data", (text: string) => (got += text));
   const limit = (descriptors: string) => spawnSync("prlimit", ["--pid", `${pid}`, `--nofile=${descriptors}:`]);
   for (const [descriptors, status] of [
-    ["1024", "206"],
+    ["200", "206"],
     ["1", "500"],
-    ["1024", "206"],
+    ["200", "206"],
   ] as const) {
     limit(descriptors);
     got = "";

@@ -436,7 +436,7 @@ row("E12 another's async handlers are waited for", {
 });
 row("E12 … by the deadline", {
   program: "others.mjs",
-  args: ["never", JSON.stringify({ deadline: 100 })],
+  args: ["never", JSON.stringify({ deadline: 1000 })],
   act: kill("SIGTERM"),
   lines: ["ours begins", "ours ends", heard("never")],
   status: "SIGTERM",

@@ -68,3 +68,12 @@ export function position(fd: number): number {
   const line = fs.readFileSync(`/proc/self/fdinfo/${fd}`, "latin1").match(/^pos:\s*(\d+)/);
   return Number(line?.[1]);
 }
+
+/** How many fds this process may have. */
+export function fdLimit(): number {
+  try {
+    return Number(/^Max open files +(\d+)/m.exec(fs.readFileSync("/proc/self/limits", "latin1"))?.[1] ?? 1024);
+  } catch {
+    return 1024; // no /proc
+  }
+}
