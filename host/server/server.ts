@@ -97,7 +97,7 @@ export class FileServer extends EventEmitter {
     object("options", options);
     this.#shared = shared;
     this.#settings = settingsOf(options);
-    this.#files = staticFiles(shared, root, this.#settings.files);
+    this.#files = staticFiles(shared, root, this.#settings.files, true);
     this.reason = this.#settings.engine === "node" ? "engine: 'node'" : obstacle(shared, entries);
     if (this.#settings.engine === "loop" && this.reason !== null) {
       throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `engine 'loop' can't run here: ${this.reason}`);

@@ -113,6 +113,11 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "idle-ended-for-ever": ["clearInterval(idle);", ""],
   },
   server: {
+    "headers-of-another-version": [
+      "staticFiles(shared, root, this.#settings.files, true)",
+      "staticFiles(shared, root, this.#settings.files)",
+    ],
+    "one-held-file-over-another": ["if (state.held !== null) releaseAlone(state.held.file);", ""],
     "unsent-of-short-answers-bounded": ["    if (count <= LONG) return;\n    if (!this", "    if (!this"],
     "unsent-not-bounded": ["this.#unsent.begin(handle, count, this.#now);", ""],
     "unsent-bounded-for-ever": ["const isFast = now - this.#at <= FAST;", "const isFast = false;"],

@@ -100,7 +100,10 @@ const folder = fs.mkdtempSync(join(tmpdir(), "sendoff-soak-"));
 const versions = new Versions(folder);
 const book = new Book();
 const problems: string[] = [];
-const problem = (text: string) => void (problems.length < MOST_PROBLEMS && problems.push(text));
+const problem = (text: string) => {
+  if (problems.length < MOST_PROBLEMS) console.error(text);
+  problems.push(text);
+};
 const began = performance.now();
 const end = began + minutes * 60_000;
 
@@ -209,6 +212,5 @@ try {
   server.end();
   fs.rmSync(folder, { recursive: true, force: true });
 }
-for (const text of problems) console.error(text);
 console.log(problems.length === 0 ? "\nnothing wrong" : `\n${problems.length} problems`);
 process.exit(problems.length === 0 ? 0 : 1);

@@ -38,6 +38,8 @@ export class FileRequest {
   readonly #learned: Learned;
   readonly #isHead: boolean;
   readonly #range: string | null;
+  /** The version of the conditions. */
+  readonly #known: number;
   readonly #ifNoneMatch: string | null;
   readonly #ifModifiedSince: string | null;
   /** When it was made: it is sent later. */
@@ -50,6 +52,7 @@ export class FileRequest {
     this.stock = stock;
     this.#id = book.next();
     const known = learned.get(stock);
+    this.#known = versionOf(known?.modified);
     const part = kind === "whole" ? 20 : dice(20);
     this.#isHead = part === 0;
     this.#ifNoneMatch = part === 1 || part === 2 ? (known?.etag ?? null) : null;
@@ -98,9 +101,10 @@ export class FileRequest {
     if (status === 304) return this.#unmodified(fields, stock);
     const length = Number(fields["content-length"]);
     if (!(length >= 0)) throw new Error("no length");
-    if (status === 404 || status === 416) {
+    if (status >= 400) {
+      // 500: the file got shorter since the head of its answer was made.
       const isSo = status === 404 ? stock.possible(this.#since).includes(null) : stock.isRewritten;
-      if (!isSo) throw new Error("the file is there");
+      if (!isSo || ![404, 416, 500].includes(status)) throw new Error("the file is there");
       if (!this.#isHead) await peer.body(length, () => {});
       return this.#isHead ? 0 : length;
     }
@@ -108,8 +112,7 @@ export class FileRequest {
     this.#learned.set(stock, { etag: fields.etag as string, modified: fields["last-modified"] as string });
     const isPart = status === 206;
     if (status !== 200 && !(isPart && this.#range !== null)) throw new Error("an unexpected status");
-    const isWhole = this.#isHead || this.#range === null || (encoding !== undefined && this.#range.includes(","));
-    if (!isPart && !isWhole) throw new Error("all of the file, for a range");
+    if (!isPart && !this.#mayBeWhole(length, encoding)) throw new Error("all of the file, for a range");
     const multipart = /^multipart\/byteranges; ?boundary="?([^"]+)/.exec(fields["content-type"] ?? "")?.[1];
     const check = this.#checker(stock, fields["last-modified"]);
     if (multipart !== undefined) return this.#parts(peer, length, multipart, check);
@@ -121,12 +124,19 @@ export class FileRequest {
     return length;
   }
 
+  /** An empty file has no ranges, and one with a content coding no several. */
+  #mayBeWhole(length: number, encoding: string | undefined): boolean {
+    if (this.#isHead || this.#range === null || length === 0) return true;
+    return encoding !== undefined && this.#range.includes(",");
+  }
+
   #unmodified(fields: Head["fields"], stock: Stock): number {
     const isSo =
       this.#ifNoneMatch === null
         ? versionOf(fields["last-modified"]) <= versionOf(this.#ifModifiedSince ?? "")
         : fields.etag === this.#ifNoneMatch;
-    if (!isSo && !stock.isRewritten) throw new Error("304, for another version");
+    const isNow = stock.possible(this.#since).includes(this.#known);
+    if (!(isSo && isNow) && !stock.isRewritten) throw new Error("304, for another version");
     return 0;
   }
 
