@@ -290,6 +290,29 @@ for (const engine of ENGINES) {
     }
   });
 
+  test(`${engine}: a compressed sibling that is removed before it is opened is none`, async (t) => {
+    const root = folder(t);
+    const sibling = join(root, "page.html.gz");
+    const page = fs.readFileSync(join(root, "page.html"), "latin1");
+    const app: App = (req, res, files) => {
+      const { setHeader } = res;
+      res.setHeader = (name, value) => {
+        if (name === "Content-Encoding") fs.rmSync(sibling, { force: true });
+        return setHeader.call(res, name, value);
+      };
+      files(req, res);
+    };
+    const server = new FileServer(host().shared, loopEntries, root, { engine, precompressed: true }, { app });
+    t.after(() => server.close({ timeout: 0 }));
+    const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
+    for (let i = 0; i < 3; i++) {
+      const text = (await talk(port, [get("/page.html", "Accept-Encoding: gzip")])).toString("latin1");
+      assert.match(text, /^HTTP\/1\.1 200 /);
+      assert.not.match(text, /^Content-Encoding/m);
+      assert.is(text.slice(text.indexOf("\r\n\r\n") + 4), page);
+    }
+  });
+
   test(`${engine}: close() lets an answer end, ends idle connections, and frees every fd`, async (t) => {
     const root = folder(t);
     const first = await serve(t, root, { engine }); // what a process opens once

@@ -14,16 +14,26 @@ interface Lines {
   /** Those of requests without a number. */
   readonly numberless: number;
   readonly wrong: string[];
-  /** Answers that came whole, and have no line. */
+  /** Answers that came whole, and have no line; and those of them that may not. */
   readonly missing: number;
+  readonly excused: number;
 }
+
+/** Whether the end of a connection has a reason: a thread was killed while it was open. */
+export type Explained = (peer: { readonly opened: number }) => boolean;
 
 export class Book {
   /** By number: the status of an answer that came whole, and its bytes. */
   #statuses = new Uint16Array(1 << 16);
   #bytes = new Float64Array(1 << 16);
+  readonly #excused = new Set<number>();
+  readonly #explained: Explained;
   #last = 0;
   whole = 0;
+
+  constructor(explained: Explained) {
+    this.#explained = explained;
+  }
 
   next(): number {
     const id = ++this.#last;
@@ -37,7 +47,9 @@ export class Book {
     return id;
   }
 
-  answered(id: number, status: number, bytes: number): void {
+  /** It has come whole. A thread that was killed may not have written its line. */
+  answered(id: number, status: number, bytes: number, peer: { readonly opened: number }): void {
+    if (this.#explained(peer)) this.#excused.add(id);
     this.#statuses[id] = status;
     this.#bytes[id] = bytes;
     this.whole++;
@@ -48,7 +60,6 @@ export class Book {
     const wrong: string[] = [];
     let all = 0;
     let numberless = 0;
-    let found = 0;
     for await (const line of createInterface(createReadStream(path))) {
       all++;
       const [, host, ...words] = LINE.exec(line) ?? [];
@@ -57,12 +68,18 @@ export class Book {
       else if (id === 0 || id > this.#last) wrong.push(`nobody has asked for this: ${line}`);
       else if ((logged[id] as number)++ > 0) wrong.push(`twice: ${line}`);
       else if (this.#statuses[id] !== 0) {
-        found++;
         if (host === "-" || this.#statuses[id] !== status || this.#bytes[id] !== bytes) {
           wrong.push(`${this.#statuses[id]} and ${this.#bytes[id]} bytes came: ${line}`);
         }
       }
     }
-    return { all, numberless, wrong, missing: this.whole - found };
+    let missing = 0;
+    let excused = 0;
+    for (let id = 1; id <= this.#last; id++) {
+      if (this.#statuses[id] === 0 || logged[id] !== 0) continue;
+      if (this.#excused.has(id)) excused++;
+      else missing++;
+    }
+    return { all, numberless, wrong, missing, excused };
   }
 }

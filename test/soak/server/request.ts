@@ -82,7 +82,7 @@ export class FileRequest {
     if (head === null) throw new Cut("no answer");
     try {
       const bytes = await this.#body(head, peer, pace);
-      this.#book.answered(this.#id, head.status, bytes);
+      this.#book.answered(this.#id, head.status, bytes, peer);
       return bytes;
     } catch (error) {
       if (error instanceof Error && error.constructor === Error) {

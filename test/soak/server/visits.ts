@@ -1,6 +1,6 @@
 // What clients do with a connection: ask for much on it, read slowly, vanish, say nothing, send odd things.
 
-import type { Book } from "./book.js";
+import type { Book, Explained } from "./book.js";
 import { ODD, type Odd } from "./odd.js";
 import { Cut, Left, type Pace, Peer } from "./peer.js";
 import { type Dice, type Drawn, FileRequest, type Learned } from "./request.js";
@@ -8,9 +8,6 @@ import type { Stock, Versions } from "./versions.js";
 
 /** Longer than the server's patience, in ms. */
 const STUCK = 15_000;
-
-/** Whether the end of a connection has a reason. */
-export type Explained = (peer: Peer) => boolean;
 
 export class Visits {
   readonly #port: number;
@@ -207,7 +204,7 @@ export class Visits {
     const wanted = Number(head.fields["content-length"] ?? length);
     if (length < wanted) throw new Cut(`${odd.what}: ${length} of ${wanted} bytes`);
     if (length > wanted) throw new Error(`${odd.what}: ${length} bytes, not ${wanted}`);
-    if (text.includes("?n=")) this.#book.answered(id, head.status, length);
+    if (text.includes("?n=")) this.#book.answered(id, head.status, length, peer);
     else if (odd.isLogged) this.tally.numberless++;
   }
 }
