@@ -11,6 +11,8 @@ import * as net from "node:net";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Worker } from "node:worker_threads";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
@@ -590,6 +592,23 @@ test.unless(noLoop, "maxConnections counts those that were handed over, and of a
   await once(four, "data");
   two.destroy();
   four.destroy();
+});
+
+test.unless(noLoop, "a server that is closed leaves nothing: it is collected", async (t) => {
+  setFlagsFromString("--expose-gc");
+  const gc: () => void = runInNewContext("gc");
+  const closed = async () => {
+    const server = createFileServer(folder(t));
+    const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
+    await talk(port, [get("/small.bin")]);
+    await server.close();
+    return new WeakRef(server);
+  };
+  const server = await closed();
+  await until(() => {
+    gc();
+    return server.deref() === undefined;
+  });
 });
 
 test.unless(noLoop, "a second close() with a shorter timeout cuts what the first one let go on", async (t) => {

@@ -341,6 +341,8 @@ export class FileServer extends EventEmitter {
       await (isOver ? soon : Promise.race([over, soon]));
     }
     await over;
+    // It has not listened, but has a timer, which would keep all of this.
+    if (this.#entries !== null) this.#http.close();
   }
 
   #release(): void {

@@ -122,6 +122,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "return onStatError.call(this, error);",
     ],
     "coding-of-a-sibling-that-was-there": ["  known.coding = coding;\n  if", "  known.coding ??= coding;\n  if"],
+    "a-timer-of-a-server-that-is-closed": ["if (this.#entries !== null) this.#http.close();", ""],
     "one-held-file-over-another": ["if (state.held !== null) releaseAlone(state.held.file);", ""],
     "unsent-of-short-answers-bounded": ["    if (count <= LONG) return;\n    if (!this", "    if (!this"],
     "unsent-not-bounded": ["this.#unsent.begin(handle, count, this.#now);", ""],
