@@ -5,7 +5,7 @@ import type { Told } from "./served.js";
 
 /** Memory may be this much larger in the last quarter than in the second, whose heap has found its size. */
 const GROWTH = 1.2;
-const SLACK = 16 << 20;
+const SLACK = 32 << 20;
 /** The same for fds, of a load that differs from second to second. */
 const FDS_SLACK = 64;
 
