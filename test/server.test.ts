@@ -11,6 +11,8 @@ import * as net from "node:net";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Worker } from "node:worker_threads";
 import { createFileServer, type FileServerOptions, type FileServer as Served } from "sendoff/server";
 import * as assert from "uvu/assert";
@@ -261,6 +263,62 @@ for (const engine of ENGINES) {
     fs.unlinkSync(join(root, "small.bin"));
     await new Promise((next) => setTimeout(next, 30)); // longer than the loop believes what it has seen
     assert.match((await talk(port, [get("/small.bin")])).toString("latin1"), /^HTTP\/1\.1 404 /);
+  });
+
+  test(`${engine}: a file that is replaced while its headers are made is sent as they say`, async (t) => {
+    const root = folder(t);
+    const path = join(root, "page.html");
+    const versions = ["one\n", "two and\n", "a third of them\n"].map((line) => line.repeat(100));
+    const fds = fdCount();
+    for (const coding of ["", ".gz"]) {
+      const name = `${path}${coding}`;
+      for (const fields of [[], ["Range: bytes=5-99"], ["Range: bytes=1-2,8-9"], ['If-None-Match: "x"']]) {
+        const [, before, after] = versions.map((text, i) => {
+          fs.writeFileSync(`${name}${i}`, text);
+          return text;
+        }) as [string, string, string];
+        fs.renameSync(`${name}1`, name);
+        // A loop asks with HEAD first.
+        const setHeaders = ({ req }: { req?: { method?: string } }) => {
+          if (req?.method === "GET" && fs.existsSync(`${name}2`)) fs.renameSync(`${name}2`, name);
+        };
+        const { port, server } = await serve(t, root, { engine, setHeaders, precompressed: true });
+        const asked = coding === "" ? fields : [...fields, "Accept-Encoding: gzip"];
+        const text = (await talk(port, [get("/page.html", ...asked)])).toString("latin1");
+        await server.close();
+        assert.is(fs.readFileSync(name, "utf8"), after);
+        const body = text.slice(text.indexOf("\r\n\r\n") + 4);
+        const part = /bytes=(\d+)-(\d+)$/.exec(fields[0] ?? "");
+        const wanted = part === null ? before : before.slice(Number(part[1]), Number(part[2]) + 1);
+        if (text.includes("multipart")) assert.match(body, /\r\n\r\nwo\r\n(.|\s)*\r\n\r\ntw\r\n/);
+        else assert.is(body, wanted, `${coding} ${fields}`);
+      }
+      if (coding === "") fs.rmSync(`${path}.gz`);
+      await until(() => fdCount() <= fds);
+    }
+  });
+
+  test(`${engine}: a compressed sibling that is removed before it is opened is none`, async (t) => {
+    const root = folder(t);
+    const sibling = join(root, "page.html.gz");
+    const page = fs.readFileSync(join(root, "page.html"), "latin1");
+    const app: App = (req, res, files) => {
+      const { setHeader } = res;
+      res.setHeader = (name, value) => {
+        if (name === "Content-Encoding") fs.rmSync(sibling, { force: true });
+        return setHeader.call(res, name, value);
+      };
+      files(req, res);
+    };
+    const server = new FileServer(host().shared, loopEntries, root, { engine, precompressed: true }, { app });
+    t.after(() => server.close({ timeout: 0 }));
+    const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
+    for (let i = 0; i < 3; i++) {
+      const text = (await talk(port, [get("/page.html", "Accept-Encoding: gzip")])).toString("latin1");
+      assert.match(text, /^HTTP\/1\.1 200 /);
+      assert.not.match(text, /^Content-Encoding/m);
+      assert.is(text.slice(text.indexOf("\r\n\r\n") + 4), page);
+    }
   });
 
   test(`${engine}: close() lets an answer end, ends idle connections, and frees every fd`, async (t) => {
@@ -548,6 +606,23 @@ test.unless(noLoop, "maxConnections counts those that were handed over, and of a
   await once(four, "data");
   two.destroy();
   four.destroy();
+});
+
+test.unless(noLoop, "a server that is closed leaves nothing: it is collected", async (t) => {
+  setFlagsFromString("--expose-gc");
+  const gc: () => void = runInNewContext("gc");
+  const closed = async () => {
+    const server = createFileServer(folder(t));
+    const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
+    await talk(port, [get("/small.bin")]);
+    await server.close();
+    return new WeakRef(server);
+  };
+  const server = await closed();
+  await until(() => {
+    gc();
+    return server.deref() === undefined;
+  });
 });
 
 test.unless(noLoop, "a second close() with a shorter timeout cuts what the first one let go on", async (t) => {

@@ -32,8 +32,22 @@ export function sendOpen(
 ): SendStream["send"] {
   // A plain open() would block if a FIFO has replaced the file since.
   const flags = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
-  return function (this: SendStream, path) {
+  const open = (path: string, done: (error: NodeJS.ErrnoException | null, fd: number) => void) =>
     fs.open(path, flags, (error, fd) => {
+      if (error?.code === "EMFILE" && files.clear()) fs.open(path, flags, done);
+      else done(error, fd);
+    });
+  return function (this: SendStream, path) {
+    const known = inside === null ? files.get(path, true) : null;
+    if (known !== null) {
+      const close = from(this, path, known);
+      try {
+        return send.call(this, path, known.stat);
+      } finally {
+        close();
+      }
+    }
+    open(path, (error, fd) => {
       if (error) return this.onStatError(error);
       const kept = files.keep(path, fd, fs.fstatSync(fd));
       const close = from(this, path, kept ?? { fd, release: () => fs.closeSync(fd) });

@@ -57,8 +57,9 @@ export function notingFound(send: SendStream["send"]): SendStream["send"] {
 /** A sibling that was looked for: `coding` if it is there. */
 export function noteSibling(stream: SendStream, sibling: string, coding: string | null): void {
   const known = (stream as Noted)[NOTE];
-  if (coding === null) known?.missing.push(sibling);
-  else if (known !== undefined) known.coding = coding;
+  if (known === undefined) return;
+  known.coding = coding;
+  if (coding === null) known.missing.push(sibling);
 }
 
 /** `send`, with the file that is sent: the one that was found, or its sibling. */

@@ -33,6 +33,16 @@ export function sendSibling(send: SendStream["send"], tried: Tried): SendStream[
         tried(this, sibling, coding);
         this.type(path);
         res.setHeader("Content-Encoding", coding);
+        const { onStatError } = this;
+        this.onStatError = (error) => {
+          this.onStatError = onStatError;
+          // Removed before it was opened; with headers of its own, it is too late for another one.
+          const isGone = (error as NodeJS.ErrnoException).code === "ENOENT" && !res.hasHeader("Content-Length");
+          if (!isGone) return onStatError.call(this, error);
+          tried(this, sibling, null);
+          res.removeHeader("Content-Encoding");
+          next(i + 1);
+        };
         send.call(this, sibling, found);
       });
     };

@@ -110,7 +110,13 @@ export function serveStatic(shared: Shared, root: string, options?: StaticOption
   return staticFiles(shared, root, options).handler;
 }
 
-export function staticFiles(shared: Shared, root: string, options: StaticOptions = {}): StaticFiles {
+/** With `opensFirst` each file is opened before its headers are made, so that they are those of its bytes. */
+export function staticFiles(
+  shared: Shared,
+  root: string,
+  options: StaticOptions = {},
+  opensFirst = false,
+): StaticFiles {
   if (typeof root !== "string" || root === "")
     throw argumentError(TypeError, `root must be a path (got ${describe(root)})`);
   if (root.includes("\0")) throw argumentError(TypeError, "root must be a path without null bytes");
@@ -148,7 +154,7 @@ export function staticFiles(shared: Shared, root: string, options: StaticOptions
   const ours = sendMethods(shared, { ...proto, type, send: sendRanges(proto.send) });
   const inside = symlinks === "inside" ? insideOf(root) : null;
   const opens = strong || inside !== null;
-  const last = notingSent(opens ? sendOpen(shared, inside, ours) : ours.send);
+  const last = notingSent(opens || opensFirst ? sendOpen(shared, inside, ours) : ours.send);
   const methods = {
     ...conditions,
     type,

@@ -106,7 +106,7 @@ export class FileServer extends EventEmitter {
     this.#shared = shared;
     this.#runtime = runtime;
     this.#settings = settingsOf(options);
-    this.#files = staticFiles(shared, root, this.#settings.files);
+    this.#files = staticFiles(shared, root, this.#settings.files, true);
     this.reason = this.#settings.engine === "node" ? "engine: 'node'" : obstacle(shared);
     if (this.#settings.engine === "loop" && this.reason !== null) {
       throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `engine 'loop' can't run here: ${this.reason}`);
@@ -356,6 +356,8 @@ export class FileServer extends EventEmitter {
       await (isOver ? soon : Promise.race([over, soon]));
     }
     await over;
+    // It has not listened, but has a timer, which would keep all of this.
+    if (this.reason === null) this.#http.close();
   }
 
   #release(): void {

@@ -113,6 +113,17 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "idle-ended-for-ever": ["clearInterval(idle);", ""],
   },
   server: {
+    "headers-of-another-version": [
+      "staticFiles(shared, root, this.#settings.files, true)",
+      "staticFiles(shared, root, this.#settings.files)",
+    ],
+    "a-sibling-that-was-there": [
+      "if (!isGone) return onStatError.call(this, error);",
+      "return onStatError.call(this, error);",
+    ],
+    "coding-of-a-sibling-that-was-there": ["  known.coding = coding;\n  if", "  known.coding ??= coding;\n  if"],
+    "a-timer-of-a-server-that-is-closed": ["if (this.#entries !== null) this.#http.close();", ""],
+    "one-held-file-over-another": ["if (state.held !== null) releaseAlone(state.held.file);", ""],
     "unsent-of-short-answers-bounded": ["    if (count <= LONG) return;\n    if (!this", "    if (!this"],
     "unsent-not-bounded": ["this.#unsent.begin(handle, count, this.#now);", ""],
     "unsent-bounded-for-ever": ["const isFast = now - this.#at <= FAST;", "const isFast = false;"],

@@ -1,4 +1,4 @@
-// npm run soak -- --minutes N [--seed S] [--out DIR]: mixed load on `sendoff serve` and on bare sockets, with files
+// npm run soak:transfers -- --minutes N [--seed S] [--out DIR]: mixed load on `sendoff serve` and on bare sockets, with files
 // replaced and workers restarted under it. Every whole body is checked, and in the end all is as it was.
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
@@ -192,7 +192,7 @@ async function main(): Promise<void> {
 
   const { tally } = clients;
   const report = {
-    command: `npm run soak -- --minutes ${minutes} --seed ${seed}`,
+    command: `npm run soak:transfers -- --minutes ${minutes} --seed ${seed}`,
     date: new Date().toISOString(),
     machine: { cpus: os.cpus().length, model: os.cpus()[0]?.model, kernel: os.release(), node: process.version },
     minutes,

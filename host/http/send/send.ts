@@ -57,6 +57,7 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
   const hold = (stream: SendStream, path: string, file: Lent, only: boolean): (() => void) => {
     const state = stateOf(stream);
     const held = { path, file, only };
+    if (state.held !== null) releaseAlone(state.held.file);
     state.held = held;
     return () => {
       if (state.held !== held) return;

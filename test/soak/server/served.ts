@@ -1,0 +1,89 @@
+// The server of the soak, in a process of its own: as `sendoff serve` makes it, with its access log on stdout. It is
+// asked by messages.
+
+import type { AddressInfo } from "node:net";
+import process from "node:process";
+import { host, loopEntries } from "#process";
+import { AccessLog } from "../../../cli/serve/log.js";
+import { type App, byFiles } from "../../../host/server/app.js";
+import { isAsking } from "../../../host/server/ask.js";
+import { FileServer, type ServerStats } from "../../../host/server/server.js";
+
+/** Limits in ms, short enough to be met. */
+export const LIMITS = { headersTimeout: 4000, keepAliveTimeout: 4000, stallTimeout: 10_000 };
+/** A thread that has just been started loads modules: ended meanwhile it leaves their fds open, which is Node's. */
+const LOADED = 3000;
+
+export interface Told {
+  readonly stats: ServerStats;
+  /** Lines of the loops, and those that were lost. */
+  readonly lines: number;
+  readonly lost: number;
+  /** Threads that run. */
+  readonly threads: number;
+}
+
+export type Asked = "stats" | "kill" | "close";
+
+const [root = "", engine = "loop", threads = "2"] = process.argv.slice(2);
+const log = new AccessLog("common");
+let lines = 0;
+let lost = 0;
+const app: App = (req, res, files) => {
+  if (!isAsking(req.socket)) log.follow(req, res);
+  byFiles(req, res, files);
+};
+const inside = {
+  app,
+  log: {
+    format: log.format,
+    write(text: string) {
+      lines += text.split("\n").length - 1;
+      log.write(text);
+    },
+    lost(count: number) {
+      lost += count;
+      log.lost(count);
+    },
+  },
+};
+const options = { engine: engine as "loop" | "node", threads: Number(threads), precompressed: true, ...LIMITS };
+const server = new FileServer(host().shared, loopEntries, root, options, inside);
+log.earlier = () => server.readLog();
+
+/** When each thread was first seen. */
+const seen = new Map<number, number>();
+const look = () => {
+  for (const worker of server.workers()) {
+    const id = worker?.threadId ?? -1;
+    if (!seen.has(id)) seen.set(id, performance.now());
+  }
+};
+setInterval(look, 100).unref();
+
+/** Ends one of the threads. */
+async function kill(): Promise<boolean> {
+  const now = performance.now();
+  const old = server.workers().filter((one) => one !== null && (seen.get(one.threadId) ?? now) < now - LOADED);
+  const worker = old[Math.floor(Math.random() * old.length)];
+  await worker?.terminate();
+  return worker !== undefined;
+}
+
+const answers = {
+  stats: (): Told => {
+    server.readLog();
+    return { stats: server.stats(), lines, lost, threads: server.workers().filter((one) => one !== null).length };
+  },
+  kill,
+  async close() {
+    await server.close();
+    await log.end();
+    setImmediate(() => process.disconnect?.());
+    return true;
+  },
+};
+
+process.on("message", async (asked: Asked) => process.send?.(await answers[asked]()));
+const { port } = (await server.listen({ port: 0, host: "127.0.0.1" })) as AddressInfo;
+process.send?.(port);
