@@ -310,7 +310,7 @@ for (const engine of ENGINES) {
       };
       files(req, res);
     };
-    const server = new FileServer(host().shared, loopEntries, root, { engine, precompressed: true }, { app });
+    const server = new FileServer(host().shared, serverRuntime, root, { engine, precompressed: true }, { app });
     t.after(() => server.close({ timeout: 0 }));
     const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
     for (let i = 0; i < 3; i++) {

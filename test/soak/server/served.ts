@@ -3,7 +3,7 @@
 
 import type { AddressInfo } from "node:net";
 import process from "node:process";
-import { host, loopEntries } from "#process";
+import { host, serverRuntime } from "#process";
 import { AccessLog } from "../../../cli/serve/log.js";
 import { type App, byFiles } from "../../../host/server/app.js";
 import { isAsking } from "../../../host/server/ask.js";
@@ -48,7 +48,7 @@ const inside = {
   },
 };
 const options = { engine: engine as "loop" | "node", threads: Number(threads), precompressed: true, ...LIMITS };
-const server = new FileServer(host().shared, loopEntries, root, options, inside);
+const server = new FileServer(host().shared, serverRuntime, root, options, inside);
 log.earlier = () => server.readLog();
 
 /** When each thread was first seen. */
