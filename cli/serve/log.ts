@@ -1,6 +1,8 @@
 // The access log: a line for each response when it is over, whoever has answered.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { serverRuntime } from "#process";
 import { type Answered, type Format, hasFields, logLine } from "../../host/loop/log-line.js";
 import { Proxies, type Trust } from "../../host/loop/proxies.js";
 import { Lines } from "./lines.js";
@@ -46,10 +48,11 @@ export class AccessLog {
     };
     const began = performance.now();
     const before = socket.bytesWritten ?? 0;
+    const head = serverRuntime.isLax ? firstWrite(socket) : () => headerLength(res);
     const log = () => {
       if (!this.#open.delete(log)) return;
       answered.status = res.statusCode;
-      answered.bytes = Math.max(0, (socket.bytesWritten ?? 0) - before - headerLength(res));
+      answered.bytes = Math.max(0, (socket.bytesWritten ?? 0) - before - head());
       answered.ms = performance.now() - began;
       this.earlier();
       this.#lines.write(logLine(this.format, answered));
@@ -67,11 +70,23 @@ export class AccessLog {
   }
 }
 
-/**
- * Bytes of the header, if it was sent. `_header` is undocumented. Under Bun it is a blank, and the socket counts only
- * the bytes of the body.
- */
+/** Bytes of the header, if it was sent. `_header` is undocumented. */
 function headerLength(res: ServerResponse): number {
   const { _header: header } = res as ServerResponse & { _header?: unknown };
   return res.headersSent && typeof header === "string" && header.startsWith("HTTP/") ? header.length : 0;
+}
+
+/**
+ * The same where a header is not told: it is the next write of its own. A socket that Bun has accepted itself writes no header,
+ * and counts none.
+ */
+function firstWrite(socket: Socket): () => number {
+  let bytes = 0;
+  const { write } = socket;
+  socket.write = ((...args: [string, BufferEncoding]) => {
+    Reflect.deleteProperty(socket, "write");
+    bytes = Buffer.byteLength(...args);
+    return write.apply(socket, args);
+  }) as typeof write;
+  return () => bytes;
 }

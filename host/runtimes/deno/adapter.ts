@@ -1,7 +1,7 @@
 // The host of this Deno process: one for all its entry points.
 
 import { openSync } from "node:fs";
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import process from "node:process";
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { LOOK, linux, READ } from "../../libc/linux.js";
@@ -9,6 +9,7 @@ import type { Syscalls } from "../../libc/syscalls.js";
 import { setImmediate } from "../../originals.js";
 import { wasm } from "../../wasm.js";
 import { modeOf, openFilesOf } from "../environment.js";
+import { socketOf } from "../socket.js";
 import { queueOfConn } from "./conn.js";
 import { type DenoLibc, type Descriptor, Descriptors } from "./descriptors.js";
 import { openDeno } from "./ffi.js";
@@ -106,7 +107,7 @@ export const serverRuntime = {
   options: () => ({}),
   /** Its first write waits for the event loop, and fails if the client has half-closed until then. */
   open(fd: number, opened: (socket: Socket) => void): void {
-    const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    const socket = socketOf(fd);
     setImmediate(() => setImmediate(() => opened(socket)));
   },
 };

@@ -1,10 +1,11 @@
 // The host of this Node process: one for all its entry points.
 
-import { Socket } from "node:net";
+import type { Socket } from "node:net";
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { setImmediate } from "../../originals.js";
 import { wasm } from "../../wasm.js";
 import { modeOf, openFilesOf } from "../environment.js";
+import { socketOf } from "../socket.js";
 import { checkEngine } from "./engine.js";
 import { openSyscalls } from "./ffi.js";
 
@@ -51,6 +52,6 @@ export const serverRuntime = {
     return { trackUnmanagedFds: false, execArgv: [], env };
   },
   open(fd: number, opened: (socket: Socket) => void): void {
-    opened(new Socket({ fd, readable: true, writable: true, allowHalfOpen: true }));
+    opened(socketOf(fd));
   },
 };
