@@ -2,6 +2,7 @@
 
 import cluster from "node:cluster";
 import { isMainThread } from "node:worker_threads";
+import { folder } from "../home.js";
 import { hasLoop } from "../libc/epoll.js";
 import type { Shared } from "../shared.js";
 
@@ -19,5 +20,6 @@ export function obstacle({ sys, reason }: Shared, entries: Entries): string | nu
   if (cluster.isWorker) return "a worker of node:cluster has no listening socket of its own";
   const { permission } = process as { permission?: { has(scope: string): boolean } };
   if (permission !== undefined && !permission.has("worker")) return "the permission model forbids threads";
-  return null;
+  const host = folder();
+  return typeof host === "string" ? host : null;
 }

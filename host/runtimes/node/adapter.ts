@@ -1,5 +1,6 @@
 // The host of this Node process: one for all its entry points.
 
+import { folder } from "../../home.js";
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { setImmediate } from "../../originals.js";
 import { wasm } from "../../wasm.js";
@@ -39,6 +40,10 @@ function libc(): string {
 
 /** The threads of a server. */
 export const loopEntries = {
-  loop: new URL("./loop.js", import.meta.url),
-  reader: new URL("../../loop/reader.js", import.meta.url),
+  get loop() {
+    return new URL("runtimes/node/loop.js", folder());
+  },
+  get reader() {
+    return new URL("loop/reader.js", folder());
+  },
 };
