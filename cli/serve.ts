@@ -14,6 +14,7 @@ import { obstacle } from "../host/server/obstacle.js";
 import { choice, duration, integer, parse, UsageError } from "./arguments.js";
 import { known } from "./info.js";
 import { runtime } from "./runtime.js";
+import { cache, fields, mimeTypes, page, trust } from "./serve/flags.js";
 import { certificate } from "./serve/secure.js";
 import { MARGIN, open, type Settings } from "./serve/server.js";
 import { startWorkers } from "./serve/workers.js";
@@ -41,12 +42,24 @@ Options:
       --key FILE        its private key, in PEM
       --precompressed   send FILE.br, .zst or .gz in place of FILE, if they exist and
                         the client accepts them
-      --cache SECONDS   how long clients may cache a file (default: 0)
+      --cache CACHE     how long clients may cache a file: seconds (default: 0), or the
+                        whole Cache-Control: 'public, max-age=31536000, immutable'
+      --header 'NAME: VALUE'
+                        a header field of each answer; may be repeated
+      --cors            let pages of other sites read the files
+      --mime EXT=TYPE   the media type of an extension; may be repeated
+      --single          send index.html for what is missing, with 200, and no pages for
+                        folders: for an app with a router of its own
+      --404 FILE        send FILE, which is in DIR, for what is missing, with 404
       --dotfiles        serve and list names that begin with a dot, too
       --no-listing      no pages for folders: those without an index.html are 404
       --log-format FORMAT
                         common (default), combined (with Referer and User-Agent), or
                         json: an object in each line
+      --trust-proxy PROXIES
+                        log the address that X-Forwarded-For tells, if a trusted proxy
+                        has sent it: addresses and ranges (10.0.0.0/8,::1), loopback,
+                        linklocal, uniquelocal; a number of proxies; or true: anybody
   -q, --quiet           no log
       --timeout TIME    how long running downloads get when it is stopped (default: 5s)
   -h, --help            this text
@@ -77,6 +90,7 @@ Examples:
   sendoff serve -p 0 ~/Videos
   sendoff serve --host :: --threads 4 /srv/files > access.log
   sendoff serve --tls --cert cert.pem --key key.pem
+  sendoff serve --single --cache no-cache dist
   curl -r 0-99 http://127.0.0.1:8080/film.mp4
 `;
 
@@ -92,6 +106,12 @@ export async function run(argv: string[]): Promise<number> {
     key: { type: "string" },
     precompressed: { type: "boolean" },
     cache: { type: "string" },
+    header: { type: "string", multiple: true },
+    cors: { type: "boolean" },
+    mime: { type: "string", multiple: true },
+    single: { type: "boolean" },
+    "404": { type: "string" },
+    "trust-proxy": { type: "string" },
     dotfiles: { type: "boolean" },
     "no-listing": { type: "boolean" },
     "log-format": { type: "string" },
@@ -111,10 +131,15 @@ export async function run(argv: string[]): Promise<number> {
     host: values.host ?? "127.0.0.1",
     port: integer("--port", values.port, 0, 65535) ?? 8080,
     tls: tlsFiles(values),
-    listing: values["no-listing"] !== true,
+    listing: values["no-listing"] !== true && values.single !== true,
     dotfiles: values.dotfiles === true,
     precompressed: values.precompressed === true,
-    cache: integer("--cache", values.cache, 0, 31_536_000) ?? 0,
+    cache: cache(values.cache),
+    fields: fields(values.header ?? []),
+    cors: values.cors === true,
+    mimeTypes: mimeTypes(values.mime ?? []),
+    page: null,
+    trust: trust(values["trust-proxy"]),
     engine: "node",
     threads: 1,
     log: values.quiet === true ? null : (choice("--log-format", values["log-format"], FORMATS) ?? "common"),
@@ -122,6 +147,7 @@ export async function run(argv: string[]): Promise<number> {
   };
   if (settings.host === "") throw new UsageError("--host must be an address or a name (got '')");
   settings.root = folder(positionals[0] ?? ".");
+  settings.page = page(settings.root, values.single === true, values["404"]);
   if (settings.tls !== null) check(settings.tls);
   const way = travel(settings); // before listening: SENDOFF_MODE may be wrong
   const reason = whyNode(wanted);

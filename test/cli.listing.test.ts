@@ -279,7 +279,8 @@ if (process.platform !== "win32") {
 
 /** A site in this process that lists by `files`, as `sendoff serve` has it. */
 async function listed(root: string, files: Files, counts = { asked: 0, left: 0 }): Promise<Site> {
-  const options = { root, listing: true, dotfiles: false, precompressed: false, cache: 0 };
+  const answers = { cache: 0, mimeTypes: {}, fields: [], cors: false, page: null };
+  const options = { root, listing: true, dotfiles: false, precompressed: false, ...answers };
   const app = site(options, files);
   const handler = serveStatic(root, staticOptions(options));
   const at = await serve((req, res) => {

@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { brotliCompressSync } from "node:zlib";
 import * as assert from "uvu/assert";
-import { certificate } from "./lib/certificate.js";
+import { pem } from "./lib/certificate.js";
 import { by, call, childrenOf, inFolder, other, run, runs, until } from "./lib/command.js";
 import { ENGINES, noLoop } from "./lib/file-server.js";
 import { without } from "./lib/programs.js";
@@ -724,7 +724,7 @@ test("says which engine serves, and why it is not the loop", () =>
       [["-q", "--workers", "1"], auto],
       [["-q", "--workers", "2"], "node (--workers), 2 processes"],
       [["-q", "--threads", "2"], noLoop === null ? "loop, 2 threads" : `${auto}, 2 processes`],
-      [["-q", "--tls", "--threads", "2", ...(await pem(folder))], "node (HTTPS), 2 processes"],
+      [["-q", "--tls", "--threads", "2", ...pem(folder)], "node (HTTPS), 2 processes"],
     ];
     if (noLoop === null) rows.push([["-q", "--engine", "loop"], "loop"]);
     for (const [args, engine] of rows) {
@@ -841,7 +841,7 @@ for (const args of [[], BY_NODE, ["--threads", "2"], ["--workers", "2"], ["--tls
       const content = randomBytes(HUGE);
       await mkdir(join(folder, "root"));
       await writeFile(join(folder, "root", "huge"), content);
-      const more = args[0] === "--tls" ? await pem(folder) : [];
+      const more = args[0] === "--tls" ? pem(folder) : [];
       const server = await serving(["--timeout", "60s", ...args, ...more, join(folder, "root")]);
       // It says nothing, and nobody waits for it.
       const mute = net.connect(server.port, "127.0.0.1");
@@ -1009,20 +1009,12 @@ if (existsSync(deno)) {
 
 // TLS.
 
-/** The options that name a certificate, made in the folder. */
-async function pem(folder: string): Promise<string[]> {
-  const { key, cert } = certificate();
-  await writeFile(join(folder, "key.pem"), key);
-  await writeFile(join(folder, "cert.pem"), cert);
-  return ["--cert", join(folder, "cert.pem"), "--key", join(folder, "key.pem")];
-}
-
 test("--tls: the same answers, by copies, and the same log", () =>
   inFolder(async (folder) => {
     await mkdir(join(folder, "root"));
     await mkdir(join(folder, "outside"));
     await fill(join(folder, "root"), join(folder, "outside"));
-    const server = await serving(["--tls", ...(await pem(folder)), join(folder, "root")]);
+    const server = await serving(["--tls", ...pem(folder), join(folder, "root")]);
     assert.match(server.stderr(), /https:\/\/127\.0\.0\.1:\d+\/\nbytes are copied: TLS/);
     const get = (path: string, headers = {}) =>
       new Promise<{ status: number | undefined; body: Buffer }>((resolve, reject) => {

@@ -1,7 +1,8 @@
 // docs/internals/pitfalls.md, of a server: S1 to S30, on the wire, of the loop and of node:http, which agree.
 //
-// Not here: S17 (listings) and S20 (TLS): `sendoff serve` has both, test/cli.listing.test.ts and test/cli.serve.test.ts;
-// createFileServer() has neither. S28, S29 and S31 (apps behind a server, proxies before it): nothing here serves them.
+// Not here: S17 (listings), S20 (TLS) and S31 (proxies before it): `sendoff serve` has them, test/cli.listing.test.ts,
+// test/cli.serve.test.ts and test/cli.options.test.ts; createFileServer() has none. S28 and S29 (apps behind a server):
+// nothing here serves them.
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

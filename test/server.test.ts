@@ -1102,7 +1102,7 @@ test("arguments: each is named", () => {
     [{ stallTimeout: "x" }, /stallTimeout must be/],
     [{ maxConnections: 0 }, /maxConnections must be/],
     [{ headers: null }, /headers must be an object/],
-    [{ headers: { a: 1 } }, /headers.a must be text \(got 1\)/],
+    [{ headers: { a: 1 } }, /headers.a must be text, or an array of it \(got 1\)/],
     [{ headers: { "a b": "" } }, /Header name must be a valid HTTP token/],
     [{ headers: { a: "\n" } }, /Invalid character in header content/],
     [{ fallback: "x" }, /fallback must be a target such as '\/index.html' \(got 'x'\)/],

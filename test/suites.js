@@ -71,7 +71,7 @@ const PORTABLE = [
   ...["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"],
   ...["respond", "body", "static", "hostile", "lent", "close", "register", "abandoned", "web", "chunked"],
   ...["representations", "dates"],
-  ...["cli", "cli.backlog", "cli.serve"],
+  ...["cli", "cli.backlog", "cli.options", "cli.serve"],
 ];
 
 /** Of a server, and long. */
@@ -87,13 +87,13 @@ const RUNTIMES = {
   node22: {
     path: installed("node22/bin/node"),
     args: [],
-    files: () => [...PORTABLE, "server", "server.log", "pitfalls.server", ...LOAD, ...WATCHED],
+    files: () => [...PORTABLE, "server", "server.log", "server.options", "pitfalls.server", ...LOAD, ...WATCHED],
     watched: [],
   },
   node24: {
     path: installed("node24/bin/node"),
     args: [],
-    files: () => [...PORTABLE, "server", "server.log", "pitfalls.server", ...LOAD, ...WATCHED],
+    files: () => [...PORTABLE, "server", "server.log", "server.options", "pitfalls.server", ...LOAD, ...WATCHED],
     watched: [],
   },
   node26: { path: installed("node26/bin/node"), args: [], files: () => named("test"), watched: [] },

@@ -15,10 +15,11 @@ import * as cpu from "./cpu.js";
 import * as lag from "./lag.js";
 import { record } from "./record.js";
 import * as requests from "./requests.js";
+import * as server from "./server.js";
 import * as sizes from "./sizes.js";
 
 /** @type {Record<string, { bench: string, values: (data: any) => any[], draw: (record: any) => Promise<string> }>} */
-const CHARTS = { cpu, requests, lag, concurrency, sizes };
+const CHARTS = { cpu, requests, server, lag, concurrency, sizes };
 
 const { values } = parseArgs({
   options: {

@@ -34,13 +34,13 @@ export function printSlow(pairs) {
   console.log("");
   table(
     [
-      ...["64 KiB, 16 fast clients", "p99 ms alone", "beside 500 slow", "ratio", "quartiles"],
+      ...["64 KiB, 16 fast clients", "p50 ms alone", "beside 500 slow"],
+      ...["p99 alone", "beside", "ratio", "quartiles"],
       ...["req/s alone", "beside", "ratio", "a slow one's KB/s", "errors"],
     ],
     [...pairs].map(([{ competitor }, all]) => [
       competitor.label,
-      median(all.map((pair) => pair.without.p99)).toFixed(2),
-      median(all.map((pair) => pair.with.p99)).toFixed(2),
+      ...latencies(all),
       ...spread(all.map((pair) => pair.with.p99 / pair.without.p99)),
       median(all.map((pair) => pair.without.rate)).toFixed(0),
       median(all.map((pair) => pair.with.rate)).toFixed(0),
@@ -49,6 +49,16 @@ export function printSlow(pairs) {
       all.reduce((sum, pair) => sum + pair.with.errors + pair.without.errors, 0),
     ]),
   );
+}
+
+/** p50 alone and beside others, p99 alone and beside them; ms. @param {import("./figures.js").Pair[]} all */
+export function latencies(all) {
+  return [
+    all.map((pair) => pair.without.p50),
+    all.map((pair) => pair.with.p50),
+    all.map((pair) => pair.without.p99),
+    all.map((pair) => pair.with.p99),
+  ].map((values) => median(values).toFixed(2));
 }
 
 /** What somebody else did to the measurements. @param {Result[]} everything */

@@ -3,7 +3,7 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
 import { connect } from "node:net";
@@ -34,9 +34,12 @@ import { STEADY, Steady } from "../lib/steady.js";
  * @property {number} pid of the process that serves
  * @property {Set<string>} words what it said on stderr
  * @property {(what: "stats" | "lag") => Promise<any>} ask a server of servers/node.js about itself
+ * @property {string} [log] where its access log goes
  * @property {() => void} end before the bench ends
  */
 
+/** Of random bytes, at once. */
+const BLOCK = 1 << 20;
 /** From here on a second holds so few requests that they are counted by their bytes. */
 const LARGE = 1 << 20;
 const START_MS = 20_000;
@@ -94,7 +97,7 @@ export class HttpRig extends Rig {
   fill(name, files) {
     const folder = join(this.folder, name);
     mkdirSync(folder);
-    for (const [name, size] of files) writeFileSync(join(folder, `${name}.bin`), randomBytes(size), { flush: true });
+    for (const [name, size] of files) written(join(folder, `${name}.bin`), size);
     return folder;
   }
 
@@ -133,10 +136,11 @@ export class HttpRig extends Rig {
     };
     const end = () => {
       wanted = false;
+      child.kill("SIGKILL"); // nginx's master before its worker, which it would replace
       kill(pid, "SIGKILL");
     };
     const origin = `${competitor.encrypted ? "https" : "http"}://127.0.0.1:${port}`;
-    return { competitor, root, origin, pid, words, ask, end };
+    return { competitor, root, origin, pid, words, log: own?.log, ask, end };
   }
 
   /** A server's turn. @template T @param {Server} server @param {() => Promise<T>} act @returns {Promise<T>} */
@@ -218,6 +222,14 @@ export class HttpRig extends Rig {
       p99,
     };
   }
+}
+
+/** A file of random bytes, on the disk. @param {string} path @param {number} size */
+function written(path, size) {
+  const fd = openSync(path, "wx");
+  for (let at = 0; at < size; ) at += writeSync(fd, randomBytes(Math.min(BLOCK, size - at)));
+  fsyncSync(fd); // or the writing back disturbs what is measured
+  closeSync(fd);
 }
 
 /** How much of a core was somebody else's, inside of this machine or outside. @param {Result} result */

@@ -1,4 +1,4 @@
-// What is measured: every server at every size; and the fast clients' latency beside slow ones.
+// What is measured: every server at every size; and fast clients' latency beside others.
 
 import { compiled } from "../lib/cc.js";
 import { sized } from "./rig.js";
@@ -61,42 +61,64 @@ export async function speed(rig, servers, title, request, { runs, seconds }) {
  * @param {Rig} rig @param {Server[]} servers @param {Options} options
  * @returns {Promise<Map<Server, import("./figures.js").Pair[]>>}
  */
-export async function slow(rig, servers, { runs, seconds }) {
+export async function slow(rig, servers, options) {
   const clients = compiled(new URL("slow.c", import.meta.url), rig.folder);
-  for (const server of servers) await rig.prepare(server, sized(SHORT), WARM_S);
-  /** @type {Map<Server, import("./figures.js").Pair[]>} */
+  const request = sized(SHORT);
+  return pairs(rig, servers, "slow clients", request, options, async (server) => {
+    const argv = [clients, new URL(server.origin).port, `/${LONG}.bin`, `${SLOW_CLIENTS}`];
+    const { result, bytes } = await beside(rig, server, argv, request, options.seconds, SETTLE_MS);
+    return { ...result, slowRate: bytes / SLOW_CLIENTS };
+  });
+}
+
+/**
+ * Pairs of measurements of each server, alone and as `measured` does it, one after the other.
+ *
+ * @template {import("./rig.js").Result} T
+ * @param {Rig} rig @param {Server[]} servers @param {string} title @param {Request} request @param {Options} options
+ * @param {(server: Server) => Promise<T>} measured
+ * @returns {Promise<Map<Server, { without: import("./rig.js").Result, with: T }[]>>}
+ */
+export async function pairs(rig, servers, title, request, { runs, seconds }, measured) {
+  for (const server of servers) await rig.prepare(server, request, WARM_S);
+  /** @type {Map<Server, { without: import("./rig.js").Result, with: T }[]>} */
   const results = new Map(servers.map((server) => [server, []]));
   for (let round = 0; round < runs; round++) {
     for (const server of turn(servers, round)) {
-      progress(`slow clients, round ${round + 1} of ${runs}: ${server.competitor.label}`);
-      const alone = () => rig.measure(server, sized(SHORT), seconds);
+      progress(`${title}, round ${round + 1} of ${runs}: ${server.competitor.label}`);
+      const alone = () => rig.measure(server, request, seconds);
       // In turns, so that neither of the two is always the one after.
       const before = round % 2 ? undefined : await alone();
-      const beside = await besideSlow(rig, clients, server, seconds);
-      results.get(server)?.push({ without: before ?? (await alone()), with: beside });
+      const together = await measured(server);
+      results.get(server)?.push({ without: before ?? (await alone()), with: together });
     }
   }
   progress("");
   return results;
 }
 
-/** @param {Rig} rig @param {string} slowly the clients' program @param {Server} server @param {number} seconds */
-async function besideSlow(rig, slowly, server, seconds) {
+/**
+ * A measurement beside other clients: a program that prints a line once they are at work, and for each line on its stdin
+ * `{"bytes"}` that they have read. Returns what they read per second, and the last that it said.
+ *
+ * @param {Rig} rig @param {Server} server @param {string[]} argv @param {Request} request @param {number} seconds
+ * @param {number} [settle] ms until they are all as they will be
+ */
+export function beside(rig, server, argv, request, seconds, settle = 0) {
   return rig.awake(server, async () => {
-    const clients = rig.spawn([slowly, new URL(server.origin).port, `/${LONG}.bin`, `${SLOW_CLIENTS}`]);
+    const clients = rig.spawn(argv);
     const read = async () => {
       clients.child.stdin.write("\n");
-      return { bytes: (await clients.next()).bytes, at: performance.now() };
+      return { said: await clients.next(), at: performance.now() };
     };
     await clients.next();
-    await sleep(SETTLE_MS);
-    await rig.warm(server, sized(SHORT));
+    await sleep(settle);
+    await rig.warm(server, request);
     const from = await read();
-    const result = await rig.load(server, sized(SHORT), seconds);
+    const result = await rig.load(server, request, seconds);
     const to = await read();
-    clients.child.stdin.end();
-    await clients.over;
-    const rate = (to.bytes - from.bytes) / ((to.at - from.at) / 1000) / SLOW_CLIENTS;
-    return { ...result, slowRate: rate };
+    await clients.end();
+    const bytes = (to.said.bytes - from.said.bytes) / ((to.at - from.at) / 1000);
+    return { result, bytes, said: to.said };
   });
 }

@@ -5,6 +5,8 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { entry } from "../lib/ours.js";
 import { bare } from "./servers/bare.js";
+import { caddy } from "./servers/caddy.js";
+import { h2o } from "./servers/h2o.js";
 import { lighttpd } from "./servers/lighttpd.js";
 import { nginx } from "./servers/nginx.js";
 
@@ -43,6 +45,7 @@ export function called(name) {
   const names = {
     bun: "Bun.serve",
     deno: "Deno.serve",
+    caddy: "Caddy",
     bare: "bare C",
     accelerate: "accelerate(send)",
     loop: "createFileServer",
@@ -66,9 +69,9 @@ export function called(name) {
  * @property {string} label
  * @property {string[]} argv the folder of files is appended
  * @property {NodeJS.ProcessEnv} [env] on top of ours
- * @property {(folder: string, root: string) => Promise<{ port?: number, argv: string[] }>} [configure]
- *   puts a configuration, or the server itself, into the folder first: what to append instead, and the port where the
- *   server will not say it
+ * @property {(folder: string, root: string) => Promise<{ port?: number, argv: string[], log?: string }>} [configure]
+ *   puts a configuration, or the server itself, into the folder first: what to append instead, the port where the
+ *   server will not say it, and where its access log goes
  */
 
 /** The Nodes at hand: this process's own, by koffi, and the one of this folder's package.json, by node:ffi. @returns {Runtime[]} */
@@ -99,6 +102,8 @@ export function version(commands, flag = "--version", status = 0) {
 export const tools = {
   nginx: version(["nginx", "/usr/sbin/nginx"], "-v"),
   lighttpd: version(["lighttpd", "/usr/sbin/lighttpd"], "-v"),
+  h2o: version(["h2o"]),
+  caddy: version(["caddy"], "version"),
   bun: version([here("node_modules/.bin/bun")]),
   deno: version([here("node_modules/.bin/deno")]),
   /** The compiler of it, and of the slow clients. */
@@ -144,6 +149,8 @@ export function other(name) {
   const { command } = /** @type {{ command: string }} */ (tools[name]);
   if (name === "nginx") return { name, label: called(name), argv: [command], configure: nginx };
   if (name === "lighttpd") return { name, label: called(name), argv: [command], configure: lighttpd };
+  if (name === "h2o") return { name, label: called(name), argv: [command], configure: h2o };
+  if (name === "caddy") return { name, label: called(name), argv: [command], configure: caddy };
   if (name === "bare") return { name, label: called(name), argv: [], configure: bare };
   if (name === "bun") return { name, label: called(name), argv: [command, here("servers/bun.js")] };
   return {

@@ -1,14 +1,9 @@
 // What clients in C have in common: a blocking connection to 127.0.0.1 that asks for one path.
 
-#include <arpa/inet.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
+#include "die.h"
 
-static void die(const char *what) {
-  perror(what);
-  exit(1);
-}
+#include <arpa/inet.h>
+#include <sys/socket.h>
 
 static int client(int port, const char *path) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};

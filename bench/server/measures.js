@@ -1,6 +1,6 @@
 // What requests per second do not show: the main thread's lag while the loop is busy, and the memory of idle connections.
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { sized } from "../http/rig.js";
 import { progress, sleep, turn, WARM_S } from "../http/scenarios.js";
 import { compiled } from "../lib/cc.js";
@@ -54,37 +54,39 @@ export async function lag(rig, servers, { runs, seconds }) {
 }
 
 /**
- * KiB of private memory for each idle connection, of a fresh server each round: what it has allocated once it keeps. Each
+ * KiB of private memory for each idle connection, of fresh servers each round: what one has allocated once it keeps. Each
  * connection has asked once. null where so many file descriptors are not allowed.
  *
- * @param {Rig} rig @param {import("./servers.js").Competitor} competitor @param {number} runs
+ * @param {Rig} rig @param {import("./servers.js").Competitor[]} competitors @param {number} runs
  */
-export async function idle(rig, competitor, runs) {
+export async function idle(rig, competitors, runs) {
   if (!rig.descriptors(MOST + SPARE)) return null;
   const program = compiled(new URL("idle.c", import.meta.url), rig.folder);
-  /** @type {{ few: number, most: number, each: number }[]} */
-  const results = [];
+  /** @type {{ few: number, most: number, each: number }[][]} */
+  const results = competitors.map(() => []);
   for (let round = 0; round < runs; round++) {
-    progress(`idle connections, round ${round + 1} of ${runs}`);
-    const server = await rig.start(competitor);
-    const request = sized(SMALL);
-    await rig.prepare(server, request, SETTLE_S);
-    await rig.awake(server, async () => {
-      const { port } = new URL(server.origin);
-      const clients = rig.spawn([program, port, request.path, `${request.size}`]);
-      const open = async (/** @type {number} */ count) => {
-        clients.child.stdin.write(`${count}\n`);
-        await clients.next();
-        await rig.warm(server, request, COLLECT_S);
-        return privateKib(server.pid);
-      };
-      const [few, most] = [await open(FEW), await open(MOST)];
-      const { connections } = await server.ask("stats");
-      if (connections < MOST) throw new Error(`of ${MOST} connections ${connections} are open`);
-      results.push({ few, most, each: (most - few) / (MOST - FEW) });
-      await clients.end();
-    });
-    server.end();
+    for (const [i, competitor] of competitors.entries()) {
+      progress(`idle connections, round ${round + 1} of ${runs}: ${competitor.label}`);
+      const server = await rig.start(competitor);
+      const request = sized(SMALL);
+      await rig.prepare(server, request, SETTLE_S);
+      await rig.awake(server, async () => {
+        const { port } = new URL(server.origin);
+        const clients = rig.spawn([program, port, request.path, `${request.size}`]);
+        const open = async (/** @type {number} */ count) => {
+          clients.child.stdin.write(`${count}\n`);
+          await clients.next();
+          await rig.warm(server, request, COLLECT_S);
+          return privateKib(server.pid);
+        };
+        const [few, most] = [await open(FEW), await open(MOST)];
+        const fds = readdirSync(`/proc/${server.pid}/fd`).length;
+        if (fds < MOST) throw new Error(`${competitor.label}: ${fds} fds are open, for ${MOST} connections`);
+        results[i].push({ few, most, each: (most - few) / (MOST - FEW) });
+        await clients.end();
+      });
+      server.end();
+    }
   }
   progress("");
   return results;

@@ -16,7 +16,8 @@ import { sized } from "../http/rig.js";
  * @property {string[]} servers
  * @property {string} title
  * @property {import("../http/rig.js").Request} [request] none: measures.js has a way of its own
- * @property {"files" | "many"} [root]
+ * @property {"files" | "many" | "disk"} [root]
+ * @property {boolean} [logged] the servers have an access log: that it has all requests is checked
  * @property {boolean} [handedOver] the loop hands each request over: that is checked
  * @property {Figure[]} figures
  */
@@ -26,6 +27,11 @@ const KIB = 1024;
 export const MANY = 1000;
 export const SMALL = 4 * KIB;
 const ALL = ["loop", "nginx", "lighttpd", "bare", "respond", "serveStatic"];
+/** Of the chart, too: `sendoff serve` on each runtime, what it was before, and whoever else serves folders. */
+const PEERS = [
+  ...["sendoff serve", "sendoff serve, Bun", "sendoff serve, Deno", "loop", "nginx", "lighttpd", "h2o", "caddy"],
+  ...["bun", "deno", "sirv-cli", "serve", "http-server", "sendoff serve, before"],
+];
 const small = sized(SMALL);
 
 /** What Chromium sends for a picture: with the request line about 600 bytes. */
@@ -45,8 +51,8 @@ const CHROMIUM = {
 };
 const CLOSE = { Connection: "close" };
 
-/** Requests per second. @param {string} of @param {string} over @param {number} bound @param {number} aim @returns {Figure} */
-const rate = (of, over, bound, aim) => ({ work: "requests/s", of, over, by: "rate", bound, aim, atMost: false });
+/** Requests per second. @param {string} of @param {string} over @param {number} bound @param {number | null} [aim] @returns {Figure} */
+const rate = (of, over, bound, aim = null) => ({ work: "requests/s", of, over, by: "rate", bound, aim, atMost: false });
 /** @param {string} of @param {string} over @param {number} bound @param {number} aim @returns {Figure} */
 const cpu = (of, over, bound, aim) => ({ work: "CPU a request", of, over, by: "cpu", bound, aim, atMost: true });
 
@@ -78,9 +84,39 @@ export const ROWS = {
   },
   serve: {
     title: "4 KiB, by the command",
-    servers: ["sendoff serve", "nginx"],
+    servers: ["sendoff serve", "sendoff serve, Bun", "sendoff serve, Deno", "nginx"],
     request: small,
-    figures: [rate("sendoff serve", "nginx", 1.2, 1.4)],
+    figures: [
+      rate("sendoff serve", "nginx", 1.2, 1.4),
+      rate("sendoff serve, Bun", "nginx", 1.2, 1.4),
+      rate("sendoff serve, Deno", "nginx", 0.75, 1),
+    ],
+  },
+  log: {
+    title: "4 KiB, with a log",
+    servers: ["sendoff serve, log", "nginx, log", "nginx, buffered log"],
+    request: small,
+    logged: true,
+    figures: [
+      rate("sendoff serve, log", "nginx, log", 1, 1.2),
+      rate("sendoff serve, log", "nginx, buffered log", 1, 1.2),
+    ],
+  },
+  "peers-4k": {
+    title: "4 KiB, everybody",
+    servers: PEERS,
+    request: small,
+    figures: [
+      rate("sendoff serve", "bun", 2.5),
+      rate("sendoff serve", "deno", 2.5),
+      rate("sendoff serve", "sendoff serve, before", 6),
+    ],
+  },
+  "peers-64k": {
+    title: "64 KiB, everybody",
+    servers: PEERS,
+    request: sized(64 * KIB),
+    figures: [rate("sendoff serve", "bun", 2), rate("sendoff serve", "sendoff serve, before", 4)],
   },
   many: {
     title: `${MANY} files of 4 KiB`,
@@ -120,6 +156,12 @@ export const ROWS = {
     servers: ["loop", "nginx", "lighttpd"],
     figures: [{ work: "p99 over that without", bound: 1.3, aim: null, atMost: true }],
   },
+  cold: {
+    title: "4 KiB, beside 1 GiB from a cold disk",
+    servers: ["loop", "nginx", "nginx, threads"],
+    root: "disk",
+    figures: [{ work: "p99 of 16 warm clients, ms", bound: 3, aim: null, atMost: true }],
+  },
   lag: {
     title: "4 KiB, the main thread meanwhile",
     servers: ["loop", "serveStatic"],
@@ -127,7 +169,7 @@ export const ROWS = {
   },
   idle: {
     title: "idle connections, 1000 to 10000",
-    servers: ["loop-idle"],
+    servers: ["loop-idle", "nginx, idle"],
     figures: [{ work: "private memory for each, KiB", bound: 1.5, aim: 0.5, atMost: true }],
   },
 };

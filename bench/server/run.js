@@ -1,7 +1,8 @@
-// npm run bench -- server: what createFileServer has to reach against nginx, lighttpd and serveStatic, and whether it does.
+// npm run bench -- server: what createFileServer and `sendoff serve` have to reach beside others, and whether they do.
 //
-//   node bench/server/run.js [--only ROW,…] [--runs N] [--seconds S] [--tries N] [--json FILE]
+//   node bench/server/run.js [--only ROW,…] [--runs N] [--seconds S] [--tries N] [--before REF] [--json FILE]
 
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
@@ -9,14 +10,16 @@ import { limited, ratios, verdict } from "../http/figures.js";
 import { generators } from "../http/load.js";
 import { printDisturbance, printErrors, printSlow, printSpeed, printWords } from "../http/print.js";
 import { HttpRig } from "../http/rig.js";
-import { LONG, SHORT, slow, speed } from "../http/scenarios.js";
+import { LONG, progress, SHORT, slow, speed } from "../http/scenarios.js";
 import { tools } from "../http/servers.js";
 import { median, spread, table } from "../lib/numbers.js";
 import { list, whole } from "../lib/options.js";
 import { write } from "../lib/rig.js";
+import { COLD, cold, printCold } from "./cold.js";
+import { built } from "./commands.js";
 import { idle, lag } from "./measures.js";
 import { MANY, ROWS, SMALL } from "./rows.js";
-import { competitors, versions } from "./servers.js";
+import { BEFORE, competitors, serveBefore, versions } from "./servers.js";
 
 /**
  * @typedef {import("../http/rig.js").Server} Server
@@ -35,6 +38,7 @@ const { values } = parseArgs({
     runs: { type: "string", default: "7" },
     seconds: { type: "string", default: "1" },
     tries: { type: "string", default: "1" },
+    before: { type: "string" },
     json: { type: "string" },
   },
 });
@@ -48,19 +52,27 @@ if (!existsSync(new URL("../../build/core.wasm", import.meta.url))) throw new Er
 
 const sizes = Object.values(ROWS).flatMap(({ request }) => request?.size ?? []);
 const rig = new HttpRig(wrk, [...new Set([...sizes, SHORT, LONG])], tries);
-const roots = {
-  files: rig.root,
-  many: rig.fill(
-    "many",
-    Array.from({ length: MANY }, (_, i) => [String(i), SMALL]),
-  ),
+/** The folders of files, made when a row wants them. @type {Record<NonNullable<Row["root"]>, [string, number][]>} */
+const FILES = {
+  files: [],
+  many: Array.from({ length: MANY }, (_, i) => [String(i), SMALL]),
+  disk: [[String(SMALL), SMALL], COLD],
 };
-const machine = { ...rig.machine(), load_generator: wrk.version, ...versions() };
+/** @type {Map<string, string>} */
+const roots = new Map([["files", rig.root]]);
+const former = values.before === undefined ? {} : { before: values.before };
+const machine = { ...rig.machine(), load_generator: wrk.version, ...versions(), ...former };
 table(
   ["machine", ""],
   Object.entries(machine).map(([name, value]) => [name, value ?? "not installed"]),
 );
 const missing = new Set(only.flatMap((row) => ROWS[row].servers).filter((name) => competitors[name] === null));
+if (values.before !== undefined && missing.delete(BEFORE)) {
+  progress(`building ${values.before}`);
+  competitors[BEFORE] = serveBefore(built(rig.folder, values.before));
+  progress("");
+}
+if (missing.delete(BEFORE)) console.log(`\nwithout --before REF, and left out: ${BEFORE}`);
 if (missing.size > 0) console.log(`\nnot installed, and left out: ${[...missing].join(", ")}`);
 
 /** @type {Map<string, Server>} */
@@ -98,7 +110,8 @@ printWords(servers.values());
 printErrors(loads);
 if (values.json !== undefined) {
   const results = Object.fromEntries(Object.entries(measured).map(([row, all]) => [row, all?.results ?? null]));
-  write(values.json, "bench/server/run.js", { machine, runs, seconds, tries, figures, results });
+  const labels = Object.fromEntries(Object.entries(competitors).map(([name, one]) => [name, one?.label ?? name]));
+  write(values.json, "bench/server/run.js", { machine, runs, seconds, tries, figures, labels, results });
 }
 process.exit();
 
@@ -111,21 +124,24 @@ async function measure(name, row) {
     if (competitors[server] !== null) present.set(server, await started(server, row.root ?? "files"));
   }
   if (name === "slow") return slowly(present);
+  if (name === "cold") return coldly(present);
   if (name === "lag") return lagging(present);
   return answering(row, present);
 }
 
-/** Each is started once. @param {string} name @param {"files" | "many"} root */
+/** Each is started once. @param {string} name @param {NonNullable<Row["root"]>} root */
 async function started(name, root) {
   const key = `${name} ${root}`;
   const competitor = /** @type {import("./servers.js").Competitor} */ (competitors[name]);
-  const server = servers.get(key) ?? (await rig.start(competitor, roots[root]));
+  const folder = roots.get(root) ?? rig.fill(root, FILES[root]);
+  roots.set(root, folder);
+  const server = servers.get(key) ?? (await rig.start(competitor, folder));
   servers.set(key, server);
   return server;
 }
 
 /** Requests per second, and CPU. @param {Row} row @param {Map<string, Server>} present @returns {Promise<Measured>} */
-async function answering({ title, request, handedOver }, present) {
+async function answering({ title, request, handedOver, logged }, present) {
   if (request === undefined) throw new Error(`${title}: no request`);
   const loop = present.get("loop");
   const before = handedOver && loop ? await handOvers(loop) : 0;
@@ -137,6 +153,13 @@ async function answering({ title, request, handedOver }, present) {
     const asked = of("loop").reduce((sum, { rate }) => sum + rate * seconds, 0);
     if (count < asked) throw new Error(`${title}: of ${asked} requests ${count} were handed over`);
   }
+  if (logged) {
+    for (const [server, all] of results) {
+      const count = lines(/** @type {string} */ (server.log));
+      const asked = all.reduce((sum, { rate }) => sum + rate * seconds, 0);
+      if (count < asked) throw new Error(`${server.competitor.label}: of ${asked} requests ${count} are in its log`);
+    }
+  }
   return {
     ...recorded(present, results),
     loads: [...results.values()].flat(),
@@ -145,6 +168,11 @@ async function answering({ title, request, handedOver }, present) {
       limited: by === "rate" && limited(of(one)),
     }),
   };
+}
+
+/** How many it has. @param {string} file */
+function lines(file) {
+  return Number(execFileSync("wc", ["-l", file], { encoding: "utf8" }).split(" ")[0]);
 }
 
 /** Connections that the loop gave to the server behind it. @param {Server} server @returns {Promise<number>} */
@@ -165,6 +193,20 @@ async function slowly(present) {
     ...recorded(present, pairs),
     loads: [...pairs.values()].flat().flatMap((pair) => [pair.without, pair.with]),
     figure: () => ({ ratios: own.map((pair) => pair.with.p99 / pair.without.p99) }),
+  };
+}
+
+/** @param {Map<string, Server>} present @returns {Promise<Measured | null>} */
+async function coldly(present) {
+  if (tools.bare === null) return leftOut("cold", "no C compiler");
+  const results = await cold(rig, [...present.values()], { runs, seconds: 3 * seconds });
+  if (results === null) return leftOut("cold", "its file stays in the page cache");
+  printCold(results);
+  const own = results.get(/** @type {Server} */ (present.get("loop"))) ?? [];
+  return {
+    ...recorded(present, results),
+    loads: [...results.values()].flat().flatMap((pair) => [pair.without, pair.with]),
+    figure: () => ({ ratios: own.map((pair) => pair.with.p99) }),
   };
 }
 
@@ -193,18 +235,25 @@ async function lagging(present) {
 }
 
 /** @param {Row} row @returns {Promise<Measured | null>} */
-async function idling({ title, servers: [name] }) {
+async function idling({ title, servers }) {
   if (tools.bare === null) return leftOut("idle", "no C compiler");
-  const competitor = /** @type {import("./servers.js").Competitor} */ (competitors[name]);
-  const results = await idle(rig, competitor, runs);
+  const names = servers.filter((name) => competitors[name] !== null);
+  const present = names.map((name) => /** @type {import("./servers.js").Competitor} */ (competitors[name]));
+  const results = await idle(rig, present, runs);
   if (results === null) return leftOut("idle", "more than 10,000 file descriptors are not allowed");
-  const mib = (/** @type {"few" | "most"} */ of) => (median(results.map((one) => one[of])) / 1024).toFixed(1);
   console.log("");
   table(
     [title, "MiB before", "MiB after", "KiB each"],
-    [[competitor.label, mib("few"), mib("most"), spread(results.map(({ each }) => each))[0]]],
+    present.map(({ label }, i) => {
+      const mib = (/** @type {"few" | "most"} */ of) => (median(results[i].map((one) => one[of])) / 1024).toFixed(1);
+      return [label, mib("few"), mib("most"), spread(results[i].map(({ each }) => each))[0]];
+    }),
   );
-  return { results: { [name]: results }, loads: [], figure: () => ({ ratios: results.map(({ each }) => each) }) };
+  return {
+    results: Object.fromEntries(names.map((name, i) => [name, results[i]])),
+    loads: [],
+    figure: () => ({ ratios: results[0].map(({ each }) => each) }),
+  };
 }
 
 /** @param {string} row @param {string} reason */

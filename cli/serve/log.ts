@@ -2,18 +2,23 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Answered, type Format, hasFields, logLine } from "../../host/loop/log-line.js";
+import { Proxies, type Trust } from "../../host/loop/proxies.js";
 import { Lines } from "./lines.js";
 
 export class AccessLog {
   readonly format: Format;
+  readonly trust: Trust | null;
+  readonly #proxies: Proxies | null;
   readonly #lines = new Lines();
   /** Unfinished responses, and functions that log them as they are. */
   readonly #open = new Set<() => void>();
   /** Writes the lines of others that come before the next one. */
   earlier: () => void = () => {};
 
-  constructor(format: Format) {
+  constructor(format: Format, trust: Trust | null = null) {
     this.format = format;
+    this.trust = trust;
+    this.#proxies = trust === null ? null : new Proxies(trust);
   }
 
   /** Lines of others. */
@@ -26,8 +31,9 @@ export class AccessLog {
   follow(req: IncomingMessage, res: ServerResponse): void {
     const { socket } = req;
     const { referer = null, "user-agent": userAgent = null } = hasFields(this.format) ? req.headers : {};
+    const peer = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)|%.*/, "") ?? "-"; // a loop knows no %zone
     const answered: Answered = {
-      host: socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)|%.*/, "") ?? "-", // a loop knows no %zone
+      host: this.#proxies?.clientOf(peer, String(req.headers["x-forwarded-for"] ?? "")) ?? peer,
       time: Date.now(),
       ms: 0,
       method: req.method as string,

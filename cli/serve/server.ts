@@ -4,6 +4,7 @@ import type { EventEmitter } from "node:events";
 import { configureExit, onExit } from "sendoff";
 import { host, loopEntries } from "#process";
 import type { Format } from "../../host/loop/log-line.js";
+import type { Trust } from "../../host/loop/proxies.js";
 import type { App } from "../../host/server/app.js";
 import { isAsking } from "../../host/server/ask.js";
 import { FileServer } from "../../host/server/server.js";
@@ -22,6 +23,8 @@ export interface Settings extends SiteOptions {
   threads: number;
   /** null: none. */
   log: Format | null;
+  /** Whose X-Forwarded-For the log believes. */
+  trust: Trust | null;
   /** Milliseconds that running responses get when the process ends. */
   timeout: number;
 }
@@ -38,7 +41,7 @@ interface Server extends EventEmitter {
 /** Resolves once it listens. */
 export async function open(settings: Settings): Promise<{ server: EventEmitter; port: number }> {
   const { host, port, timeout } = settings;
-  const log = settings.log === null ? null : new AccessLog(settings.log);
+  const log = settings.log === null ? null : new AccessLog(settings.log, settings.trust);
   const answer = site(settings);
   const app: App = (req, res, files) => {
     if (!isAsking(req.socket)) log?.follow(req, res);

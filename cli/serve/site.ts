@@ -7,7 +7,8 @@ import type { StaticOptions } from "sendoff/http";
 import { isWithin } from "../../host/http/within.js";
 import { escaped } from "../../host/loop/log-line.js";
 import { say } from "../../host/say.js";
-import type { App } from "../../host/server/app.js";
+import { type App, type Page, turnTo } from "../../host/server/app.js";
+import type { Field } from "../../host/server/fields.js";
 import { FILES, Listings, versionOf } from "./listing.js";
 import { errorPage, HEADERS, orderOf } from "./page.js";
 import { Pages } from "./pages.js";
@@ -18,8 +19,14 @@ export interface SiteOptions {
   listing: boolean;
   dotfiles: boolean;
   precompressed: boolean;
-  /** Seconds. */
-  cache: number;
+  /** Seconds, or the text of a Cache-Control. */
+  cache: number | string;
+  mimeTypes: { readonly [extension: string]: string };
+  /** Of each answer. */
+  fields: readonly Field[];
+  cors: boolean;
+  /** Sent for what is missing. */
+  page: Page | null;
 }
 
 type Failure = Partial<NodeJS.ErrnoException> & { statusCode?: number; headers?: Record<string, string> };
@@ -34,15 +41,30 @@ const STATUS: { readonly [code: string]: number } = {
   ENOTDIR: 404,
 };
 
+/** Fields that describe a file: pages of ours, and errors, do without them. */
+const OF_FILES = /^(?:content-.*|accept-ranges|cache-control|etag|expires|last-modified)$/;
+
+/** The Fetch standard: who may read answers, and which of their fields. */
+const CORS: readonly Field[] = [
+  ["Access-Control-Allow-Origin", "*"],
+  ["Access-Control-Expose-Headers", "*"],
+];
+const PREFLIGHT = { "Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Allow-Headers": "*" };
+
+/** A browser asks whether it may send a request with fields of its own, such as If-None-Match. */
+const isPreflight = ({ method, headers }: IncomingMessage) =>
+  method === "OPTIONS" && headers["access-control-request-method"] !== undefined;
+
 /** Interval of the bytes sent to a half-closed client while its page is made, in ms. */
 const PROBE = 200;
 
 /** Those of the files. */
-export function staticOptions({ dotfiles, cache, precompressed }: SiteOptions): StaticOptions {
+export function staticOptions({ dotfiles, cache, mimeTypes, precompressed }: SiteOptions): StaticOptions {
   return {
     dotfiles: dotfiles ? "allow" : "ignore",
     fallthrough: false, // errors are told, with their status
-    maxAge: cache * 1000,
+    ...(typeof cache === "string" ? { cacheControl: cache } : { maxAge: cache * 1000 }),
+    mimeTypes,
     precompressed,
     redirect: false, // to a folder only where it is in the root
     symlinks: "inside",
@@ -51,15 +73,38 @@ export function staticOptions({ dotfiles, cache, precompressed }: SiteOptions): 
 
 /** `listed` is the file system for listings. */
 export function site(options: SiteOptions, listed = FILES): App {
+  const { cors, page } = options;
   const pages = new Pages(new Listings(options.root, options.dotfiles, listed));
+  const fields = [...(cors ? CORS : []), ...options.fields];
+  const kept = new Set(["Connection", ...fields.map(([name]) => name)].map((name) => name.toLowerCase()));
+  const set = (res: ServerResponse) => {
+    for (const [name, value] of fields) res.setHeader(name, value);
+  };
+  /** Leaves nothing of a file; 416 sets its own. */
+  const clear = (res: ServerResponse) => {
+    for (const name of res.getHeaderNames()) if (!kept.has(name) || OF_FILES.test(name)) res.removeHeader(name);
+  };
   return (req, res, files) => {
+    const refuse = (failure: Failure) => {
+      if (res.headersSent) return void res.destroy();
+      clear(res);
+      fail(req, res, failure);
+    };
+    set(res);
     const target = originForm(req.url ?? "");
-    if (target === null) return fail(req, res, { statusCode: 400 });
+    if (target === null) return refuse({ statusCode: 400 });
+    if (cors && isPreflight(req)) return void res.writeHead(204, PREFLIGHT).end();
     req.url = target;
     files(req, res, (thrown) => {
       const error = thrown as Failure;
-      if (error.statusCode !== 404) return fail(req, res, error);
-      folder(req, res, target, options, pages).catch((error: Failure) => fail(req, res, error));
+      if (error.statusCode !== 404) return refuse(error);
+      clear(res);
+      folder(req, res, target, options, pages).catch((error: Failure) => {
+        if (page === null || statusOf(error) !== 404 || res.headersSent) return refuse(error);
+        if (page.status === 200) set(res);
+        turnTo(page, req, res);
+        files(req, res, (thrown) => refuse(thrown as Failure));
+      });
     });
   };
 }
@@ -144,15 +189,16 @@ function notFound(): Failure {
   return Object.assign(new Error("not found"), { statusCode: 404 });
 }
 
-function fail(req: IncomingMessage, res: ServerResponse, { statusCode, code, message, headers }: Failure): void {
-  if (res.headersSent) return void res.destroy();
-  let status = statusCode ?? 500;
-  if (status === 500) status = STATUS[code ?? ""] ?? 500;
+function fail(req: IncomingMessage, res: ServerResponse, failure: Failure): void {
+  const status = statusOf(failure);
+  const { code, message, headers } = failure;
   if (status === 500) say(`sendoff: "${escaped(req.url ?? "")}": ${escaped(`${code ?? ""} ${message}`)}`);
-  // These were set for the file; 416 sets its own.
-  for (const name of res.getHeaderNames()) if (name !== "connection") res.removeHeader(name);
   for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);
   answer(req, res, status, Buffer.from(errorPage(status, STATUS_CODES[status] ?? "Error")));
+}
+
+function statusOf({ statusCode = 500, code = "" }: Failure): number {
+  return statusCode === 500 ? (STATUS[code] ?? 500) : statusCode;
 }
 
 function answer(req: IncomingMessage, res: ServerResponse, status: number, body: Buffer): void {

@@ -9,6 +9,7 @@ import { releaseAlone } from "../source/fd.js";
 import { callable, describe, object } from "../validate.js";
 import { conditions } from "./conditions.js";
 import { etagOf, isStrong, setStrongTag, tagOf } from "./etag.js";
+import { cacheControlBy, typeBy } from "./fields.js";
 import { insideOf, sendOpen } from "./inside.js";
 import { note, noteSibling, notingFile, notingFound, notingIndex, notingNone, notingSent } from "./learn.js";
 import type { Request, Response } from "./message.js";
@@ -25,8 +26,11 @@ import { realPathNow } from "./within.js";
 export interface StaticOptions {
   /** Answers `Range`. Default: true. */
   acceptRanges?: boolean;
-  /** Sets `Cache-Control`; without it `immutable` and `maxAge` do nothing. Default: true. */
-  cacheControl?: boolean;
+  /**
+   * Sets `Cache-Control`: true by `maxAge` and `immutable`, which else do nothing; text is the whole of it:
+   * 'public, max-age=31536000, immutable'. Default: true.
+   */
+  cacheControl?: boolean | string;
   /** Files and folders whose name begins with a dot: 'allow', 'deny' (403) or 'ignore' (404). Default: 'ignore'. */
   dotfiles?: "allow" | "deny" | "ignore";
   /**
@@ -53,6 +57,11 @@ export interface StaticOptions {
   redirect?: boolean;
   /** Sets further headers; called on `send`'s event 'headers'. */
   setHeaders?: (res: Response, path: string, stat: Stats) => void;
+  /**
+   * Media types by extension, `{ "glb": "model/gltf-binary" }`, which come before those of `send`: each is the whole
+   * Content-Type. Default: none.
+   */
+  mimeTypes?: { readonly [extension: string]: string };
   /** Sends `file.br`, `file.zst` or `file.gz` in place of `file` if it exists and the client accepts it. Default: false. */
   precompressed?: boolean;
   /**
@@ -110,6 +119,7 @@ export function staticFiles(shared: Shared, root: string, options: StaticOptions
     fallthrough = true,
     redirect = true,
     setHeaders,
+    mimeTypes = {},
     precompressed = false,
     symlinks = "follow",
     openFileCache = true,
@@ -129,15 +139,19 @@ export function staticFiles(shared: Shared, root: string, options: StaticOptions
   }
   const send = load("send") as Send;
   const strong = etagOf(rest.etag) === "strong";
-  const sendOptions = { ...rest, root, etag: strong ? false : rest.etag };
+  const setCacheControl = cacheControlBy(rest.cacheControl);
+  const own = { etag: strong ? false : rest.etag, ...(setCacheControl ? { cacheControl: false } : {}) };
+  const sendOptions = { ...rest, root, ...own };
   const first = sample(send, sendOptions);
   const proto = Object.getPrototypeOf(first) as SendStream;
-  const ours = sendMethods(shared, { ...proto, send: sendRanges(proto.send) });
+  const type = typeBy(mimeTypes, proto.type);
+  const ours = sendMethods(shared, { ...proto, type, send: sendRanges(proto.send) });
   const inside = symlinks === "inside" ? insideOf(root) : null;
   const opens = strong || inside !== null;
   const last = notingSent(opens ? sendOpen(shared, inside, ours) : ours.send);
   const methods = {
     ...conditions,
+    type,
     send: regular(notingFound(precompressed ? sendSibling(last, noteSibling) : last)),
     sendFile: notingFile(opens ? proto.sendFile : ours.sendFile), // else opened above
     sendIndex: notingIndex(proto.sendIndex),
@@ -146,8 +160,9 @@ export function staticFiles(shared: Shared, root: string, options: StaticOptions
     ...(strong ? { setHeader: setStrongTag(proto.setHeader) } : {}),
   };
   const sampled: SendStream = Object.assign(Object.create(first), methods);
+  if (setCacheControl) sampled.on("headers", setCacheControl);
   const able = openFileCache && Object.keys(rest).every((name) => POLICY.includes(name));
-  const ways = { type: proto.type, setHeaders, varies: precompressed };
+  const ways = { type, setHeaders, varies: precompressed };
   const representations = new Representations(
     shared,
     (path, stat) => headersOf(sampled, path, stat),
@@ -173,6 +188,7 @@ export function staticFiles(shared: Shared, root: string, options: StaticOptions
     const begin = (): SendStream => {
       const stream = Object.assign(send(req, path, sendOptions), methods);
       if (setHeaders) stream.on("headers", setHeaders);
+      if (setCacheControl) stream.on("headers", setCacheControl);
       stream.on("directory", () => {
         if (!redirect || path.endsWith("/")) return stream.error(404);
         const query = (req.originalUrl ?? req.url ?? "").slice(asked.length);

@@ -34,13 +34,13 @@ export function lastHead(text: string): string {
 /** The head of 206 for `bytes=0-0`, for any other range. */
 export function partHead(text: string, first: number, last: number, size: number): string {
   return text
-    .replace(`bytes 0-0/${size}`, `bytes ${first}-${last}/${size}`)
+    .replace(`\r\nContent-Range: bytes 0-0/${size}\r\n`, `\r\nContent-Range: bytes ${first}-${last}/${size}\r\n`)
     .replace(/\r\nContent-Length: 1\r\n/, `\r\nContent-Length: ${last - first + 1}\r\n`);
 }
 
-/** The value of a field; null if it is missing. */
+/** The value of a field, whose name may be written otherwise; null if it is missing. */
 export function fieldOf(head: string, name: string): string | null {
-  const at = head.indexOf(`\r\n${name}: `);
+  const at = head.toLowerCase().indexOf(`\r\n${name.toLowerCase()}: `);
   return at < 0 ? null : head.slice(at + name.length + 4, head.indexOf("\r\n", at + 2));
 }
 

@@ -5,13 +5,16 @@ import type { MessagePort } from "node:worker_threads";
 import type { Core } from "../core.js";
 import type { Facts } from "./facts.js";
 import { type Answered, type Format, hasFields, logLine } from "./log-line.js";
-import type { FromLoop } from "./messages.js";
+import type { FromLoop, LogPlan } from "./messages.js";
 import { Peer } from "./peer.js";
+import { Proxies } from "./proxies.js";
 import { Ring } from "./ring.js";
 
 /** The first of its name. */
 const REFERER = /\r\nReferer:[ \t]*([^\r]*)/i;
 const USER_AGENT = /\r\nUser-Agent:[ \t]*([^\r]*)/i;
+/** All of its name. */
+const FORWARDED_FOR = /\r\nX-Forwarded-For:([^\r]*)/gi;
 
 /** An answer that is on its way. */
 interface Line {
@@ -29,16 +32,18 @@ export class Journal {
   readonly peer: Peer;
   readonly #core: Core;
   readonly #format: Format;
+  readonly #proxies: Proxies | null;
   readonly #ring: Ring;
   readonly #port: MessagePort;
   /** Of the clients, by connection. */
   readonly #hosts = new Map<number, string>();
   readonly #lines = new Map<number, Line>();
 
-  constructor(core: Core, { format, memory }: { format: Format; memory: SharedArrayBuffer }, port: MessagePort) {
+  constructor(core: Core, { format, trust, memory }: LogPlan, port: MessagePort) {
     this.peer = new Peer(core);
     this.#core = core;
     this.#format = format;
+    this.#proxies = trust === null ? null : new Proxies(trust);
     this.#ring = new Ring(memory);
     this.#port = port;
   }
@@ -50,9 +55,10 @@ export class Journal {
 
   /** Before an answer is sent: `bytes` of a file, from `offset`. */
   begin(handle: number, facts: Facts, head: string, offset: number, bytes: number): void {
-    const text = hasFields(this.#format) ? facts.text : "";
+    const text = hasFields(this.#format) || this.#proxies !== null ? facts.text : "";
+    const peer = this.#hosts.get(handle) as string;
     const answered = {
-      host: this.#hosts.get(handle) as string,
+      host: this.#proxies?.clientOf(peer, forwarded(text)) ?? peer,
       time: Date.now(),
       ms: 0,
       method: facts.isHead ? "HEAD" : "GET",
@@ -84,6 +90,9 @@ export class Journal {
     return Math.max(core.connection_position(handle) - offset, core.connection_at(handle) - head, 0);
   }
 }
+
+/** As `node:http` has it. */
+const forwarded = (text: string) => Array.from(text.matchAll(FORWARDED_FOR), ([, value]) => value).join(",");
 
 /** Without the blanks behind it. Not by the pattern: it would try each blank within, to the last one. */
 function trimmed(match: RegExpExecArray | null): string | null {

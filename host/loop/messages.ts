@@ -3,6 +3,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Identity } from "../keep.js";
 import type { Format } from "./log-line.js";
+import type { Trust } from "./proxies.js";
 
 /** What a target leads to, as the server behind the loop answers it. */
 export interface Answer extends Identity {
@@ -25,6 +26,15 @@ export interface Rest {
 
 /** What a client may take to close after its last answer, in ms: nginx's lingering_timeout. */
 export const LINGER = 5000;
+
+/** An access log. */
+export interface LogPlan {
+  readonly format: Format;
+  /** Whose X-Forwarded-For is believed; null for nobody's. */
+  readonly trust: Trust | null;
+  /** Where lines go. */
+  readonly memory: SharedArrayBuffer;
+}
 
 /** How a loop is started. */
 export interface Start {
@@ -53,8 +63,8 @@ export interface Start {
   readonly stallTimeout: number;
   readonly maxConnections: number;
   readonly openFiles: number;
-  /** Where lines of the access log go; null for none. */
-  readonly log: { readonly format: Format; readonly memory: SharedArrayBuffer } | null;
+  /** null for none. */
+  readonly log: LogPlan | null;
 }
 
 /** Places in `counts`; hand-overs by reason follow from HANDED on. */

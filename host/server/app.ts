@@ -13,18 +13,29 @@ export type App = (req: IncomingMessage, res: ServerResponse, files: Handler) =>
 /** An error where there is no file. */
 export const byFiles: App = (req, res, files) => files(req, res);
 
-/** `target` is that of a page in the folder, sent with `status`; if it is missing itself, 404 is answered without it. */
-export function pageFor(target: string, status: 200 | 404): App {
+/** Sent for what is missing: its target in the folder, and the status. */
+export interface Page {
+  readonly target: string;
+  readonly status: 200 | 404;
+}
+
+/** If the page is missing itself, 404 is answered without it. */
+export function pageFor(page: Page): App {
   return (req, res, files) =>
     files(req, res, (error) => {
-      if ((error as { statusCode?: number }).statusCode === 404) {
-        req.url = target;
-        res.statusCode = status;
-        // The page may be a part, or the client's copy; but not of what was asked for.
-        if (status === 404) unconditional(req);
-      }
+      if ((error as { statusCode?: number }).statusCode === 404) turnTo(page, req, res);
       files(req, res); // answers an error itself
     });
+}
+
+/** Makes a request one of the page. */
+export function turnTo({ target, status }: Page, req: IncomingMessage, res: ServerResponse): void {
+  req.url = target;
+  res.statusCode = status;
+  if (status === 200) return;
+  // The page may be a part, or the client's copy; but not of what was asked for, which may be there soon.
+  unconditional(req);
+  if (!res.hasHeader("Cache-Control")) res.setHeader("Cache-Control", "no-cache");
 }
 
 function unconditional({ headers }: IncomingMessage): void {

@@ -2,6 +2,8 @@
 // follow.
 
 import type { Format } from "../loop/log-line.js";
+import type { LogPlan } from "../loop/messages.js";
+import type { Trust } from "../loop/proxies.js";
 import { Ring } from "../loop/ring.js";
 
 /** A batch is read this long after its first line was written, in ms. */
@@ -10,6 +12,8 @@ const DELAY = 10;
 /** Where lines go. */
 export interface LogOptions {
   readonly format: Format;
+  /** Whose X-Forwarded-For is believed. Default: null, nobody's. */
+  readonly trust?: Trust | null;
   /** Lines, with their ends. */
   write(lines: string): void;
   /** Lines behind these that are lost, because this thread was too slow. */
@@ -26,10 +30,11 @@ export class Journals {
   }
 
   /** For one more loop. */
-  add(): { format: Format; memory: SharedArrayBuffer } {
+  add(): LogPlan {
     const memory = Ring.room();
     this.#rings.push(new Ring(memory));
-    return { format: this.#options.format, memory };
+    const { format, trust = null } = this.#options;
+    return { format, trust, memory };
   }
 
   /** A loop has written. */

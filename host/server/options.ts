@@ -1,10 +1,11 @@
 // The options of a server, checked.
 
-import { validateHeaderName, validateHeaderValue } from "node:http";
 import { argumentError } from "../errors.js";
 import type { StaticOptions } from "../http/static.js";
 import { MOST_LOOPS } from "../loop/fds.js";
-import { describe, integer, milliseconds, object } from "../validate.js";
+import { describe, integer, milliseconds } from "../validate.js";
+import type { Page } from "./app.js";
+import { type Field, fieldsOf } from "./fields.js";
 
 /** Those of {@link serveStatic}, and these. */
 export interface FileServerOptions extends StaticOptions {
@@ -21,8 +22,11 @@ export interface FileServerOptions extends StaticOptions {
   keepAliveTimeout?: number;
   /** Milliseconds that an answer may stand still before its connection is closed; 0 for no limit. Default: 60000, as nginx's send_timeout. */
   stallTimeout?: number;
-  /** Header fields of each answer with a file, as nginx's add_header has them: text by name. Default: none. */
-  headers?: { readonly [name: string]: string };
+  /**
+   * Header fields of each answer with a file, as nginx's add_header has them: text by name, or several texts. Not those of
+   * a connection or of one answer, as Content-Length and Date. Default: none.
+   */
+  headers?: { readonly [name: string]: string | readonly string[] };
   /** The target of a page that is sent, with 200, for what is missing: '/index.html' of a program with a router of its own. */
   fallback?: string;
   /** The same with 404. */
@@ -38,9 +42,9 @@ export interface Settings {
   readonly keepAliveTimeout: number;
   readonly stallTimeout: number;
   readonly maxConnections: number;
-  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly headers: readonly Field[];
   /** For what is missing. */
-  readonly page: { readonly target: string; readonly status: 200 | 404 } | null;
+  readonly page: Page | null;
   readonly files: StaticOptions;
 }
 
@@ -73,17 +77,6 @@ export function settingsOf(options: FileServerOptions): Settings {
     page: pageOf(fallback, notFound),
     files: { ...files, fallthrough: false }, // an app hears which error it is
   };
-}
-
-function fieldsOf(headers: object): [string, string][] {
-  object("headers", headers);
-  return Object.entries(headers).map(([name, value]) => {
-    if (typeof value !== "string")
-      throw argumentError(TypeError, `headers.${name} must be text (got ${describe(value)})`);
-    validateHeaderName(name);
-    validateHeaderValue(name, value);
-    return [name, value];
-  });
 }
 
 function pageOf(fallback: unknown, notFound: unknown): Settings["page"] {

@@ -106,7 +106,7 @@ export class FileServer extends EventEmitter {
     this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
     this.#connections = new Int32Array(new SharedArrayBuffer(4 * (this.#settings.threads + 1)));
     const { headers, page } = this.#settings;
-    const { app = page === null ? byFiles : pageFor(page.target, page.status), log = null } = inside;
+    const { app = page === null ? byFiles : pageFor(page), log = null } = inside;
     this.#journals = log === null ? null : new Journals(log);
     const answer = (req: IncomingMessage, res: ServerResponse) => {
       if (this.#state === "closing") res.setHeader("Connection", "close");

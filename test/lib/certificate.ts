@@ -2,6 +2,8 @@
 // takes.
 
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 /** A value of ASN.1: tag, length, and content. */
 function der(tag: number, ...parts: Uint8Array[]): Buffer {
@@ -41,4 +43,13 @@ export function certificate(): { key: string; cert: string } {
   const cert = `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
   made = { key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(), cert };
   return made;
+}
+
+/** The options of `sendoff serve` that name it, made in the folder. */
+export function pem(folder: string): string[] {
+  return Object.entries(certificate()).flatMap(([name, text]) => {
+    const path = join(folder, `${name}.pem`);
+    writeFileSync(path, text);
+    return [`--${name}`, path];
+  });
 }

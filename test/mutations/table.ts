@@ -187,10 +187,20 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "headersTimeout, keepAliveTimeout",
     ],
     "an-app-asked-twice": ["if (!line.isOfFiles || !whole", "if (!whole"],
-    "a-page-is-a-part-of-another": ["if (status === 404) unconditional(req);", ""],
-    "a-page-for-every-error": ["if ((error as { statusCode?: number }).statusCode === 404) {", "if (error) {"],
+    "a-page-is-a-part-of-another": ["  unconditional(req);\n", ""],
+    "a-page-for-every-error": [
+      "if ((error as { statusCode?: number }).statusCode === 404) turnTo",
+      "if (error) turnTo",
+    ],
     "pipelined-at-once": ["if (waiting === 1) answers[0]?.();", "if (waiting > 0) answers[waiting - 1]?.();"],
     "tag-by-mtime-alone": ["Math.max(mtimeMs, ctimeMs);", "mtimeMs;"],
+  },
+  "server.options": {
+    "types-as-they-are-written": ["types.set(extension.toLowerCase(), value);", "types.set(extension, value);"],
+    "type-over-a-programs": ['own === undefined || this.res.getHeader("Content-Type")', "own === undefined"],
+    "cache-control-over-a-programs": ['if (!res.getHeader("Cache-Control")) res', "res"],
+    "length-by-an-option": ["if (isReserved(name)) throw argumentError", "if (false) throw argumentError"],
+    "range-of-another-field": ["`\\r\\nContent-Range: bytes 0-0/", "`bytes 0-0/"],
   },
   "server.log": {
     "ring-ends-early": ['if (first < text.length) this.#bytes.write(text.slice(first), 0, "latin1");', ""],
@@ -377,7 +387,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "log-quotes-not-escaped": ["[^\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]", "[^\\x20-\\x5b\\x5d-\\x7e]"],
     "hidden-folders-listed": ['if (!dotfiles && names.some((name) => name.startsWith("."))) throw notFound();', ""],
     "headers-of-the-file-kept": [
-      'if (name !== "connection") res.removeHeader(name);',
+      "if (!kept.has(name) || OF_FILES.test(name)) res.removeHeader(name);",
       'if (name === "connection") res.removeHeader(name);',
     ],
     "pipelined-without-a-bound": ["else if (waiting === PIPELINED) req.socket.destroy();", ""],
@@ -393,6 +403,18 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "links-that-lead-out": ["if (!isWithin(root, path)) return null;", ""],
     "hidden-files-listed": ['if (name.startsWith(".") && !dotfiles) continue;', ""],
     "folder-behind-a-link": ["if (!isWithin(root, real)) throw notFound();", ""],
+  },
+  "cli.options": {
+    "hops-and-one-more": ["hop < trust", "hop <= trust"],
+    "all-that-a-proxy-passes-on": ["hop < MOST && this.#trusts(client, hop)", "hop < MOST"],
+    "what-is-no-address": ["if (address === null) break;", 'if (address === null) return told.join(",");'],
+    "first-of-several-fields": [
+      'Array.from(text.matchAll(FORWARDED_FOR), ([, value]) => value).join(",")',
+      'FORWARDED_FOR.exec(text)?.[1] ?? ""',
+    ],
+    "fields-of-a-file-on-pages": ["if (!kept.has(name) || OF_FILES.test(name)) res", "if (!kept.has(name)) res"],
+    "one-of-several-fields": ["values.length === 1 ? (values[0] as string) : values", "values[0] as string"],
+    "a-page-that-is-kept": ['if (!res.hasHeader("Cache-Control")) res.setHeader("Cache-Control", "no-cache");', ""],
   },
   "cli.backlog": {
     "room-not-hashed-yet": ["Math.min(this.#slice, free, size - at)", "Math.min(this.#slice, size - at)"],

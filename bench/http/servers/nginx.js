@@ -1,4 +1,4 @@
-// nginx as somebody would set it up who wants files served fast: one worker, sendfile, open_file_cache.
+// nginx as somebody would set it up who wants files served fast: one worker, sendfile, open_file_cache, no log.
 
 import { writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
@@ -10,10 +10,15 @@ import { freePort } from "./port.js";
  *
  * @param {string} folder
  * @param {string} root
- * @returns {Promise<{ port: number, argv: string[] }>}
+ * @param {object} [options]
+ * @param {string} [options.log] parameters of an access log: `combined`, which is nginx's own format, and more
+ * @param {boolean} [options.threads] files are read, and sent, by a pool of threads
+ * @param {number} [options.connections]
+ * @returns {Promise<{ port: number, argv: string[], log?: string }>}
  */
-export async function nginx(folder, root) {
+export async function nginx(folder, root, { log, threads = false, connections = 4096 } = {}) {
   const port = await freePort();
+  const file = join(folder, "access.log");
   const conf = join(folder, "nginx.conf");
   writeFileSync(
     conf,
@@ -21,11 +26,12 @@ export async function nginx(folder, root) {
 daemon off;
 worker_processes 1;
 pid ${join(folder, "nginx.pid")};
-events { worker_connections 4096; }
+events { worker_connections ${connections}; }
 http {
-  access_log off;
+  access_log ${log === undefined ? "off" : `${file} ${log}`};
   sendfile on;
   tcp_nopush on;
+  ${threads ? "aio threads;" : ""}
   open_file_cache max=2000 inactive=1h;
   open_file_cache_valid 1h;
   keepalive_requests 1000000000;
@@ -38,5 +44,9 @@ http {
 }
 `,
   );
-  return { port, argv: ["-p", folder, "-c", conf, "-e", "stderr"] };
+  return {
+    port,
+    argv: ["-p", folder, "-c", conf, "-e", "stderr"],
+    log: log === undefined ? undefined : file,
+  };
 }

@@ -1,0 +1,77 @@
+// Servers of folders: requests per second, a panel a size, a bar a server.
+
+import { COLOURS, picture, title } from "./picture.js";
+import { median } from "./values.js";
+
+export const bench = "server";
+
+/** Rows of bench/server, and their panels. */
+const PANELS = { "peers-4k": "4 KiB", "peers-64k": "64 KiB" };
+/** Not what anybody can install. */
+const BEFORE = "sendoff serve, before";
+
+/** @param {any} data what bench/server/run.js writes */
+export function values({ labels, results }) {
+  const node = labels["sendoff serve"].match(/Node \d+/)[0];
+  return Object.entries(PANELS).flatMap(([row, size]) =>
+    Object.entries(results[row] ?? {})
+      .filter(([server, runs]) => server !== BEFORE && runs.length > 0)
+      .map(([server, runs]) => ({
+        label: labels[server].replace(" -q", "").replace(`, ${node}`, ""),
+        group: server === "loop" || server.startsWith("sendoff") ? "sendoff" : "others",
+        node,
+        size,
+        rate: median(runs.map((/** @type {any} */ { rate }) => rate)),
+      })),
+  );
+}
+
+/** @param {any} record @returns {Promise<string>} */
+export function draw({ values, about }) {
+  const first = values.filter((/** @type {any} */ { size }) => size === values[0].size);
+  const labels = first
+    .toSorted((/** @type {any} */ a, /** @type {any} */ b) => b.rate - a.rate)
+    .map((/** @type {any} */ { label }) => label);
+  return picture({
+    data: { values },
+    title: title(
+      "A folder over HTTP: requests per second of one server process",
+      `${about}; ${values[0].node}, 16 connections, loopback`,
+      "longer is better; each size has its own scale",
+    ),
+    facet: { column: { field: "size", sort: Object.values(PANELS), header: { title: null } } },
+    spacing: 40,
+    spec: {
+      width: 270,
+      height: { step: 23 },
+      encoding: {
+        y: { field: "label", type: "nominal", sort: labels, title: null },
+        x: {
+          field: "rate",
+          type: "quantitative",
+          title: "requests / s",
+          axis: { format: "~s", labelExpr: "datum.value === 0 ? '0' : datum.label", tickCount: 4 },
+        },
+      },
+      layer: [
+        {
+          mark: { type: "bar", height: 16 },
+          encoding: {
+            color: {
+              field: "group",
+              type: "nominal",
+              title: null,
+              scale: { domain: ["sendoff", "others"], range: [COLOURS.sendoff, COLOURS.other] },
+              legend: { orient: "bottom" },
+            },
+          },
+        },
+        {
+          mark: { type: "text", align: "left", dx: 5, fontSize: 12 },
+          encoding: { text: { field: "rate", type: "quantitative", format: ".3~s" } },
+        },
+      ],
+    },
+    resolve: { scale: { x: "independent" } },
+  });
+}
