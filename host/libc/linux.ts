@@ -108,7 +108,9 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
     sendfile(out, file, offset, count) {
       frameWords();
       put(OFFSET, offset);
-      return answer(libc.sendfile(out, file, frame, count), "sendfile");
+      const n = answer(libc.sendfile(out, file, frame, count), "sendfile");
+      if (n !== -Fault.Closed || sys.errno !== constants.errno.EBADF) return n;
+      return option(out, SOL_SOCKET, SO_TYPE) < 0 ? n : -Fault.System; // the file's, which may not be read
     },
 
     read(file, ptr, offset, count) {
