@@ -32,7 +32,13 @@ const PARTS = [
     name: "core",
     sources: [
       ...files("assembly").filter(typescript),
-      ...["asconfig.json", "asconfig.wasi.json", "build.js", "node_modules/assemblyscript/package.json"],
+      ...[
+        "asconfig.json",
+        "asconfig.wasi.json",
+        "package.json",
+        "build.js",
+        "node_modules/assemblyscript/package.json",
+      ],
     ],
     outputs: [...CORE, EMBEDDED],
     build: core,
@@ -65,9 +71,10 @@ async function core() {
   embed();
 }
 
-/** Writes build/core.wasm into a module: a bundler takes a module along, and a file it does not know of it leaves behind. */
+/** Writes build/core.wasm and the version into a module: a bundler takes a module along, and a file it does not know of it leaves behind. */
 function embed() {
   const text = readFileSync(join(ROOT, "build/core.wasm"), "base64");
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   mkdirSync(join(ROOT, "build/host"), { recursive: true });
   writeFileSync(
     join(ROOT, EMBEDDED),
@@ -76,6 +83,7 @@ function embed() {
 import { Buffer } from "node:buffer";
 
 export const wasm = () => Buffer.from("${text}", "base64");
+export const version = "${version}";
 `,
   );
 }

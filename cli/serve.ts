@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import { createSecureContext } from "node:tls";
 import { configureExit, onExit } from "sendoff";
-import { host } from "#process";
+import { host, serverRuntime } from "#process";
 import { MOST_LOOPS } from "../host/loop/fds.js";
 import { FORMATS } from "../host/loop/log-line.js";
 import { say } from "../host/say.js";
@@ -190,7 +190,7 @@ function whyNode({ engine, workers = 1, tls }: Wanted): string | null {
   if (engine === "node") return "--engine node";
   if (tls) return "HTTPS";
   if (workers > 1) return "--workers";
-  return obstacle(host().shared);
+  return obstacle(host().shared, serverRuntime);
 }
 
 function tlsFiles({ tls, cert, key }: { tls?: boolean; cert?: string; key?: string }): Settings["tls"] {

@@ -3,3 +3,6 @@
 
 /** The bytes of core.wasm. */
 export function wasm(): Uint8Array<ArrayBuffer>;
+
+/** That of the package. */
+export const version: string;

@@ -9,6 +9,8 @@ import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { capabilities } from "sendoff";
 import * as assert from "uvu/assert";
+import { host, loopEntries } from "#process";
+import { obstacle } from "../host/server/obstacle.js";
 import { complaints } from "./lib/shell.js";
 import { test } from "./lib/suite.js";
 
@@ -218,19 +220,24 @@ test("in TypeScript for Bun, by its condition and with its types", () =>
 
 // Bundled
 
-/** For CommonJS, as docs/guide/package.md has it. */
-const COMMONJS: Options = {
-  format: "cjs",
-  define: { "import.meta.url": "here" },
-  banner: { js: "const here = require('node:url').pathToFileURL(__filename).href;" },
-};
+function program(): string {
+  write("before.mjs", read("test/fixtures/package/before.mjs"));
+  return write("program.mjs", read("test/fixtures/package/program.mjs"));
+}
 
-async function bundle(name: string, options: Options): Promise<string> {
+async function byEsbuild(file: string, format: string): Promise<void> {
   const { build } = await import(pathToFileURL(tool("esbuild/lib/main.js")).href);
-  const program = write("program.mjs", read("test/fixtures/package/program.mjs"));
-  const outfile = path.join(project, name);
-  await build({ entryPoints: [program], bundle: true, platform: "node", outfile, logLevel: "silent", ...options });
-  return outfile;
+  const options = { bundle: true, platform: "node", format, logLevel: "silent" };
+  await build({ entryPoints: [program()], outfile: file, ...options });
+}
+
+async function byRollup(file: string, format: string): Promise<void> {
+  const { rollup } = await import(pathToFileURL(tool("rollup/dist/es/rollup.js")).href);
+  const { nodeResolve } = await import(pathToFileURL(tool("@rollup/plugin-node-resolve/dist/es/index.js")).href);
+  const plugins = [nodeResolve({ exportConditions: ["node"] })];
+  const made = await rollup({ input: program(), plugins, external: /^node:/, logLevel: "silent" });
+  await made.write({ file, format, inlineDynamicImports: true });
+  await made.close();
 }
 
 /** Runs a bundle, which sends itself. */
@@ -244,33 +251,91 @@ async function sends(file: string, cwd: string) {
 }
 
 const here = capabilities();
-const KINDS: Record<string, [string, Options]> = {
-  ESM: ["dist/esm.mjs", { format: "esm" }],
-  CommonJS: ["dist/cjs.cjs", COMMONJS],
-};
+/** Why no loop serves in here; null if one does. */
+const noLoop = obstacle(host().shared, loopEntries);
+const BUNDLES: [string, string, string, (file: string, format: string) => Promise<void>][] = [
+  ["esbuild as ESM", "esbuild.mjs", "esm", byEsbuild],
+  ["esbuild as CommonJS", "esbuild.cjs", "cjs", byEsbuild],
+  ["rollup as ESM", "rollup.mjs", "es", byRollup],
+  ["rollup as CommonJS", "rollup.cjs", "cjs", byRollup],
+];
 
-for (const [kind, [name, options]] of Object.entries(KINDS)) {
-  test(`bundled by esbuild as ${kind}: sends, and as natively as in here`, async () => {
+for (const [kind, name, format, bundle] of BUNDLES) {
+  const file = path.join(project, "dist", name);
+
+  test(`bundled by ${kind}: sends and serves, as natively as in here`, async () => {
+    await bundle(file, format);
     const { native, reason } = here;
-    assert.equal(await sends(await bundle(name, options), project), {
-      tcp: true,
-      http: true,
-      folder: true,
-      native,
-      reason,
+    const answered = { isRight: true, engine: noLoop === null ? "loop" : "node", reason: noLoop };
+    const refused = { code: "ERR_SENDFILE_NOT_AVAILABLE", reason: `engine 'loop' can't run here: ${noLoop}` };
+    assert.equal(await sends(file, project), {
+      ...{ tcp: true, http: true, folder: true, native, reason, isOne: true, register: native },
+      servers: { auto: answered, loop: noLoop === null ? answered : refused },
     });
   });
 
-  test(`bundled by esbuild as ${kind}, and alone on another machine: sends, and says what is missing`, async () => {
-    const alone = path.join(scratch, "alone");
-    fs.mkdirSync(alone, { recursive: true });
-    const file = path.join(alone, path.basename(name));
-    fs.copyFileSync(await bundle(name, options), file);
-    const { tcp, http, folder, native, reason } = await sends(file, alone);
+  test(`bundled by ${kind}, beside another version of the package: node:http serves, and says why`, async () => {
+    const installed = path.join(project, "node_modules/sendoff/package.json");
+    const text = fs.readFileSync(installed, "utf8");
+    fs.writeFileSync(installed, text.replace(/"version": "[^"]*"/, '"version": "0.0.9"'));
+    try {
+      const { servers } = await sends(file, project);
+      const why = `this bundle has sendoff ${manifest.version}, and its threads begin in the package, which is 0.0.9`;
+      const reason = noLoop ?? why;
+      assert.equal(servers, {
+        auto: { isRight: true, engine: "node", reason },
+        loop: { code: "ERR_SENDFILE_NOT_AVAILABLE", reason: `engine 'loop' can't run here: ${reason}` },
+      });
+    } finally {
+      fs.writeFileSync(installed, text);
+    }
+  });
+
+  test(`bundled by ${kind}, and alone on another machine: sends, and says what is missing`, async () => {
+    const alone = path.join(scratch, "alone", name);
+    fs.mkdirSync(path.dirname(alone), { recursive: true });
+    fs.copyFileSync(file, alone);
+    const { tcp, http, folder, native, reason, servers } = await sends(alone, path.dirname(alone));
     assert.equal({ tcp, http, folder }, { tcp: true, http: true, folder: "MODULE_NOT_FOUND" });
+    assert.is(servers.auto.code, "MODULE_NOT_FOUND"); // without `send` there is no node:http server either
     if (here.binding === "koffi" && !native) assert.match(reason, /koffi: Cannot find module/);
   });
+
+  test(`bundled by ${kind}, beside send and koffi alone: node:http serves, and says why`, async () => {
+    const folder = path.join(scratch, "beside", name);
+    fs.cpSync(path.join(project, "node_modules"), path.join(folder, "node_modules"), {
+      recursive: true,
+      filter: (source) => path.basename(source) !== "sendoff",
+    });
+    const copy = path.join(folder, name);
+    fs.copyFileSync(file, copy);
+    const { native, servers } = await sends(copy, folder);
+    assert.is(native, here.native);
+    assert.equal([servers.auto.isRight, servers.auto.engine], [true, "node"]);
+    const why = "the threads of a bundle begin in the package sendoff: Cannot find module 'sendoff/package.json'";
+    assert.is(servers.auto.reason, noLoop ?? why);
+    assert.is(servers.loop.code, "ERR_SENDFILE_NOT_AVAILABLE");
+  });
 }
+
+test("a bundle that sees the package and nothing else, as with pnpm, has what the package sees", async () => {
+  const folder = path.join(scratch, "strict");
+  fs.mkdirSync(path.join(folder, "node_modules"), { recursive: true });
+  fs.symlinkSync(path.join(project, "node_modules/sendoff"), path.join(folder, "node_modules/sendoff"), "junction");
+  const file = path.join(folder, "app.mjs");
+  await byEsbuild(file, "esm");
+  const { native, folder: served, servers } = await sends(file, folder);
+  assert.equal({ native, served, reason: servers.auto.reason }, { native: here.native, served: true, reason: noLoop });
+});
+
+test("a bundle that leaves the package out serves by a loop", async () => {
+  const { build } = await import(pathToFileURL(tool("esbuild/lib/main.js")).href);
+  const outfile = path.join(project, "dist/external.mjs");
+  const options = { bundle: true, platform: "node", format: "esm", external: ["sendoff"], logLevel: "silent" };
+  await build({ entryPoints: [program()], outfile, ...options });
+  const { servers } = await sends(outfile, project);
+  assert.is(servers.auto.reason, noLoop);
+});
 
 // The command
 
@@ -300,7 +365,9 @@ test("the workflow is one, and its commands are known", async () => {
     found.filter(({ kind }) => kind !== "runner-label").map(({ message }) => message),
     [],
   );
-  const commands = [...read(name).matchAll(/- run: (?:sudo env "PATH=\$PATH" )?(.*)/g)].map(([, command]) => command);
+  const commands = [...read(name).matchAll(/- run: (?:sudo (?:env "PATH=\$PATH" )?)?(.*)/g)].map(
+    ([, command]) => command,
+  );
   assert.ok(commands.length > 0);
   assert.equal(commands.flatMap(complaints), []);
 });

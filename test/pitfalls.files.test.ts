@@ -397,6 +397,16 @@ row("T26 a file that may not be read is EBADF, as read(2) says", async (t) => {
   }
 });
 
+row("T26 the same where the page cache can't be asked: sendfile(2) has one EBADF for file and socket", async (t) => {
+  const { near, far } = await connect(t);
+  const host = faultyHost({ judge: ({ name }) => (name === "read" ? "ENOSYS" : null) });
+  const error = await failure(host.sendfile(near, openFd(t, tempFile(t, pattern(100_000)), "a")));
+  assert.is(error.code, "EBADF");
+  assert.is(error.sent, 0);
+  near.end();
+  same(await collect(far), Buffer.alloc(0));
+});
+
 row("T28 the copy path reads 256 KiB to 1 MiB at a time, and no buffer is used twice too early", async (t) => {
   const data = pattern(5 * MIB + 77);
   const chunks: Buffer[] = [];

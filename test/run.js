@@ -51,13 +51,19 @@ function tell(result) {
   if (failed.length > 0) console.log(`\n${output.trimEnd()}\n`);
 }
 
+const nothing = { passed: 0, failed: [], skipped: [], times: [], ms: 0, output: "" };
+
 /** One that could not be run at all. */
-const lost = (name, message) =>
-  tell({ name, passed: 0, failed: [{ test: "(all)", message }], skipped: [], times: [], ms: 0, output: message });
+const lost = (name, message) => tell({ ...nothing, name, failed: [{ test: "(all)", message }], output: message });
 
 for (const name of suites) {
   const start = performance.now();
-  const { packages, entries } = SUITES[name];
+  const { packages, lacks, entries } = SUITES[name];
+  const reason = lacks?.() ?? null;
+  if (reason !== null) {
+    tell({ ...nothing, name, skipped: [`(all) (${reason})`] });
+    continue;
+  }
   const missing = [];
   for (const folder of packages) missing.push(await install(folder));
   const wrong = missing.find((reason) => reason !== null);

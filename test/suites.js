@@ -5,6 +5,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { arm64, musl } from "./elsewhere.js";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -18,6 +19,7 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
  * @typedef {object} Suite
  * @property {string} about
  * @property {string[]} packages folders
+ * @property {() => string | null} [lacks] why it is skipped here
  * @property {() => Entry[]} entries asked for once the packages are there
  */
 
@@ -127,6 +129,61 @@ const runtimes = Object.fromEntries(
   ]),
 );
 
+/** On a server's loop: what depends on the architecture. An emulated test takes ten times as long. */
+const LOOP = {
+  server: [
+    "loop: a file that changes is answered as it is now",
+    "loop: close() lets an answer end, ends idle connections, and frees every fd",
+    "1,000 aborted downloads leave no fd, and the loop serves on",
+    "handed over is kept: a connection goes on with node:http, file by file",
+    "a thread that dies in the middle of downloads: another one serves on the same listener",
+    "a Unix socket: its path is the address, is taken once, and goes with the server",
+    "maxConnections counts those that were handed over, and of all loops",
+    "a loop learns ranges and conditions when they are first asked for, and answers all of them",
+    "a client that reads nothing has the kernel hold little of a long answer, not of a short one",
+    "statx(2) says what fs.stat does, with a libc that has it and without",
+  ],
+  "pitfalls.server": [
+    "S14 a client that half-closes is answered: at once, between pieces, and in the middle of an answer",
+    "S22 loop: a client that says little wakes it up to three times",
+    "S25 a child process gets no socket, eventfd, epoll or file of a server",
+    "S26 a FIFO, a device, and what is beside a file: nothing is opened that waits, or that nobody may see",
+  ],
+};
+
+/** By a program that runs the runtime. @returns {Entry[]} */
+function emulated(suite, command, names, env = {}) {
+  return names.map((name) => ({
+    name: `${suite} ${name}`,
+    command: [command, file(name, "test")],
+    env: { ...env, ...(LOOP[name] === undefined ? {} : { SENDOFF_TEST_ONLY: LOOP[name].join("\n") }) },
+  }));
+}
+
+/** @type {Record<string, Suite>} */
+const ELSEWHERE = {
+  arm64: {
+    about: "Node for arm64, by qemu-user",
+    packages: ["test/arm64"],
+    lacks: arm64.lacks,
+    entries() {
+      arm64.prepare();
+      return emulated("arm64", "test/arm64/node", ["server", "pitfalls.server", "conformance", "systems"]);
+    },
+  },
+  musl: {
+    about: "Bun for musl",
+    packages: ["test/musl"],
+    lacks: musl.lacks,
+    entries() {
+      musl.prepare();
+      const env = { LD_LIBRARY_PATH: join(ROOT, "build/musl") };
+      const names = ["conformance", "pitfalls.files", "pitfalls.kernel", "respond", "static", "bun"];
+      return emulated("musl", "test/musl/node_modules/bun/bin/bun", names, env);
+    },
+  },
+};
+
 /** @type {Record<string, Suite>} */
 export const SUITES = {
   fast: {
@@ -179,6 +236,7 @@ export const SUITES = {
     entries: () => [{ name: "mutations", command: [process.execPath, "build/test/mutations/run.js"], program: true }],
   },
   ...runtimes,
+  ...ELSEWHERE,
   wasi: {
     about: "the WASI command on each host that npm has",
     packages: ["test/wasi", "test/runtimes"],

@@ -1,8 +1,8 @@
 // serveStatic(): a handler for a folder of files, on top of `send`, with serve-static's options.
 
 import type { Stats } from "node:fs";
-import { createRequire } from "node:module";
 import { argumentError, SendfileError } from "../errors.js";
+import { load } from "../home.js";
 import { orderOf } from "../negotiate.js";
 import type { Shared } from "../shared.js";
 import { releaseAlone } from "../source/fd.js";
@@ -143,7 +143,7 @@ export function staticFiles(
     const nul = (value: unknown) => typeof value === "string" && value.includes("\0");
     if ([rest[name]].flat().some(nul)) throw argumentError(TypeError, `${name} must be names without null bytes`);
   }
-  const send = createRequire(import.meta.url)("send") as Send;
+  const send = load("send") as Send;
   const strong = etagOf(rest.etag) === "strong";
   const setCacheControl = cacheControlBy(rest.cacheControl);
   const own = { etag: strong ? false : rest.etag, ...(setCacheControl ? { cacheControl: false } : {}) };

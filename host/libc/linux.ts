@@ -5,6 +5,7 @@ import { constants } from "node:os";
 import { Fault } from "../../assembly/abi.js";
 import { closeFd } from "../close.js";
 import type { Memory } from "../core.js";
+import { here } from "../home.js";
 import { sort } from "./errno.js";
 import type { Libc } from "./libc.js";
 import type { Syscalls } from "./syscalls.js";
@@ -123,7 +124,9 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
     sendfile(out, file, offset, count) {
       frameWords();
       put(OFFSET, offset);
-      return answer(libc.sendfile(out, file, frame, count), "sendfile");
+      const n = answer(libc.sendfile(out, file, frame, count), "sendfile");
+      if (n !== -Fault.Closed || sys.errno !== constants.errno.EBADF) return n;
+      return option(out, SOL_SOCKET, SO_TYPE) < 0 ? n : -Fault.System; // the file's, which may not be read
     },
 
     read(file, ptr, offset, count) {
@@ -172,7 +175,7 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
 
     probe() {
       // Any regular file will do, and this one exists.
-      const fd = fs.openSync(new URL(import.meta.url), "r");
+      const fd = fs.openSync(new URL(here), "r");
       try {
         // With an invalid fd: a kernel that has the call returns EBADF.
         const errno = libc.sendfile(-1, fd, null, 1) < 0 ? libc.errno() : 0;

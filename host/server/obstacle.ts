@@ -2,11 +2,13 @@
 
 import cluster from "node:cluster";
 import { isMainThread } from "node:worker_threads";
+import { folder } from "../home.js";
 import { hasLoop } from "../libc/epoll.js";
 import type { Shared } from "../shared.js";
+import type { ServerRuntime } from "./runtime.js";
 
 /** Why a loop can't run here; null if it can. */
-export function obstacle({ sys, reason }: Shared): string | null {
+export function obstacle({ sys, reason }: Shared, { lacks }: ServerRuntime): string | null {
   if (sys === null) return reason;
   if (!hasLoop(sys.libc)) return `no epoll by ${sys.libc.name} on ${process.platform}`;
   if (!isMainThread) return "a worker thread may be terminated, and nobody would close its listener";
@@ -15,5 +17,6 @@ export function obstacle({ sys, reason }: Shared): string | null {
   if (cluster.isWorker) return "a worker of node:cluster has no listening socket of its own";
   const { permission } = process as { permission?: { has(scope: string): boolean } };
   if (permission !== undefined && !permission.has("worker")) return "the permission model forbids threads";
-  return null;
+  const host = folder();
+  return typeof host === "string" ? host : lacks();
 }

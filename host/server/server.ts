@@ -107,7 +107,7 @@ export class FileServer extends EventEmitter {
     this.#runtime = runtime;
     this.#settings = settingsOf(options);
     this.#files = staticFiles(shared, root, this.#settings.files, true);
-    this.reason = this.#settings.engine === "node" ? "engine: 'node'" : obstacle(shared);
+    this.reason = this.#settings.engine === "node" ? "engine: 'node'" : obstacle(shared, runtime);
     if (this.#settings.engine === "loop" && this.reason !== null) {
       throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `engine 'loop' can't run here: ${this.reason}`);
     }

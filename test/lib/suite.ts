@@ -32,7 +32,7 @@ export interface Suite {
   skip(name: string): void;
   /** Skips it for a reason, if there is one. */
   unless(reason: string | null, name: string, body: Body): void;
-  /** Whether it is to be run: a file can be asked for one of its tests alone. */
+  /** Whether it is to be run: a file can be asked for some of its tests alone. */
   asked(name: string): boolean;
   before(hook: () => unknown): void;
   after(hook: () => unknown): void;
@@ -42,7 +42,9 @@ export interface Suite {
 /** Results for test/run.js: a line at once, because a process may die before its end. */
 type Event = "begin" | "pass" | "fail" | "skip";
 
-const { SENDOFF_TEST_JOURNAL: journal, SENDOFF_TEST_ONLY: only } = process.env;
+const { SENDOFF_TEST_JOURNAL: journal } = process.env;
+/** Names, a line each: these alone. */
+const only = process.env.SENDOFF_TEST_ONLY?.split("\n");
 // Nobody else's: programs that tests start have none.
 delete process.env.SENDOFF_TEST_JOURNAL;
 delete process.env.SENDOFF_TEST_ONLY;
@@ -103,7 +105,7 @@ export const test: Suite = guarded(uvu.test, "");
 
 function guarded(inner: uvu.Test, prefix: string): Suite {
   const title = (test: string) => `${prefix}${test}`;
-  const asked = (test: string) => only === undefined || only === title(test);
+  const asked = (test: string) => only === undefined || only.includes(title(test));
   const declare = (test: string, body: Body) => {
     if (!asked(test)) return;
     declared++;
@@ -140,7 +142,9 @@ process.once("exit", () => {
       ? `uncaught, when no test ran: ${told(stray.error)}`
       : begun < declared
         ? `${declared - begun} of ${declared} tests did not begin`
-        : null;
+        : only !== undefined && declared + skipped.length < only.length
+          ? `of ${only.length} tests that were asked for there are ${declared + skipped.length}`
+          : null;
   if (wrong === null) return;
   console.error(wrong);
   process.exitCode = 1;

@@ -2,9 +2,9 @@
 // would set on a response of node:http becomes the Response's.
 
 import fs, { type Stats } from "node:fs";
-import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { argumentError } from "../../errors.js";
+import { load } from "../../home.js";
 import type { Shared } from "../../shared.js";
 import { unchanged } from "../../source/unchanged.js";
 import { describe, object } from "../../validate.js";
@@ -61,7 +61,7 @@ export async function fileResponse(
   object("options", options);
   const { headers, ...rest } = options;
   const head = new Head(headers);
-  send ??= createRequire(import.meta.url)("send") as Send;
+  send ??= load("send") as Send;
   const strong = etagOf(rest.etag) === "strong";
   const cacheControl = options.maxAge !== undefined || options.immutable === true;
   const settings = { ...rest, cacheControl, etag: strong ? false : rest.etag };

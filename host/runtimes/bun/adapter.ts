@@ -1,6 +1,7 @@
 // The host of this Bun process: one for all its entry points.
 
 import { Socket, type TcpNetConnectOpts } from "node:net";
+import { folder } from "../../home.js";
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { linux } from "../../libc/linux.js";
 import { setImmediate } from "../../originals.js";
@@ -60,12 +61,17 @@ function libc(): string {
   return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
 }
 
-const thread = new URL("./thread.js", import.meta.url);
+const thread = () => new URL("runtimes/bun/thread.js", folder());
 
 /** For a server of files. */
 export const serverRuntime = {
-  loop: thread,
-  reader: thread,
+  get loop() {
+    return thread();
+  },
+  get reader() {
+    return thread();
+  },
+  lacks: () => null,
   isLax: true,
   options: () => ({}),
   /** The constructor takes no fd; connect() does, at once, and undocumented. */

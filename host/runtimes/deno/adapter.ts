@@ -3,6 +3,7 @@
 import { openSync } from "node:fs";
 import type { Socket } from "node:net";
 import process from "node:process";
+import { folder } from "../../home.js";
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { LOOK, linux, READ } from "../../libc/linux.js";
 import type { Syscalls } from "../../libc/syscalls.js";
@@ -97,13 +98,20 @@ function opening(sys: Syscalls, { close }: DenoLibc): Syscalls {
   return sys;
 }
 
-const thread = new URL("./thread.js", import.meta.url);
+const thread = () => new URL("runtimes/deno/thread.js", folder());
 
 /** For a server of files. */
 export const serverRuntime = {
-  loop: thread,
-  reader: thread,
+  get loop() {
+    return thread();
+  },
+  get reader() {
+    return thread();
+  },
   isLax: false,
+  /** Whether a file system is local is asked by statfs(2): files of others are not kept open. */
+  lacks: () =>
+    granted({ name: "sys", kind: "statfs" }) ? null : "no permission to ask about file systems (--allow-sys=statfs)",
   options: () => ({}),
   /** Its first write waits for the event loop, and fails if the client has half-closed until then. */
   open(fd: number, opened: (socket: Socket) => void): void {

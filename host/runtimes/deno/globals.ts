@@ -56,7 +56,11 @@ export interface FileInfo {
   blocks: number | null;
 }
 
-export type Permission = { name: "ffi" } | { name: "env"; variable: string } | { name: "read"; path: string };
+export type Permission =
+  | { name: "ffi" }
+  | { name: "env"; variable: string }
+  | { name: "read"; path: string }
+  | { name: "sys"; kind: string };
 
 interface DenoGlobal {
   readonly FsFile: new () => FsFile;

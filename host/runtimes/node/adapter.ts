@@ -1,6 +1,7 @@
 // The host of this Node process: one for all its entry points.
 
 import type { Socket } from "node:net";
+import { folder } from "../../home.js";
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { setImmediate } from "../../originals.js";
 import { wasm } from "../../wasm.js";
@@ -39,12 +40,17 @@ function libc(): string {
   return header.glibcVersionRuntime === undefined ? "musl" : `glibc ${header.glibcVersionRuntime}`;
 }
 
-const thread = new URL("./thread.js", import.meta.url);
+const thread = () => new URL("runtimes/node/thread.js", folder());
 
 /** For a server of files. */
 export const serverRuntime = {
-  loop: thread,
-  reader: thread,
+  get loop() {
+    return thread();
+  },
+  get reader() {
+    return thread();
+  },
+  lacks: () => null,
   isLax: false,
   /** Without NODE_OPTIONS and flags: a module that they preload, such as `sendoff/register`, has no business there. */
   options() {

@@ -1,7 +1,7 @@
 // libc by koffi, on Node >= 20: prebuilt inside its npm packages.
 
-import { createRequire } from "node:module";
 import type { Memory } from "../../core.js";
+import { load as loadPackage } from "../../home.js";
 import { type Binding, bind } from "../../libc/bind.js";
 import { type Libc, load } from "../../libc/libc.js";
 import type { System } from "../../libc/system.js";
@@ -9,7 +9,7 @@ import type { System } from "../../libc/system.js";
 const TYPES = { i32: "int", u32: "uint32_t", i64: "int64", u64: "size_t", ptr: "uintptr_t", count: "int64" };
 
 export function openKoffi(memory: Memory, system: System): Libc {
-  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
+  const koffi = loadPackage("koffi") as typeof import("koffi");
   const libc = load(system.libraries, (library) => {
     const lib = koffi.load(library);
     lib.func("send", "int64", ["int", "uintptr_t", "size_t", "int"]);
