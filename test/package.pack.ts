@@ -9,7 +9,7 @@ import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { capabilities } from "sendoff";
 import * as assert from "uvu/assert";
-import { host, loopEntries } from "#process";
+import { host, serverRuntime } from "#process";
 import { obstacle } from "../host/server/obstacle.js";
 import { complaints } from "./lib/shell.js";
 import { test } from "./lib/suite.js";
@@ -252,7 +252,7 @@ async function sends(file: string, cwd: string) {
 
 const here = capabilities();
 /** Why no loop serves in here; null if one does. */
-const noLoop = obstacle(host().shared, loopEntries);
+const noLoop = obstacle(host().shared, serverRuntime);
 const BUNDLES: [string, string, string, (file: string, format: string) => Promise<void>][] = [
   ["esbuild as ESM", "esbuild.mjs", "esm", byEsbuild],
   ["esbuild as CommonJS", "esbuild.cjs", "cjs", byEsbuild],

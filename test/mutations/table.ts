@@ -43,8 +43,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "range-error-without-its-code": ["const code = type === RangeError", "const code = type === TypeError"],
     "file-error-is-the-peers": ["return n === -Fault.Closed ? -Fault.System : n;", "return n;"],
     "offset-of-32-bits": [
-      "      put(OFFSET, offset);\n      return",
-      "      put(OFFSET, offset % 2 ** 32);\n      return",
+      "      put(OFFSET, offset);\n      const",
+      "      put(OFFSET, offset % 2 ** 32);\n      const",
     ],
   },
   "pitfalls.sockets": {
