@@ -48,7 +48,7 @@ export class AccessLog {
     };
     const began = performance.now();
     const before = socket.bytesWritten ?? 0;
-    const head = serverRuntime.isLax ? firstWrite(socket) : () => headerLength(res);
+    const head = serverRuntime.isBare ? firstWrite(socket) : () => headerLength(res);
     const log = () => {
       if (!this.#open.delete(log)) return;
       answered.status = res.statusCode;

@@ -1,28 +1,19 @@
 // Takes over a connection from a loop: as if the http.Server had accepted it, with what was read of it already.
 
 import type { Server } from "node:http";
+import type { Socket } from "node:net";
 import type { Handed } from "../loop/messages.js";
 import type { ServerRuntime } from "./runtime.js";
 
-/** Closes the fd by `close` if it is no good any more. Calls `done` once the server has the connection, or it is closed. */
-export function adopt(
-  server: Server,
-  { fd, bytes }: Handed,
-  { open }: ServerRuntime,
-  close: (fd: number) => void,
-  done: () => void,
-): void {
-  let isOpen = false;
+/** The socket; null if the fd is no good any more. */
+export function adopt(server: Server, { fd, bytes }: Handed, { socketOf }: ServerRuntime): Socket | null {
+  let socket: Socket;
   try {
-    open(fd, (socket) => {
-      isOpen = true;
-      if (bytes.length > 0) socket.unshift(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-      server.emit("connection", socket);
-      done();
-    });
-  } catch (error) {
-    if (isOpen) throw error;
-    close(fd);
-    done();
+    socket = socketOf(fd);
+  } catch {
+    return null;
   }
+  if (bytes.length > 0) socket.unshift(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  server.emit("connection", socket);
+  return socket;
 }

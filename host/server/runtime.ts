@@ -11,11 +11,10 @@ export interface ServerRuntime {
   readonly lacks: () => string | null;
   /** How they are started. */
   readonly options: () => WorkerOptions;
-  /**
-   * Whether its http.Server, for a connection that it was given, has no timeouts, and takes requests that have no Host, or a
-   * transfer coding that it does not know.
-   */
+  /** Whether its http.Server takes requests that have no Host, or a transfer coding that it does not know. */
   readonly isLax: boolean;
-  /** Makes the socket of an fd, at once or soon. Throws if it is no good any more. */
-  readonly open: (fd: number, opened: (socket: Socket) => void) => void;
+  /** Whether it has no timeouts for a connection that it was given, and does not tell the header of an answer. */
+  readonly isBare: boolean;
+  /** Makes the socket of an fd. Throws if it is no good any more. */
+  readonly socketOf: (fd: number) => Socket;
 }

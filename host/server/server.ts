@@ -85,8 +85,6 @@ export class FileServer extends EventEmitter {
   #listening: Listening | null = null;
   #state: "new" | "listening" | "closing" | "closed" = "new";
   #isRef = true;
-  /** Connections on their way from a loop to the server behind. */
-  #adopting = 0;
   #opening: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
   /** When `close()` cuts what is still on its way, in ms of performance.now(). */
@@ -257,7 +255,7 @@ export class FileServer extends EventEmitter {
     this.#http.emit("listening");
     Object.defineProperty(this.#http, "listening", { value: true });
     this.#reader = this.#startReader();
-    if (this.#runtime.isLax) this.#unlimit = limit(this.#http, this.#behind, this.#settings);
+    if (this.#runtime.isBare) this.#unlimit = limit(this.#http, this.#behind, this.#settings);
     const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, files } = this.#settings;
     for (let i = 0; i < threads; i++) {
       const wake = openEvent(libc);
@@ -307,10 +305,7 @@ export class FileServer extends EventEmitter {
       thread.tell({ type: "answer", key, rest, answer });
     } else if (message.type === "handed") {
       for (const handed of message.connections) {
-        this.#adopting++;
-        adopt(this.#http, handed, this.#runtime, this.#libc().close, () => {
-          this.#adopting--;
-        });
+        if (adopt(this.#http, handed, this.#runtime) === null) this.#libc().close(handed.fd);
       }
     }
   }
@@ -349,7 +344,7 @@ export class FileServer extends EventEmitter {
       isOver = true;
     });
     // The threads may hand over until their end.
-    while (!isOver || this.#behind.size + this.#adopting > 0) {
+    while (!isOver || this.#behind.size > 0) {
       if (performance.now() < this.#cut) this.#behind.endIdle();
       else this.#behind.end();
       const soon = new Promise((next) => setTimeout(next, 20));

@@ -73,9 +73,8 @@ export const serverRuntime = {
   },
   lacks: () => null,
   isLax: true,
+  isBare: true,
   options: () => ({}),
   /** The constructor takes no fd; connect() does, at once, and undocumented. */
-  open(fd: number, opened: (socket: Socket) => void): void {
-    opened(new Socket({ allowHalfOpen: true }).connect({ fd } as unknown as TcpNetConnectOpts));
-  },
+  socketOf: (fd: number) => new Socket({ allowHalfOpen: true }).connect({ fd } as unknown as TcpNetConnectOpts),
 };

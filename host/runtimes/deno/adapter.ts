@@ -1,7 +1,6 @@
 // The host of this Deno process: one for all its entry points.
 
 import { openSync } from "node:fs";
-import type { Socket } from "node:net";
 import process from "node:process";
 import { folder } from "../../home.js";
 import { type Adapter, createHost, type Host } from "../../index.js";
@@ -108,14 +107,11 @@ export const serverRuntime = {
   get reader() {
     return thread();
   },
-  isLax: false,
+  isLax: true,
+  isBare: false,
   /** Whether a file system is local is asked by statfs(2): files of others are not kept open. */
   lacks: () =>
     granted({ name: "sys", kind: "statfs" }) ? null : "no permission to ask about file systems (--allow-sys=statfs)",
   options: () => ({}),
-  /** Its first write waits for the event loop, and fails if the client has half-closed until then. */
-  open(fd: number, opened: (socket: Socket) => void): void {
-    const socket = socketOf(fd);
-    setImmediate(() => setImmediate(() => opened(socket)));
-  },
+  socketOf,
 };

@@ -1,6 +1,5 @@
 // The host of this Node process: one for all its entry points.
 
-import type { Socket } from "node:net";
 import { folder } from "../../home.js";
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { setImmediate } from "../../originals.js";
@@ -52,12 +51,11 @@ export const serverRuntime = {
   },
   lacks: () => null,
   isLax: false,
+  isBare: false,
   /** Without NODE_OPTIONS and flags: a module that they preload, such as `sendoff/register`, has no business there. */
   options() {
     const { NODE_OPTIONS: _, ...env } = process.env;
     return { trackUnmanagedFds: false, execArgv: [], env };
   },
-  open(fd: number, opened: (socket: Socket) => void): void {
-    opened(socketOf(fd));
-  },
+  socketOf,
 };
