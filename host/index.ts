@@ -5,6 +5,7 @@ import { ABI_VERSION, Fault } from "../assembly/abi.js";
 import { boot, hears, type Memory } from "./core.js";
 import { SendfileError } from "./errors.js";
 import { nameOf } from "./libc/errno.js";
+import { Statx } from "./libc/statx.js";
 import type { Syscalls } from "./libc/syscalls.js";
 import type { FdOf, Queue } from "./queue/queue.js";
 import { Scheduler } from "./scheduler.js";
@@ -131,7 +132,7 @@ export function createHost<S = never, F = never>(bytes: Uint8Array, adapter: Ada
     sys: reason === null ? sys : null,
     seek: sys?.seek ?? null,
     opener,
-    files: new Files(opener, scheduler, adapter.openFiles),
+    files: new Files(opener, scheduler, adapter.openFiles, sys && Statx.quick(sys.libc, core)),
     reason,
     auto,
     now: adapter.now,

@@ -5,6 +5,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import fs from "node:fs";
 import path from "node:path";
 import * as assert from "uvu/assert";
+import { Statx } from "../host/libc/statx.js";
 import { openFilesOf } from "../host/runtimes/environment.js";
 import { host } from "../host/runtimes/node/adapter.js";
 import { PathSource } from "../host/source/fd.js";
@@ -15,7 +16,7 @@ import { tempFolder } from "./lib/files.js";
 import { type Cleanup, row as plainRow, test } from "./lib/suite.js";
 
 const { shared } = host();
-const { scheduler } = shared;
+const { scheduler, sys, core } = shared;
 
 /** An opener that takes each device's file system for local, or for one of a network. */
 async function opener(folder: string, local = true): Promise<Opener> {
@@ -34,7 +35,8 @@ interface Place {
 
 async function place(t: Cleanup, most?: number, local?: boolean): Promise<Place> {
   const folder = tempFolder(t);
-  const files = new Files(await opener(folder, local), scheduler, most);
+  const statx = sys && Statx.quick(sys.libc, core);
+  const files = new Files(await opener(folder, local), scheduler, most, statx);
   t.after(() => void files.clear());
   const at = (name: string, content?: string) => {
     const file = path.join(folder, name);

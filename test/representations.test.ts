@@ -166,6 +166,104 @@ row(
   unknown,
 );
 
+row(
+  "the headers of a known target are read, changed and removed as any, for its answer alone",
+  async (t) => {
+    const root = tempFolder(t);
+    fs.writeFileSync(path.join(root, "a.txt"), "text");
+    const serve = serveStatic(root);
+    const { now } = Date;
+    t.after(() => void (Date.now = now));
+    Date.now = () => now() + 10_000; // the file is no longer young, so its headers are kept
+    let after: ((res: ServerResponse) => void) | null = null;
+    const ask = await client(t, (req, res) => {
+      serve(req, res);
+      after?.(res);
+    });
+    await known(() => ask("/a.txt"));
+    const plain = undated(await ask("/a.txt")).toString();
+    const said: unknown[] = [];
+    after = (res) => {
+      said.push(res.getHeader("etag") === header(parse(Buffer.from(plain)).headers, "etag"), res.hasHeader("x"));
+      said.push(res.getHeaderNames().join(), res.getHeaders()["content-length"]);
+      res.removeHeader("Last-Modified");
+      res.setHeader("ETag", '"other"');
+      res.appendHeader("Cache-Control", "immutable");
+    };
+    for (let i = 0; i < 2; i++) {
+      const { headers } = parse(await ask("/a.txt"));
+      assert.is(header(headers, "last-modified"), undefined);
+      assert.is(header(headers, "etag"), '"other"');
+      assert.equal(headers.filter((line) => /^cache-control/i.test(line)).length, 2);
+    }
+    const names = "accept-ranges,cache-control,last-modified,etag,content-type,content-length";
+    assert.equal(said, [true, false, names, 4, true, false, names, 4]);
+    after = null;
+    assert.is(undated(await ask("/a.txt")).toString(), plain);
+  },
+  unknown,
+);
+
+row(
+  "of a known target, empty headers are set as by send, and who replaced setHeader gets them all",
+  async (t) => {
+    const root = tempFolder(t);
+    fs.writeFileSync(path.join(root, "a.txt"), "text");
+    const [serve, bySend] = [serveStatic(root), serveStatic(root, { openFileCache: false })];
+    const heard: string[] = [];
+    const ask = await client(t, (req, res) => {
+      if (req.headers["x-empty"]) for (const name of ["Cache-Control", "Content-Type"]) res.setHeader(name, "");
+      const { setHeader } = res;
+      if (req.headers["x-replaced"]) {
+        res.setHeader = function (this: ServerResponse, name: string, value: string) {
+          heard.push(name);
+          return setHeader.call(this, name, value);
+        } as typeof setHeader;
+      }
+      (req.headers["x-send"] ? bySend : serve)(req, res);
+    });
+    await known(() => ask("/a.txt"));
+    for (const lines of [["X-Empty: 1"], ["X-Replaced: 1"], ["X-Empty: 1", "X-Replaced: 1"]]) {
+      heard.length = 0;
+      const [got, asked] = await asking(() => ask("/a.txt", lines));
+      assert.is(asked, 0);
+      const set = heard.splice(0).sort();
+      assert.is(undated(got).toString(), undated(await ask("/a.txt", [...lines, "X-Send: 1"])).toString());
+      assert.equal(set, heard.sort(), `${lines}`);
+    }
+  },
+  unknown,
+);
+
+row(
+  "a header that is invalid fails the request, and leaves no file open",
+  async (t) => {
+    const root = tempFolder(t);
+    const file = path.join(root, "a.txt");
+    fs.writeFileSync(file, "text"); // young, so its headers are made each time
+    const serve = serveStatic(root);
+    const ask = await client(t, (req, res) => {
+      try {
+        serve(req, res);
+      } catch (error) {
+        for (const name of res.getHeaderNames()) res.removeHeader(name);
+        res.setHeader("Content-Length", 16);
+        res.end((error as { code: string }).code);
+      }
+    });
+    await known(() => ask("/a.txt"));
+    const proto = Object.getPrototypeOf(send({ method: "GET", url: "/", headers: {} } as never, "/"));
+    const { setHeader } = proto;
+    t.after(() => void (proto.setHeader = setHeader));
+    proto.setHeader = function (this: { res: ServerResponse }) {
+      this.res.setHeader("X-Wrong", "two\nlines");
+    };
+    assert.is(parse(await ask("/a.txt")).body.toString(), "ERR_INVALID_CHAR");
+    assert.is(inUse(file), 0);
+  },
+  unknown,
+);
+
 /** Fds to a file that are left when those that stay open for their next use are closed. */
 function inUse(file: string): number {
   shared.files.clear();

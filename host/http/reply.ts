@@ -8,9 +8,10 @@ import type { OpenFile } from "../source/files.js";
 import type { Request, Response } from "./message.js";
 import type { Representation } from "./representations.js";
 import { Body, rangeOf } from "./respond.js";
-import { CONDITIONS } from "./send/headers.js";
+import { CONDITIONS, typeOf } from "./send/headers.js";
 import { failed } from "./send/send.js";
 import type { SendStream } from "./send/stream.js";
+import { setLength, setNew } from "./set-headers.js";
 import { vary } from "./siblings.js";
 
 /** Whether a request is answered with a whole file, if there is one. */
@@ -21,7 +22,7 @@ export function isPlain({ headers }: Request, res: Response): boolean {
 }
 
 export interface Ways {
-  /** Sets Content-Type, unless it is set: `send`'s, because a program may define types later. */
+  /** `send`'s, which is asked again in each turn of the event loop, because a program may define types later. */
   readonly type: SendStream["type"];
   readonly setHeaders: ((res: Response, path: string, stat: Stats) => void) | undefined;
   /** Siblings are tried, so each answer says that it varies. */
@@ -34,24 +35,27 @@ export function reply(
   req: Request,
   res: Response,
   file: OpenFile,
-  { name, coding, headers }: Representation,
+  known: Representation,
   { type, setHeaders, varies }: Ways,
   begin: () => SendStream,
 ): void {
   const { path, stat } = file;
+  const { coding } = known;
+  const { turn } = shared.scheduler;
   try {
+    if (known.typed !== turn) {
+      known.type = typeOf(type, known.name);
+      known.typed = turn;
+    }
     if (varies) vary(res);
     if (coding !== null) {
-      type.call({ res } as SendStream, name);
+      setNew(res, known.type);
       res.setHeader("Content-Encoding", coding);
     }
     setHeaders?.(res, path, stat);
-    for (let i = 0; i < headers.length; i++) {
-      const [name, value] = headers[i] as (typeof headers)[number];
-      if (!res.hasHeader(name)) res.setHeader(name, value);
-    }
-    type.call({ res } as SendStream, name);
-    res.setHeader("Content-Length", stat.size);
+    setNew(res, known.headers);
+    setNew(res, known.type);
+    setLength(res, stat.size);
   } catch (error) {
     releaseAlone(file);
     throw error;

@@ -8,6 +8,7 @@ import type { Scheduler } from "../scheduler.js";
 import type { Files, OpenFile } from "../source/files.js";
 import { hasTrueSize } from "../source/stat.js";
 import { unchanged } from "../source/unchanged.js";
+import type { Header } from "./set-headers.js";
 
 /** What was found. */
 export interface Found {
@@ -21,13 +22,14 @@ export interface Found {
   readonly coding: string | null;
 }
 
-export type Header = readonly [name: string, value: string];
-
 export interface Representation extends Found {
   /** Those that depend on the file's size and times. */
   headers: readonly Header[];
   /** The file that they are of. */
   stat: Stats | null;
+  /** Content-Type, and the turn of the event loop in which it was asked for. */
+  type: readonly Header[];
+  typed: number;
   /** The turn of the event loop in which the names were last seen to be as they were found. */
   turn: number;
   /** Since the place in the list was last asked for. */
@@ -72,23 +74,29 @@ export class Representations {
   open(key: string, known: Representation): OpenFile | null {
     const file = known.path === null ? null : this.#files.get(known.path, true);
     if (file === null) return null;
-    if (!hasTrueSize(file.stat) || !this.#allowed(file)) {
-      file.release();
-      this.#known.delete(key);
-      return null;
+    let fits = false;
+    try {
+      if (!hasTrueSize(file.stat) || !this.#allowed(file)) {
+        this.#known.delete(key);
+        return null;
+      }
+      if (known.stat !== file.stat) {
+        known.headers = this.#headersOf(file.path, file.stat);
+        // A strong ETag is weak at first.
+        known.stat = isSettled(changedAt(file.stat)) ? file.stat : null;
+      }
+      fits = true;
+      return file;
+    } finally {
+      if (!fits) file.release();
     }
-    if (known.stat !== file.stat) {
-      known.headers = this.#headersOf(file.path, file.stat);
-      // A strong ETag is weak at first.
-      known.stat = isSettled(changedAt(file.stat)) ? file.stat : null;
-    }
-    return file;
   }
 
   learn(key: string, found: Found): void {
     if (key.length > LONGEST) return;
     if (this.#known.size >= MOST) forget(this.#known);
-    this.#known.set(key, { ...found, headers: [], stat: null, turn: Number.NaN, used: false });
+    const none = { headers: [], stat: null, type: [], typed: Number.NaN };
+    this.#known.set(key, { ...found, ...none, turn: Number.NaN, used: false });
   }
 
   /** Their folders were asked for these names not long ago, so the kernel has the answers in memory. */

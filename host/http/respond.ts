@@ -171,12 +171,13 @@ export class Body extends ResponseTransfer {
     }
     if (res.statusCode === 204 || res.statusCode === 304) return false;
     if (this.#chunked) return this.#announceNone();
+    const announced = lengthOf(res);
     // If the length is unknown until the end, `count` is only an upper bound, and so is Content-Length.
-    if (source.openEnded) this.bound(lengthOf(res) ?? Number.POSITIVE_INFINITY);
-    else if (!res.headersSent && !res.hasHeader("content-length") && !res.hasHeader("transfer-encoding")) {
+    if (source.openEnded) this.bound(announced ?? Number.POSITIVE_INFINITY);
+    if (announced !== null) agree(announced, this.length);
+    else if (!source.openEnded && !res.headersSent && !res.hasHeader("transfer-encoding")) {
       res.setHeader("Content-Length", this.length);
     }
-    agree(res, this.length);
     return this.req.method !== "HEAD" && this.count > 0;
   }
 
@@ -199,7 +200,7 @@ export class Body extends ResponseTransfer {
         : source.native
           ? claimResponse(shared, res, this.length, this.#chunked, options.mode === "auto")
           : "no regular file";
-    if (typeof queue === "string") agree(res, this.length); // a replaced writeHead() may have set another length
+    if (typeof queue === "string") agree(lengthOf(res), this.length); // a replaced writeHead() may have set another
     if (source.openEnded) this.#owed = lengthOf(res) ?? 0;
     // Nobody else can write to the body that is claimed here, so all of it is one chunk.
     const framed = this.#chunked && isChunked(res);
@@ -255,8 +256,7 @@ function whole(source: Source, done: (error: unknown, bytes: Uint8Array | null) 
 }
 
 /** @throws RangeError if the header announces, or will announce, another length. */
-function agree(res: Response, count: number): void {
-  const length = lengthOf(res);
+function agree(length: number | null, count: number): void {
   if (length === null || length === count) return;
   if (Number.isNaN(length)) throw argumentError(RangeError, "Content-Length must be given once, in decimal digits");
   throw argumentError(RangeError, `Content-Length is ${length}, but ${count} bytes of the file would be sent`);

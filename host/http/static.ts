@@ -186,8 +186,8 @@ export function staticFiles(
       res.end();
       return;
     }
-    const asked = (req.originalUrl ?? req.url ?? "/").split("?", 1)[0] as string;
-    let path = (req.url ?? "/").split("?", 1)[0] as string;
+    const asked = withoutQuery(req.originalUrl ?? req.url ?? "/");
+    let path = withoutQuery(req.url ?? "/");
     // The root of a mount, without its slash: a directory like any other.
     if (path === "/" && !asked.endsWith("/")) path = "";
 
@@ -239,6 +239,11 @@ export function staticFiles(
     return { path: file.path, absent: known.absent, name: known.name, stat: file.stat, tag };
   };
   return { handler, find };
+}
+
+function withoutQuery(target: string): string {
+  const at = target.indexOf("?");
+  return at < 0 ? target : target.slice(0, at);
 }
 
 /** A stream of `send`; its constructor checks the options and throws its own messages. */

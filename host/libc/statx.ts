@@ -4,8 +4,8 @@ import { constants, fstatSync, type Stats, statSync } from "node:fs";
 import { Fault } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import type { Identity } from "../keep.js";
-import type { LoopLibc } from "./epoll.js";
 import { sort } from "./errno.js";
+import type { Libc } from "./libc.js";
 import { AT_FDCWD, PATH_MAX } from "./linux.js";
 
 const { S_IFMT, S_IFREG } = constants;
@@ -31,8 +31,10 @@ export interface FileStat extends Identity {
   readonly isFile: boolean;
 }
 
+type StatxLibc = Required<Pick<Libc, "statx" | "errno">>;
+
 export class Statx {
-  readonly #libc: LoopLibc;
+  readonly #libc: StatxLibc;
   readonly #core: Core;
   readonly #address: number;
   #bytes = new Uint8Array();
@@ -40,10 +42,15 @@ export class Statx {
   readonly #found = { dev: 0, ino: 0, size: 0, mtimeMs: 0, ctimeMs: 0, isFile: false };
 
   /** Uses the scratch area. */
-  constructor(libc: LoopLibc, core: Core) {
+  constructor(libc: StatxLibc, core: Core) {
     this.#libc = libc;
     this.#core = core;
     this.#address = core.scratch();
+  }
+
+  /** Null where it would be no faster than fs.statSync: by other bindings than koffi. */
+  static quick(libc: Partial<Libc>, core: Core): Statx | null {
+    return libc.name === "koffi" && libc.statx !== undefined ? new Statx(libc as StatxLibc, core) : null;
   }
 
   /** What `path` leads to, with the numbers of fs.Stats; null on failure. It ends with a NUL. The next call overwrites it. */

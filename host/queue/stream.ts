@@ -82,7 +82,8 @@ export const nodeFd: FdOf = (handle: Handle) => {
     if (kind.name !== "TCP" && kind.name !== "Pipe") return -1;
     lastKind = kind; // looking up the name takes longer than all the rest here
   }
-  return typeof handle.fd === "number" ? handle.fd : -1;
+  const { fd } = handle; // a getter of C++
+  return typeof fd === "number" ? fd : -1;
 };
 let lastKind: unknown;
 

@@ -205,7 +205,7 @@ export class PathSource extends FdSource {
 
   open(done: (error: unknown) => void): void {
     if (this.#fd >= 0) return this.#met(this.#stat, done);
-    const path = this.#files === null ? "" : absolute(this.#path);
+    const path = this.#files === null ? "" : this.#absolute(this.#files);
     const known = this.#files?.get(path, false) ?? null;
     if (known !== null) {
       this.#file = known;
@@ -223,6 +223,12 @@ export class PathSource extends FdSource {
       if (stat !== null) this.#file = this.#files?.keep(path, fd, stat) ?? null;
       this.#met(stat, done);
     });
+  }
+
+  /** As open(2) would find it now. Files that are open are known by such paths. */
+  #absolute(files: Files): string {
+    const path = typeof this.#path === "string" ? this.#path : fileURLToPath(this.#path);
+    return files.has(path) ? path : resolve(path);
   }
 
   #openByThread(done: (error: unknown, fd: number) => void): void {
@@ -255,11 +261,6 @@ export class PathSource extends FdSource {
     if (this.#file !== null) this.#file.release();
     else if (fd >= 0) fs.closeSync(fd);
   }
-}
-
-/** As open(2) would find it now. */
-function absolute(path: string | URL): string {
-  return resolve(typeof path === "string" ? path : fileURLToPath(path));
 }
 
 /** The caller's FileHandle: its own read() keeps it open during the read. */

@@ -5,6 +5,7 @@ import { AsyncResource } from "node:async_hooks";
 import * as fs from "node:fs";
 import { warn } from "../close.js";
 import { idleOf, isSame } from "../keep.js";
+import type { Statx } from "../libc/statx.js";
 import { clearInterval, SafeMap, setInterval, statSync } from "../originals.js";
 import type { Scheduler } from "../scheduler.js";
 import type { Opener } from "./open.js";
@@ -13,6 +14,8 @@ import { unchanged } from "./unchanged.js";
 /** An open file. Those who got it read it by offset, and release it, once each. */
 export class OpenFile {
   readonly path: string;
+  /** The path for a call: with a NUL at its end. */
+  readonly bytes: Uint8Array;
   readonly fd: number;
   /** As it was when the file was opened, and still is but for the access time. */
   readonly stat: fs.Stats;
@@ -26,6 +29,7 @@ export class OpenFile {
 
   constructor(path: string, fd: number, stat: fs.Stats) {
     this.path = path;
+    this.bytes = Buffer.from(`${path}\0`);
     this.fd = fd;
     this.stat = stat;
   }
@@ -47,16 +51,23 @@ export class Files {
   readonly #opener: Opener;
   readonly #scheduler: Scheduler;
   readonly #most: number;
+  readonly #statx: Statx | null;
   readonly #files = new SafeMap<string, OpenFile>();
   #timer: NodeJS.Timeout | null = null;
   /** The sweep belongs to no request. */
   readonly #scope = new AsyncResource("sendoff.Files", { requireManualDestroy: true });
 
   /** `most` 0: each file is opened for its use alone. */
-  constructor(opener: Opener, scheduler: Scheduler, most = MOST) {
+  constructor(opener: Opener, scheduler: Scheduler, most = MOST, statx: Statx | null = null) {
     this.#opener = opener;
     this.#scheduler = scheduler;
     this.#most = most;
+    this.#statx = statx;
+  }
+
+  /** Whether a file is open by this absolute path. */
+  has(path: string): boolean {
+    return this.#files.has(path);
   }
 
   /**
@@ -92,7 +103,9 @@ export class Files {
   /** The path of a file that is open, and so with all its folders in the kernel's memory: stat(2) does not wait. */
   #same(file: OpenFile): boolean {
     try {
-      if (isSame(file.stat, statSync(file.path, { throwIfNoEntry: false }))) {
+      const statx = this.#statx;
+      const now = statx === null ? statSync(file.path, { throwIfNoEntry: false }) : (statx.at(file.bytes) ?? undefined);
+      if (isSame(file.stat, now)) {
         file.turn = this.#scheduler.turn;
         return true;
       }

@@ -5,11 +5,13 @@ import type { Queue } from "../queue/queue.js";
 import { detached } from "../validate.js";
 import type { Driver } from "./driver.js";
 
+const EMPTY = new Uint8Array(0);
+
 export class Account {
   header: Uint8Array | string = "";
   /** Lengths at the time of the call: the caller may detach the memory later. */
   headerLength = 0;
-  trailer: Uint8Array = new Uint8Array(0);
+  trailer: Uint8Array = EMPTY;
   trailerLength = 0;
   /** Bytes of the file to send; Infinity if unknown until the end. */
   total = 0;

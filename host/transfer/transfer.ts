@@ -76,7 +76,7 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
     this.#phase = after(this.#phase, event);
   }
 
-  get #over(): boolean {
+  #over(): boolean {
     return this.#phase >= Phase.Leaving;
   }
 
@@ -100,7 +100,7 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
 
   /** The source is open, or can't be opened. */
   protected opened(error: unknown): void {
-    if (this.#over) return;
+    if (this.#over()) return;
     const { offset, mode } = this.options;
     const { size, openEnded, seekable, start = 0 } = this.source;
     if (error) return this.#stop(error);
@@ -112,7 +112,7 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
     // A regular file of size 0 is empty, or in /proc, which sendfile refuses: only a read tells.
     this.source.read(offset, 1, false, 0, (error, bytes) => {
       if (error) this.#stop(error);
-      else if (!this.#over) this.#sized(bytes.length === 0 ? 0 : size);
+      else if (!this.#over()) this.#sized(bytes.length === 0 ? 0 : size);
     });
   }
 
@@ -138,7 +138,7 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
 
   /** Continues. The caller's buffers and sources may throw in here, which must not stop the queue. */
   run(): void {
-    if (this.#over) return;
+    if (this.#over()) return;
     try {
       this.runInAsyncScope(this.#phase === Phase.Waiting ? this.send : this.#loop, this);
     } catch (error) {
@@ -189,7 +189,7 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
   start(release: () => void): void {
     this.#place = Place.Held;
     this.#release = release;
-    if (this.#over) return this.#free();
+    if (this.#over()) return this.#free();
     this.#limits?.restart(this.#driver);
     this.#arm();
     if (this.#phase === Phase.Running && this.#driver.action === Action.Yield) this.shared.scheduler.schedule(this);
@@ -200,7 +200,7 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
   drop(): boolean {
     if (this.#place !== Place.Queued) return false;
     this.#place = Place.Left;
-    if (!this.#over) this.#stop(this.#closed());
+    if (!this.#over()) this.#stop(this.#closed());
     return true;
   }
 
@@ -227,7 +227,7 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
       if (driver.action !== Action.Copy) {
         this.#step();
         if (onProgress !== undefined && driver.action !== Action.Fail) this.#report(onProgress);
-        if (this.#over) return;
+        if (this.#over()) return;
       }
       switch (driver.action) {
         case Action.Done:
@@ -349,7 +349,7 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
 
   /** The only way out: releases everything, whatever throws meanwhile, then settles. null if all was sent. */
   protected end(error: unknown): void {
-    if (this.#over) return;
+    if (this.#over()) return;
     const seek = this.options.seek && this.#phase >= Phase.Running;
     this.#to(Event.Ended);
     this.#limits?.stop();

@@ -5,6 +5,7 @@
 import type { Stats } from "node:fs";
 import { OutgoingMessage } from "node:http";
 import { SafeMap } from "../../originals.js";
+import { type Header, headerOf } from "../set-headers.js";
 import type { SendStream } from "./stream.js";
 
 /** In `send`'s order; Content-Type and Content-Length follow. */
@@ -53,16 +54,27 @@ export class HeaderCache {
   }
 }
 
-/** The headers that `send` makes for a file, before it knows what the response has: name and value. */
-export function headersOf(stream: SendStream, path: string, stat: Stats): [string, string][] {
-  const headers: [string, string][] = [];
-  const recorder = {
-    getHeader: () => undefined,
-    setHeader: (name: string, value: string) => void headers.push([name, value]),
-  };
-  stream.res = recorder as never;
+/** The headers that `send` makes for a file, before it knows what the response has. @throws TypeError for an invalid one */
+export function headersOf(stream: SendStream, path: string, stat: Stats): Header[] {
+  const headers: Header[] = [];
+  stream.res = recorder(headers);
   stream.setHeader(path, stat);
   return headers;
+}
+
+/** The Content-Type that it makes for a file. */
+export function typeOf(type: SendStream["type"], path: string): Header[] {
+  const headers: Header[] = [];
+  type.call({ res: recorder(headers) } as SendStream, path);
+  return headers;
+}
+
+/** A response that has no header. */
+function recorder(headers: Header[]): SendStream["res"] {
+  return {
+    getHeader: () => undefined,
+    setHeader: (name: string, value: string) => void headers.push(headerOf(name, value)),
+  } as unknown as SendStream["res"];
 }
 
 /** Request headers that can each lead to an answer without a body. */
