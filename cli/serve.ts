@@ -149,8 +149,8 @@ export async function run(argv: string[]): Promise<number> {
   settings.root = folder(positionals[0] ?? ".");
   settings.page = page(settings.root, values.single === true, values["404"]);
   if (settings.tls !== null) check(settings.tls);
-  const way = travel(settings); // before listening: SENDOFF_MODE may be wrong
   const reason = whyNode(wanted);
+  const way = travel(settings, reason === null); // before listening: SENDOFF_MODE may be wrong
   if (wanted.engine === "loop" && reason !== null) throw new Error(`--engine loop can't serve here: ${reason}`);
   const { threads = 1, workers = threads } = wanted;
 
@@ -218,11 +218,12 @@ function check(files: { cert: string; key: string }): void {
   }
 }
 
-function travel({ tls }: Settings): string {
+function travel({ tls }: Settings, isLoop: boolean): string {
   const { native, binding, reason } = known();
   if (tls !== null) return "bytes are copied: TLS encrypts them in this process";
   if (!native) return `bytes are copied: ${reason}`;
-  if (runtime.name === "bun") return "bytes are copied: a response of node:http under Bun has no socket with an fd";
+  if (runtime.name === "bun" && !isLoop)
+    return "bytes are copied: a response of node:http under Bun has no socket with an fd";
   return `bytes go by the kernel's sendfile (${binding})`;
 }
 

@@ -48,6 +48,7 @@ import {
   LARGE,
   LAST_MODIFIED,
   NODE,
+  noHalfClosed,
   noLoop,
   onBun,
   onDeno,
@@ -238,19 +239,23 @@ for (const [what, first, second] of [
 }
 
 for (const engine of ENGINES) {
-  test(`${engine}: a client that half-closes gets its answer`, async (t) => {
-    const { port } = await serve(t, folder(t), { engine });
-    for (const request of ["GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n"]) {
-      const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-      const chunks: Buffer[] = [];
-      socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-      socket.end(request);
-      await once(socket, "end");
-      const bytes = Buffer.concat(chunks);
-      assert.match(bytes.subarray(0, 20).toString(), request.includes("none") ? /404/ : /200/);
-      if (request.includes("large")) same(bytes.subarray(-LARGE.length), LARGE);
-    }
-  });
+  test.unless(
+    engine === "loop" ? noHalfClosed : null,
+    `${engine}: a client that half-closes gets its answer`,
+    async (t) => {
+      const { port } = await serve(t, folder(t), { engine });
+      for (const request of ["GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n", "GET /none HTTP/1.1\r\nHost: a\r\n\r\n"]) {
+        const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+        const chunks: Buffer[] = [];
+        socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+        socket.end(request);
+        await once(socket, "end");
+        const bytes = Buffer.concat(chunks);
+        assert.match(bytes.subarray(0, 20).toString(), request.includes("none") ? /404/ : /200/);
+        if (request.includes("large")) same(bytes.subarray(-LARGE.length), LARGE);
+      }
+    },
+  );
 
   test(`${engine}: a file that changes is answered as it is now`, async (t) => {
     const root = folder(t);
@@ -840,6 +845,7 @@ test("a tag that becomes strong while the loop asks is not told as a weak one fo
     res.end();
   };
   const server = http.createServer((req, res) => filesFor(req, handler)(req, res));
+  Object.defineProperty(server, "listening", { value: true }); // else Deno closes each connection behind its answer
   const files = { handler, find: () => ({ path, absent: [], name: path, stat, tag: '"x"' }) };
   const asked = { target: "/small.bin", encodings: "", rest: false };
   assert.is(await ask(server, files, asked), null);

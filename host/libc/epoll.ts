@@ -132,7 +132,7 @@ export class Epoll {
 
   /** Waits `timeout` ms at most. Returns how many fds are ready: `at` has them. */
   wait(timeout: number): number {
-    return this.#libc.epoll_wait(this.fd, this.#events, MOST, timeout);
+    return this.#libc.epoll_wait(this.fd, this.#events, MOST, Math.ceil(timeout)); // Deno takes whole numbers alone
   }
 
   events(i: number): number {

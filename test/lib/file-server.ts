@@ -9,6 +9,7 @@ import { createFileServer, type FileServer, type FileServerOptions } from "sendo
 import * as assert from "uvu/assert";
 import { pattern } from "./bytes.js";
 import { tempFolder } from "./files.js";
+import { lacks, runtime } from "./runtime.js";
 import type { Cleanup } from "./suite.js";
 
 export const SMALL = pattern(4096);
@@ -23,11 +24,12 @@ export const noLoop: string | null = (({ reason }) => (reason === null ? null : 
 export type Engine = "loop" | "node";
 export const ENGINES: readonly Engine[] = noLoop === null ? ["loop", "node"] : ["node"];
 
-export const onDeno = "deno" in process.versions;
+export const onDeno = runtime === "deno";
+export const noHalfClosed = lacks("an answer to one who has half-closed");
 /** For clients that are a process of their own: Deno takes no program on its command line. */
 export const NODE = onDeno ? "node" : process.execPath;
 /** Bun's http.Server reads what it has accepted itself in a way of its own, so that there is nothing to compare with. */
-export const onBun = process.versions.bun !== undefined;
+export const onBun = runtime === "bun";
 const COMPARED = onBun ? (["loop"] as const) : ENGINES;
 
 /** The files that are asked for; all but one are as old as LAST_MODIFIED. */
