@@ -2,6 +2,7 @@
 
 import type { Server } from "node:http";
 import type { Handed } from "../loop/messages.js";
+import { countIn } from "./listens.js";
 import type { ServerRuntime } from "./runtime.js";
 
 /** Closes the fd by `close` if it is no good any more. Calls `done` once the server has the connection, or it is closed. */
@@ -17,6 +18,7 @@ export function adopt(
     open(fd, (socket) => {
       isOpen = true;
       if (bytes.length > 0) socket.unshift(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+      countIn(server, socket);
       server.emit("connection", socket);
       done();
     });
