@@ -9,8 +9,25 @@ import { createFileServer, type FileServer, type FileServerOptions } from "sendo
 import * as assert from "uvu/assert";
 import { below } from "../host/server/mount.js";
 import { until } from "./lib/connection.js";
-import { answersOf, ENGINES, type Engine, first, folder, get, head, noLoop, talk, undated } from "./lib/file-server.js";
+import {
+  answersOf,
+  ENGINES,
+  type Engine,
+  first,
+  folder,
+  get,
+  head,
+  noLoop,
+  onBun,
+  talk,
+  undated,
+} from "./lib/file-server.js";
 import { type Cleanup, test } from "./lib/suite.js";
+
+/** What Bun's http.Server does with connections that it was given is not all that it does with its own. */
+const bunIsTwo = onBun
+  ? "Bun's http.Server reads its own connections in another way than those that it was given"
+  : null;
 
 /** Tells what it was asked, once it has the whole of it. */
 const echo: http.RequestListener = (req, res) => {
@@ -85,7 +102,7 @@ const THE_APPS: readonly string[] = [
 ];
 
 for (const prefix of ["/static", "/static/"]) {
-  test(`what no file answers is answered as by the app alone, prefix ${prefix}`, async (t) => {
+  test.unless(bunIsTwo, `what no file answers is answered as by the app alone, prefix ${prefix}`, async (t) => {
     const port = await alone(t, http.createServer(echo));
     const ports: number[] = [];
     for (const engine of ENGINES) {
@@ -277,10 +294,12 @@ for (const engine of ENGINES) {
     });
     const { port } = await front(t, engine, app);
     assert.ok(undated(await talk(port, ["no http\r\n\r\n"])).startsWith("HTTP/1.1 418 Mine"));
-    assert.equal(codes, ["HPE_INVALID_METHOD"]);
+    assert.is(codes.length, 1);
+    assert.match(codes[0], /^HPE_/); // Deno says HPE_ERROR
   });
 
-  test(`S28 ${engine}: an app's limits hold, and it counts its connections`, async (t) => {
+  const unlimited = onBun && engine === "loop" ? "Bun has no limits for a connection that it was given: no 408" : null;
+  test.unless(unlimited, `S28 ${engine}: an app's limits hold, and it counts its connections`, async (t) => {
     const app = http.createServer(
       { connectionsCheckingInterval: 20, keepAliveTimeout: 200, headersTimeout: 400 },
       echo,
@@ -309,41 +328,47 @@ for (const engine of ENGINES) {
   });
 
   for (const whose of ["app", "server"] as const) {
-    test(`${engine}: close() of the ${whose} ends the other, once what is on its way is over`, async (t) => {
-      const answers: http.ServerResponse[] = [];
-      const app = http.createServer((req, res) => {
-        if (req.url === "/slow") answers.push(res);
-        else res.end();
-      });
-      const ends: string[] = [];
-      app.on("close", () => ends.push("app"));
-      const { server, port } = await front(t, engine, app);
-      server.on("close", () => ends.push("server"));
-      const idle = talk(port, [first("/app")]);
-      const loops = talk(port, [first("/static/small.bin")]);
-      const slow = talk(port, [first("/slow")]);
-      await until(() => answers.length === 1);
-      const called = new Promise<unknown[]>((done) => {
-        if (whose === "app")
-          assert.is(
-            app.close((...args: unknown[]) => done(args)),
-            app,
-          );
-        else server.close({ timeout: 60_000 }).then(() => done([]));
-      });
-      await Promise.all([idle, loops]);
-      await comes(() => refused(port));
-      assert.equal(ends, []);
-      answers[0]?.end("at last");
-      assert.match(undated(await slow), /at last$/);
-      assert.equal(
-        (await called).filter((error) => error !== undefined),
-        [],
-      );
-      await until(() => ends.length === 2);
-      await server.close();
-      assert.equal([ends.sort(), app.listening, app.address()], [["app", "server"], false, null]);
-    });
+    const keeps =
+      onBun && engine === "node" && whose === "app" ? "close() of Bun's http.Server keeps idle connections" : null;
+    test.unless(
+      keeps,
+      `${engine}: close() of the ${whose} ends the other, once what is on its way is over`,
+      async (t) => {
+        const answers: http.ServerResponse[] = [];
+        const app = http.createServer((req, res) => {
+          if (req.url === "/slow") answers.push(res);
+          else res.end();
+        });
+        const ends: string[] = [];
+        app.on("close", () => ends.push("app"));
+        const { server, port } = await front(t, engine, app);
+        server.on("close", () => ends.push("server"));
+        const idle = talk(port, [first("/app")]);
+        const loops = talk(port, [first("/static/small.bin")]);
+        const slow = talk(port, [first("/slow")]);
+        await until(() => answers.length === 1);
+        const called = new Promise<unknown[]>((done) => {
+          if (whose === "app")
+            assert.is(
+              app.close((...args: unknown[]) => done(args)),
+              app,
+            );
+          else server.close({ timeout: 60_000 }).then(() => done([]));
+        });
+        await Promise.all([idle, loops]);
+        await comes(() => refused(port));
+        assert.equal(ends, []);
+        answers[0]?.end("at last");
+        assert.match(undated(await slow), /at last$/);
+        assert.equal(
+          (await called).filter((error) => error !== undefined),
+          [],
+        );
+        await until(() => ends.length === 2);
+        await server.close();
+        assert.equal([ends.sort(), app.listening, app.address()], [["app", "server"], false, null]);
+      },
+    );
   }
 
   test(`${engine}: closeAllConnections() cuts what close() of the app waits for`, async (t) => {

@@ -20,7 +20,12 @@ export function listens(server: Server, methods: Partial<Listens>): () => void {
   server.emit("listening");
   return () => {
     for (const name of Object.keys(properties)) delete (server as unknown as Record<string, unknown>)[name];
-    server.close(); // emits "close"
+    let isTold = false;
+    server.once("close", () => {
+      isTold = true;
+    });
+    // Bun emits nothing for a server that has not listened.
+    server.close(() => isTold || server.emit("close"));
   };
 }
 

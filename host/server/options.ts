@@ -1,7 +1,7 @@
 // The options of a server, checked.
 
 import { type RequestListener, Server } from "node:http";
-import { Server as TlsServer } from "node:tls";
+import { Server as HttpsServer } from "node:https";
 import { argumentError } from "../errors.js";
 import type { StaticOptions } from "../http/static.js";
 import { MOST_LOOPS } from "../loop/fds.js";
@@ -112,7 +112,7 @@ function appOf({ app, prefix, fallback, notFound }: FileServerOptions): Settings
     if (prefix !== undefined) throw argumentError(TypeError, "prefix is for a server with an app");
     return null;
   }
-  if (app instanceof TlsServer) {
+  if (app instanceof HttpsServer) {
     const why = "a TLS connection can't be handed over to it";
     throw argumentError(TypeError, `app must not be an https.Server: ${why}. Let a proxy in front speak TLS`);
   }

@@ -278,7 +278,11 @@ export class FileServer extends EventEmitter {
       ref: () => this.ref() && http,
       unref: () => this.unref() && http,
     };
-    this.#unpose = listens(http, this.#settings.app === null ? {} : methods);
+    const closers = [listens(http, this.#settings.app === null ? {} : methods)];
+    if (this.#asked !== http) closers.push(listens(this.#asked, {}));
+    this.#unpose = () => {
+      for (const close of closers) close();
+    };
   }
 
   #startReader(): Worker {
