@@ -1,8 +1,8 @@
 // docs/internals/pitfalls.md, of a server: S1 to S30, on the wire, of the loop and of node:http, which agree.
 //
 // Not here: S17 (listings), S20 (TLS) and S31 (proxies before it): `sendoff serve` has them, test/cli.listing.test.ts,
-// test/cli.serve.test.ts and test/cli.options.test.ts; createFileServer() has none. S28 and S29 (apps behind a server):
-// nothing here serves them.
+// test/cli.serve.test.ts and test/cli.options.test.ts; createFileServer() has none. S28 (apps behind a server):
+// test/server.app.test.ts. S29: nothing here does that.
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -73,7 +73,7 @@ const PORTABLE = [
   ...["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"],
   ...["respond", "body", "static", "hostile", "lent", "close", "register", "abandoned", "web", "chunked"],
   ...["representations", "dates"],
-  ...["server", "server.log", "server.options", "pitfalls.server"],
+  ...["server", "server.log", "server.options", "server.app", "pitfalls.server"],
   ...["cli", "cli.backlog", "cli.options", "cli.serve"],
 ];
 

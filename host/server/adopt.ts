@@ -3,6 +3,7 @@
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import type { Handed } from "../loop/messages.js";
+import { countIn } from "./listens.js";
 import type { ServerRuntime } from "./runtime.js";
 
 /** The socket; null if the fd is no good any more. */
@@ -14,6 +15,7 @@ export function adopt(server: Server, { fd, bytes }: Handed, { socketOf }: Serve
     return null;
   }
   if (bytes.length > 0) socket.unshift(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  countIn(server, socket);
   server.emit("connection", socket);
   return socket;
 }

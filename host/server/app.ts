@@ -1,8 +1,9 @@
 // What answers where a loop does not; and what is sent for a target that leads to no file.
 
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { CONDITIONS } from "../http/send/headers.js";
 import type { Handler } from "../http/static.js";
+import type { Field } from "./fields.js";
 
 /**
  * Answers what the loop does not: files by `files`, whose `next` is called where there is none. The loop asks it once for
@@ -12,6 +13,16 @@ export type App = (req: IncomingMessage, res: ServerResponse, files: Handler) =>
 
 /** An error where there is no file. */
 export const byFiles: App = (req, res, files) => files(req, res);
+
+/** `pass` gets what no file answers, without the fields that a file's answer would have had. */
+export function passTo(pass: RequestListener, headers: readonly Field[]): App {
+  return (req, res, files) =>
+    files(req, res, (error) => {
+      if (error !== undefined) return files(req, res); // of a file that is there: answers it itself
+      for (const [name] of headers) res.removeHeader(name);
+      pass(req, res as ServerResponse & { req: IncomingMessage });
+    });
+}
 
 /** Sent for what is missing: its target in the folder, and the status. */
 export interface Page {

@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { isAsking } from "./ask.js";
 import { endClient, endConnect } from "./client-error.js";
 import type { Connections } from "./connections.js";
-import { endless, type Settings } from "./options.js";
+import { endless, type Settings, timerOf } from "./options.js";
 
 /** Its requests go to `connections`. */
 export function createBehind(settings: Settings, connections: Connections): Server {
@@ -44,9 +44,10 @@ const SWEEP = 1000;
 export function limit(server: Server, connections: Connections, settings: Settings): () => void {
   const { headersTimeout, keepAliveTimeout } = settings;
   const limits = endless({ headersTimeout, keepAliveTimeout });
-  server.on("connection", (socket: Socket) => {
+  const stalls = (socket: Socket) => {
     if (!isAsking(socket)) socket.setTimeout(timerOf(settings.stallTimeout), () => socket.destroy());
-  });
+  };
+  if (settings.app === null) server.on("connection", stalls); // an app may answer when it likes
   const timer = setInterval(() => connections.expire(performance.now(), limits), SWEEP).unref();
   return () => clearInterval(timer);
 }
@@ -55,9 +56,4 @@ export function limit(server: Server, connections: Connections, settings: Settin
 export function isUnsound({ httpVersion, headers }: IncomingMessage): boolean {
   const { host, "transfer-encoding": coding = "chunked" } = headers;
   return (host === undefined && httpVersion === "1.1") || coding.toLowerCase() !== "chunked";
-}
-
-/** The longest timer in ms; 0, for none, if it is longer. */
-function timerOf(ms: number): number {
-  return ms > 0x7fffffff ? 0 : ms;
 }

@@ -1,7 +1,7 @@
 // The connections of a node:http server, and what each has asked for. One request of each is answered at a time:
 // otherwise a few bytes of pipelined requests could open hundreds of files, and read them into memory.
 
-import type { RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 /** A connection with this many waiting requests is ended: nothing else bounds their memory. */
@@ -55,23 +55,39 @@ export class Connections {
   }
 
   /** Answers a request once those before it are over; at once if its connection isn't followed. */
-  readonly ask: RequestListener = (req, res) => {
+  readonly ask: RequestListener = (req, res) => this.#add(req, res, () => this.#answer(req, res));
+
+  /** The same, without waiting. */
+  readonly askNow: RequestListener = (req, res) => {
+    this.count(req, res);
+    this.#answer(req, res);
+  };
+
+  /** Counts an answer that somebody else gives. */
+  count(req: IncomingMessage, res: ServerResponse): void {
+    this.#add(req, res, null);
+  }
+
+  /** The connection is no longer of requests and answers: it is idle no more, until it ends. */
+  keep(socket: Socket): void {
+    this.#all.get(socket)?.answers.push(() => {});
+  }
+
+  #add(req: IncomingMessage, res: ServerResponse, answer: (() => void) | null): void {
     const asked = this.#all.get(req.socket);
-    if (asked === undefined) return this.#answer(req, res);
+    if (asked === undefined) return answer?.();
     const { answers } = asked;
     // The requests of a client that disconnects are dropped with its connection.
-    const waiting = answers.push(() => {
-      res.once("close", () => {
-        answers.shift();
-        asked.since = Number.NaN;
-        asked.read = req.socket.bytesRead;
-        if (!req.socket.destroyed) answers[0]?.();
-      });
-      this.#answer(req, res);
+    const waiting = answers.push(answer ?? (() => {}));
+    res.once("close", () => {
+      answers.shift();
+      asked.since = Number.NaN;
+      asked.read = req.socket.bytesRead;
+      if (!req.socket.destroyed) answers[0]?.();
     });
     if (waiting === 1) answers[0]?.();
-    else if (waiting === PIPELINED) req.socket.destroy();
-  };
+    else if (waiting >= PIPELINED && answer !== null) req.socket.destroy();
+  }
 
   /** Ends those without a request under way, also if they have never had one, which Node takes for busy. */
   endIdle(): void {

@@ -5,7 +5,8 @@ import type { FileServerOptions } from "./options.js";
 import { FileServer } from "./server.js";
 
 export type { FileServerOptions } from "./options.js";
-export type { FileServer, ServerStats } from "./server.js";
+export type { FileServer } from "./server.js";
+export type { ServerStats } from "./stats.js";
 
 /**
  * A server for the files below `root`. A thread with an epoll loop answers what it recognizes in full: GET and HEAD of a

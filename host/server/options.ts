@@ -1,5 +1,7 @@
 // The options of a server, checked.
 
+import { type RequestListener, Server } from "node:http";
+import { Server as HttpsServer } from "node:https";
 import { argumentError } from "../errors.js";
 import type { StaticOptions } from "../http/static.js";
 import { MOST_LOOPS } from "../loop/fds.js";
@@ -33,6 +35,13 @@ export interface FileServerOptions extends StaticOptions {
   notFound?: string;
   /** Connections, whoever has them; a further one is closed at once, as by `net.Server`. Default: no limit. */
   maxConnections?: number;
+  /**
+   * Answers what no file answers, on the same connections: an `http.Server` that does not listen itself, or a request
+   * listener, such as an Express app or Koa's `callback()`. Limits that are not given are those of the `http.Server`.
+   */
+  app?: Server | RequestListener;
+  /** The files are below this target, '/static', as by Express's `app.use()`; for a server with `app`. Default: '/'. */
+  prefix?: string;
 }
 
 export interface Settings {
@@ -45,18 +54,25 @@ export interface Settings {
   readonly headers: readonly Field[];
   /** For what is missing. */
   readonly page: Page | null;
+  readonly app: Server | RequestListener | null;
+  /** Without a slash at its end; "" for all. */
+  readonly prefix: string;
   readonly files: StaticOptions;
 }
 
 /** @throws TypeError or RangeError that names the option. */
 export function settingsOf(options: FileServerOptions): Settings {
+  const app = appOf(options);
+  const own = app instanceof Server ? app : null;
   const {
     engine = "auto",
     threads = 1,
-    headersTimeout = 60_000,
-    keepAliveTimeout = 5000,
+    headersTimeout = own?.headersTimeout ?? 60_000,
+    keepAliveTimeout = own?.keepAliveTimeout ?? 5000,
     stallTimeout = 60_000,
-    maxConnections = Number.POSITIVE_INFINITY,
+    maxConnections = own?.maxConnections || Number.POSITIVE_INFINITY,
+    app: _,
+    prefix = "/",
     headers = {},
     fallback,
     notFound,
@@ -75,13 +91,51 @@ export function settingsOf(options: FileServerOptions): Settings {
     ...{ engine, threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections },
     headers: fieldsOf(headers),
     page: pageOf(fallback, notFound),
-    files: { ...files, fallthrough: false }, // an app hears which error it is
+    ...{ app, prefix: prefixOf(prefix) },
+    // Else whoever answers hears which error it is.
+    files: { ...files, fallthrough: app !== null },
   };
 }
 
 /** As with node:http, 0 is no limit. */
 export function endless<T extends Record<string, number>>(limits: T): T {
   return Object.fromEntries(Object.entries(limits).map(([name, ms]) => [name, ms || Number.POSITIVE_INFINITY])) as T;
+}
+
+/** The longest timer in ms; 0, for none, if it is longer. */
+export function timerOf(ms: number): number {
+  return ms > 0x7fffffff ? 0 : ms;
+}
+
+function appOf({ app, prefix, fallback, notFound }: FileServerOptions): Settings["app"] {
+  if (app === undefined) {
+    if (prefix !== undefined) throw argumentError(TypeError, "prefix is for a server with an app");
+    return null;
+  }
+  if (app instanceof HttpsServer) {
+    const why = "a TLS connection can't be handed over to it";
+    throw argumentError(TypeError, `app must not be an https.Server: ${why}. Let a proxy in front speak TLS`);
+  }
+  if (typeof app !== "function" && !(app instanceof Server)) {
+    throw argumentError(TypeError, `app must be an http.Server or a request listener (got ${describe(app)})`);
+  }
+  if (app instanceof Server && app.listening) {
+    throw argumentError(TypeError, "app must not listen itself: createFileServer() listens for it");
+  }
+  if (fallback !== undefined || notFound !== undefined) {
+    throw argumentError(TypeError, "app, or fallback or notFound: what is missing is the app's");
+  }
+  return app;
+}
+
+function prefixOf(prefix: unknown): string {
+  if (typeof prefix !== "string" || !/^\/[\x21-\x7e]*$/.test(prefix) || /[?#]/.test(prefix)) {
+    throw argumentError(
+      TypeError,
+      `prefix must be a target such as '/static', percent-encoded (got ${describe(prefix)})`,
+    );
+  }
+  return prefix.replace(/\/+$/, "");
 }
 
 function pageOf(fallback: unknown, notFound: unknown): Settings["page"] {

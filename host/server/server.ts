@@ -9,20 +9,24 @@ import { warn } from "../close.js";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
 import { type LoopLibc, openEvent, shutListener } from "../libc/epoll.js";
-import { Count, type FromLoop, REASONS } from "../loop/messages.js";
+import type { FromLoop } from "../loop/messages.js";
 import type { Shared } from "../shared.js";
 import { milliseconds, object } from "../validate.js";
 import { adopt } from "./adopt.js";
-import { type App, byFiles, pageFor } from "./app.js";
+import { type App, byFiles, pageFor, passTo } from "./app.js";
 import { ask, filesFor } from "./ask.js";
 import { createBehind, isUnsound, limit } from "./behind.js";
 import { Connections } from "./connections.js";
+import { putBefore, serverOf } from "./front.js";
 import { Journals, type LogOptions } from "./journals.js";
 import { onLeaving } from "./leaving.js";
 import { type Listening, listen } from "./listener.js";
+import { type Listens, listens } from "./listens.js";
+import { below, mounted } from "./mount.js";
 import { obstacle } from "./obstacle.js";
 import { endless, type FileServerOptions, type Settings, settingsOf } from "./options.js";
 import type { ServerRuntime } from "./runtime.js";
+import { type ServerStats, statsOf } from "./stats.js";
 import { Thread } from "./thread.js";
 
 /** fds that a loop may have: a byte each. */
@@ -33,30 +37,6 @@ const PATH_MOST = 107;
 const AGAIN = 100;
 /** Files that a loop keeps open. */
 const OPEN_FILES = 2048;
-
-export interface ServerStats {
-  /** Who answers, and why it is not a loop: as of the server. */
-  engine: "loop" | "node";
-  reason: string | null;
-  /** Open now: of the loops, and handed over. */
-  connections: number;
-  /** Answered by the loops. */
-  requests: number;
-  /** Connections that the loops gave to the server behind, by reason. */
-  handedOver: { [reason: string]: number };
-  /** Bytes that the loops sent: by sendfile(2) or straight from the page cache, and from memory. */
-  bytes: { native: number; copied: number };
-  openFiles: number;
-  /** Reads that waited for a disk. */
-  coldReads: number;
-  /** Turns of the loops. */
-  wakeUps: number;
-  /** Connections refused by `maxConnections`, and ended by a timeout. */
-  dropped: number;
-  expired: number;
-  /** Threads that ended, and were started again. */
-  respawns: number;
-}
 
 /** What this package's own command has, too. */
 export interface Inside {
@@ -69,6 +49,9 @@ export class FileServer extends EventEmitter {
   readonly #shared: Shared;
   readonly #settings: Settings;
   readonly #files: StaticFiles;
+  /** Whose answers are the loops'. */
+  readonly #asked: Server;
+  /** Answers all else: the same, or that of the app. */
   readonly #http: Server;
   readonly #runtime: ServerRuntime;
   /** Why no loop serves; null if one does. */
@@ -91,6 +74,7 @@ export class FileServer extends EventEmitter {
   #cut = Number.POSITIVE_INFINITY;
   #stay: () => void = () => {};
   #unlimit: () => void = () => {};
+  #unpose: () => void = () => {};
 
   constructor(
     shared: Shared,
@@ -104,15 +88,17 @@ export class FileServer extends EventEmitter {
     this.#shared = shared;
     this.#runtime = runtime;
     this.#settings = settingsOf(options);
-    this.#files = staticFiles(shared, root, this.#settings.files, true);
+    const { headers, page, prefix } = this.#settings;
+    const files = staticFiles(shared, root, this.#settings.files, true);
+    this.#files = this.#settings.app === null ? files : mounted(files, prefix);
     this.reason = this.#settings.engine === "node" ? "engine: 'node'" : obstacle(shared, runtime);
     if (this.#settings.engine === "loop" && this.reason !== null) {
       throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `engine 'loop' can't run here: ${this.reason}`);
     }
     this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
     this.#connections = new Int32Array(new SharedArrayBuffer(4 * (this.#settings.threads + 1)));
-    const { headers, page } = this.#settings;
-    const { app = page === null ? byFiles : pageFor(page), log = null } = inside;
+    const { log = null } = inside;
+    let app = inside.app ?? (page === null ? byFiles : pageFor(page));
     this.#journals = log === null ? null : new Journals(log);
     const answer = (req: IncomingMessage, res: ServerResponse) => {
       const isRefused = runtime.isLax && isUnsound(req);
@@ -124,7 +110,14 @@ export class FileServer extends EventEmitter {
     this.#behind = new Connections(answer, (count) => {
       this.#connections[0] = count;
     });
-    this.#http = createBehind(this.#settings, this.#behind);
+    this.#asked = createBehind(this.#settings, this.#behind);
+    if (this.#settings.app === null) this.#http = this.#asked;
+    else {
+      this.#http = serverOf(this.#settings.app, this.#settings);
+      const isFile = ({ method, url = "" }: IncomingMessage) =>
+        (method === "GET" || method === "HEAD") && below(prefix, url) !== null;
+      app = passTo(putBefore(this.#http, this.#behind, isFile), headers);
+    }
   }
 
   /** Who answers: "loop", or "node" for the reason in `reason`. */
@@ -172,22 +165,7 @@ export class FileServer extends EventEmitter {
   }
 
   stats(): ServerStats {
-    const sum = (count: number) => this.#threads.reduce((all, { counts }) => all + (counts[count] as number), 0);
-    const handedOver: { [reason: string]: number } = {};
-    for (const [i, reason] of REASONS.entries()) if (i > 0) handedOver[reason] = sum(Count.HANDED + i);
-    return {
-      ...{ engine: this.engine, reason: this.reason },
-      connections: this.#connections.reduce((all, one) => all + one),
-      requests: sum(Count.Requests),
-      handedOver,
-      bytes: { native: sum(Count.Native), copied: sum(Count.Doorbell) + sum(Count.Cold) + sum(Count.Copied) },
-      openFiles: sum(Count.OpenFiles),
-      coldReads: sum(Count.ColdReads),
-      wakeUps: sum(Count.WakeUps),
-      dropped: sum(Count.Dropped),
-      expired: sum(Count.Expired),
-      respawns: this.#threads.reduce((all, { respawns }) => all + respawns, 0),
-    };
+    return statsOf(this.reason, this.#connections, this.#threads);
   }
 
   /**
@@ -242,6 +220,7 @@ export class FileServer extends EventEmitter {
       this.#http.listen(options, () => {
         this.#http.off("error", reject);
         this.#http.on("error", (error) => this.emit("error", error));
+        this.#http.once("close", () => void this.close()); // by its app
         resolve();
       });
     });
@@ -251,9 +230,6 @@ export class FileServer extends EventEmitter {
     const libc = this.#libc();
     const listening = await listen(libc, options, this.#shared.fdOf);
     this.#listening = listening;
-    // It never listens itself: this has it enforce its timeouts, and keep connections alive on Deno.
-    this.#http.emit("listening");
-    Object.defineProperty(this.#http, "listening", { value: true });
     this.#reader = this.#startReader();
     if (this.#runtime.isBare) this.#unlimit = limit(this.#http, this.#behind, this.#settings);
     const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, files } = this.#settings;
@@ -276,9 +252,35 @@ export class FileServer extends EventEmitter {
       );
     }
     this.#setRef(this.#isRef);
+    this.#pose();
     this.#stay = onLeaving(() => {
       for (const thread of this.#threads) thread.leave();
     });
+  }
+
+  /** Has the server behind look as if it listened: to itself, and to its app. */
+  #pose(): void {
+    const http = this.#http;
+    const { closeAllConnections } = http;
+    const methods: Partial<Listens> = {
+      address: () => this.address(),
+      close: (done) => {
+        if (done) http.once("close", done);
+        void this.close({ timeout: Number.POSITIVE_INFINITY });
+        return http;
+      },
+      closeAllConnections: () => {
+        closeAllConnections.call(http);
+        if (this.#state === "closing") void this.close({ timeout: 0 });
+      },
+      ref: () => this.ref() && http,
+      unref: () => this.unref() && http,
+    };
+    const closers = [listens(http, this.#settings.app === null ? {} : methods)];
+    if (this.#asked !== http) closers.push(listens(this.#asked, {}));
+    this.#unpose = () => {
+      for (const close of closers) close();
+    };
   }
 
   #startReader(): Worker {
@@ -301,7 +303,7 @@ export class FileServer extends EventEmitter {
     if (message.type === "logged") this.#journals?.told();
     else if (message.type === "ask") {
       const { key, rest } = message;
-      const answer = await ask(this.#http, this.#files, message);
+      const answer = await ask(this.#asked, this.#files, message);
       thread.tell({ type: "answer", key, rest, answer });
     } else if (message.type === "handed") {
       for (const handed of message.connections) {
@@ -338,7 +340,8 @@ export class FileServer extends EventEmitter {
 
   /** Closes idle connections at once, the others once their answers are over; all when it is late. */
   async #closeHttp(): Promise<void> {
-    const closed = this.reason !== null ? new Promise<void>((done) => void this.#http.close(() => done())) : null;
+    const isListening = this.reason !== null && this.#http.listening;
+    const closed = isListening ? new Promise<void>((done) => void this.#http.close(() => done())) : null;
     let isOver = false;
     const over = Promise.all([this.#end(), closed]).then(() => {
       isOver = true;
@@ -351,8 +354,7 @@ export class FileServer extends EventEmitter {
       await (isOver ? soon : Promise.race([over, soon]));
     }
     await over;
-    // It has not listened, but has a timer, which would keep all of this.
-    if (this.reason === null) this.#http.close();
+    this.#unpose(); // its timer would keep all of this
   }
 
   #release(): void {

@@ -7,7 +7,8 @@ import { host, serverRuntime } from "#process";
 import { AccessLog } from "../../../cli/serve/log.js";
 import { type App, byFiles } from "../../../host/server/app.js";
 import { isAsking } from "../../../host/server/ask.js";
-import { FileServer, type ServerStats } from "../../../host/server/server.js";
+import { FileServer } from "../../../host/server/server.js";
+import type { ServerStats } from "../../../host/server/stats.js";
 
 /** Limits in ms, short enough to be met. */
 export const LIMITS = { headersTimeout: 4000, keepAliveTimeout: 4000, stallTimeout: 10_000 };

@@ -1,0 +1,57 @@
+// Puts files in front of an app's http.Server: its own listeners hear only of requests that no file answers.
+
+import { createServer, type IncomingMessage, type RequestListener, Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Connections } from "./connections.js";
+import { type Settings, timerOf } from "./options.js";
+
+/** The server of an app: a listener gets one. What was set of limits holds for it, too. */
+export function serverOf(app: Server | RequestListener, settings: Settings): Server {
+  const server = app instanceof Server ? app : createServer({ connectionsCheckingInterval: 1000 }, app);
+  const { headersTimeout, keepAliveTimeout, maxConnections } = settings;
+  server.headersTimeout = timerOf(headersTimeout);
+  server.keepAliveTimeout = timerOf(keepAliveTimeout);
+  if (maxConnections !== Number.POSITIVE_INFINITY) server.maxConnections = maxConnections;
+  return server;
+}
+
+/**
+ * Has `connections` asked for each request before the server's listeners, whenever those are added. Those that `waits` is
+ * true of come one at a time, all others at once. Returns what calls the listeners.
+ */
+export function putBefore(
+  server: Server,
+  connections: Connections,
+  waits: (req: IncomingMessage) => boolean,
+): RequestListener {
+  const emit = server.emit as (event: string | symbol, ...args: unknown[]) => boolean;
+  const pass: RequestListener = (req, res) => void emit.call(server, "request", req, res);
+  /** The app has decided whether their bodies may come. */
+  const expected = new WeakSet<ServerResponse>();
+
+  const asked: RequestListener = (req, res) => {
+    if (expected.has(res)) pass(req, res);
+    else if (waits(req)) connections.ask(req, res);
+    else connections.askNow(req, res);
+  };
+  const expects: RequestListener = (req, res) => {
+    expected.add(res);
+    connections.count(req, res);
+  };
+  // An own `emit`, since a listener for "upgrade" or the like changes what node:http does.
+  const before = (event: string | symbol, ...args: unknown[]): boolean => {
+    const [first, second] = args;
+    if (event === "request") {
+      asked(first as IncomingMessage, second as ServerResponse & { req: IncomingMessage });
+      return true;
+    }
+    if (event === "connection") connections.follow(first as Socket);
+    else if (event === "upgrade" || event === "connect") connections.keep(second as Socket);
+    else if (event === "checkContinue" || event === "checkExpectation") {
+      expects(first as IncomingMessage, second as ServerResponse & { req: IncomingMessage });
+    }
+    return emit.call(server, event, ...args);
+  };
+  Object.assign(server, { emit: before });
+  return pass;
+}
