@@ -198,7 +198,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
   "server.app": {
     "prefix-without-its-end": ['if (rest.startsWith("/")) return rest;', 'if (rest !== "") return rest;'],
     "target-stays-without-its-prefix": ["        req.url = url;\n        if (originalUrl", "        if (originalUrl"],
-    "original-url-stays": ["if (originalUrl === undefined) delete req.originalUrl;", ""],
+    "original-url-stays": ["delete req.originalUrl;", "req.originalUrl = url;"],
     "fields-of-files-on-the-app's-answers": ["for (const [name] of headers) res.removeHeader(name);", ""],
     "errors-of-files-are-the-app's": ["if (error !== undefined) return files(req, res); // of", "// of"],
     "the-app-waits-for-its-turn": ["else connections.askNow(req, res);", "else connections.ask(req, res);"],
@@ -211,7 +211,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "never-listens": ['  server.emit("listening");\n', ""],
     "counts-no-connection": ["  server._connections++;\n", ""],
     "connections-for-ever": ["(server._connections as number)--;", ""],
-    "closed-without-a-word": ['server.close(() => isTold || server.emit("close"));', ""],
+    "closed-without-a-word": ['server.close(() => isTold || server.emit("close"));', "void isTold;"],
     "close-of-an-app-cuts": [
       "void this.close({ timeout: Number.POSITIVE_INFINITY });",
       "void this.close({ timeout: 0 });",
@@ -219,7 +219,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "all-but-the-loop's-are-cut": ['if (this.#state === "closing") void this.close({ timeout: 0 });', ""],
     "an-app-ends-alone": ['this.#http.once("close", () => void this.close()); // by its app', ""],
     "limits-of-an-app-forgotten": ["own?.keepAliveTimeout ?? 5000", "5000"],
-    "tls-behind-a-loop": ["app instanceof HttpsServer", "false"],
+    "tls-behind-a-loop": ["app instanceof HttpsServer", "app instanceof HttpsServer && app.listening"],
   },
   "server.options": {
     "types-as-they-are-written": ["types.set(extension.toLowerCase(), value);", "types.set(extension, value);"],
@@ -416,7 +416,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "if (!kept.has(name) || OF_FILES.test(name)) res.removeHeader(name);",
       'if (name === "connection") res.removeHeader(name);',
     ],
-    "pipelined-without-a-bound": ["else if (waiting === PIPELINED) req.socket.destroy();", ""],
+    "pipelined-without-a-bound": ["else if (waiting >= PIPELINED && answer !== null) req.socket.destroy();", ""],
     "log-of-a-cut-answer": [
       "if (this.#core.connection_sending(handle) !== 0) answered.bytes = this.#sent(handle, line);",
       "",
