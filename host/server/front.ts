@@ -5,9 +5,12 @@ import type { Socket } from "node:net";
 import type { Connections } from "./connections.js";
 import { type Settings, timerOf } from "./options.js";
 
+/** Between two looks for connections whose time is up, in ms: as a loop's. */
+const SWEEP = 1000;
+
 /** The server of an app: a listener gets one. What was set of limits holds for it, too. */
 export function serverOf(app: Server | RequestListener, settings: Settings): Server {
-  const server = app instanceof Server ? app : createServer({ connectionsCheckingInterval: 1000 }, app);
+  const server = app instanceof Server ? app : createServer({ connectionsCheckingInterval: SWEEP }, app);
   const { headersTimeout, keepAliveTimeout, maxConnections } = settings;
   server.headersTimeout = timerOf(headersTimeout);
   server.keepAliveTimeout = timerOf(keepAliveTimeout);
