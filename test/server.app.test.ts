@@ -231,6 +231,7 @@ for (const engine of ENGINES) {
     const expect = (target: string, what: string) => post(target, "hello", `Expect: ${what}`);
     for (const [pipeline, statuses] of [
       [expect("/app", "100-continue") + get("/static/sub/"), [100, 200, 200]],
+      [expect("/static/small.bin", "100-continue").replace("POST", "GET") + get("/static/sub/"), [100, 200, 200]],
       [expect("/app", "other") + get("/static/sub/"), [418, 200]],
       [expect("/no", "100-continue") + get("/static/sub/"), [417]], // node:http closes: the body may come, or not
     ] as const) {
