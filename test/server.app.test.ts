@@ -1,12 +1,16 @@
 // An app behind createFileServer(): files are served in front of it, and all else reaches it as if it had listened itself.
 // By both engines, for a request listener and for an http.Server; what it answers is compared with what it answers alone.
 
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
+import * as fs from "node:fs";
 import * as http from "node:http";
 import * as https from "node:https";
 import * as net from "node:net";
+import { join } from "node:path";
 import { createFileServer, type FileServer, type FileServerOptions } from "sendoff/server";
 import * as assert from "uvu/assert";
+import { Connections } from "../host/server/connections.js";
+import { putBefore } from "../host/server/front.js";
 import { below } from "../host/server/mount.js";
 import { until } from "./lib/connection.js";
 import {
@@ -44,6 +48,7 @@ const echo: http.RequestListener = (req, res) => {
 };
 
 interface Fronted {
+  readonly root: string;
   readonly server: FileServer;
   readonly app: http.Server;
   readonly port: number;
@@ -51,10 +56,11 @@ interface Fronted {
 
 /** Files below /static, in front of an http.Server. */
 async function front(t: Cleanup, engine: Engine, app: http.Server, more: FileServerOptions = {}): Promise<Fronted> {
-  const server = createFileServer(folder(t), { app, engine, prefix: "/static", ...more });
+  const root = folder(t);
+  const server = createFileServer(root, { app, engine, prefix: "/static", ...more });
   t.after(() => server.close({ timeout: 0 }));
   const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
-  return { server, app, port };
+  return { root, server, app, port };
 }
 
 async function alone(t: Cleanup, app: http.Server): Promise<number> {
@@ -375,7 +381,12 @@ for (const engine of ENGINES) {
   test(`${engine}: closeAllConnections() cuts what close() of the app waits for`, async (t) => {
     let asked = 0;
     const app = http.createServer(() => asked++);
-    const { port } = await front(t, engine, app);
+    const { root, port } = await front(t, engine, app);
+    fs.truncateSync(join(root, "large.bin"), 64 * 1024 * 1024); // more than is on its way at once
+    const download = net.connect(port, "127.0.0.1").on("error", () => {});
+    t.after(() => download.destroy());
+    download.write(first("/static/large.bin"));
+    await once(download, "readable");
     const never = talk(port, [first("/never")]);
     await until(() => asked === 1);
     const closed = new Promise((done) => app.close(done));
@@ -485,6 +496,23 @@ test("a target below a prefix", () => {
   ] as const) {
     assert.is(below(prefix, target), inside, `${prefix} ${target}`);
   }
+});
+
+test("answers of files wait for their turn, those of the app do not", () => {
+  const begun: string[] = [];
+  const connections = new Connections(({ url = "" }) => void begun.push(url));
+  const app = http.createServer();
+  putBefore(app, connections, ({ url = "" }) => url.startsWith("/file"));
+  const socket = Object.assign(new EventEmitter(), { destroyed: false, bytesRead: 0 });
+  connections.follow(socket as unknown as net.Socket);
+  const [res] = ["/file1", "/file2", "/app"].map((url) => {
+    const res = new EventEmitter();
+    app.emit("request", { url, socket }, res);
+    return res;
+  });
+  assert.equal(begun, ["/file1", "/app"]);
+  res?.emit("close");
+  assert.equal(begun, ["/file1", "/app", "/file2"]);
 });
 
 test.run();
