@@ -43,8 +43,8 @@ export interface Suite {
 type Event = "begin" | "pass" | "fail" | "skip";
 
 const { SENDOFF_TEST_JOURNAL: journal } = process.env;
-/** Names, a line each: these alone. */
-const only = process.env.SENDOFF_TEST_ONLY?.split("\n");
+/** Names, a line each: these alone; none of them if it is empty. */
+const only = process.env.SENDOFF_TEST_ONLY?.split("\n").filter((name) => name !== "");
 // Nobody else's: programs that tests start have none.
 delete process.env.SENDOFF_TEST_JOURNAL;
 delete process.env.SENDOFF_TEST_ONLY;

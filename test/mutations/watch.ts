@@ -37,7 +37,7 @@ async function play(tree: Tree, file: string, only?: string, limit?: (test: stri
   const folder = fs.mkdtempSync(join(tmpdir(), "mutant-"));
   const journal = join(folder, "journal");
   fs.mkdirSync(join(folder, "tmp"));
-  const asked = only === undefined ? {} : { SENDOFF_TEST_ONLY: only };
+  const asked = only === undefined ? {} : { SENDOFF_TEST_ONLY: only === BEFORE || only === AFTER ? "" : only };
   const env = { ...process.env, ...asked, TMPDIR: join(folder, "tmp"), SENDOFF_TEST_JOURNAL: journal };
   const child = spawn(process.execPath, [join(tree.root, `build/test/${file}.test.js`)], {
     cwd: tree.root,
@@ -137,7 +137,8 @@ export interface Noticed {
  */
 export async function notice(tree: Tree, file: string, only?: string): Promise<Noticed | null> {
   const { failure } = await play(tree, file, only, (test) => limit(file, test));
-  if (failure === null) return null; // or it has another name by now
+  if (failure === null) return null;
+  if (only !== undefined && failure.test === BEFORE) return null; // it has another name by now
   const before = await without(file, failure.test);
   if (before.failure !== null) {
     throw new Error(`without it, too, ${file}: ${before.failure.test} fails: ${before.failure.how}`);
