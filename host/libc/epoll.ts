@@ -83,9 +83,17 @@ export interface Room {
   readonly length: number;
 }
 
+/** Who owns an fd: a byte for each of the process. */
+interface Owner {
+  readonly table: Uint8Array;
+  readonly id: number;
+}
+
 /** A connection that waits: its fd, or minus an errno. */
-export function accept(libc: LoopLibc, listener: number, room: Room | null): number {
+export function accept(libc: LoopLibc, listener: number, room: Room | null, owner: Owner): number {
   const fd = libc.accept4(listener, room?.address ?? null, room?.length ?? null, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  // At once: a thread that is terminated ends with its next call of a function, and this would stay open.
+  if (fd >= 0) owner.table[fd] = owner.id;
   return fd >= 0 ? fd : -libc.errno();
 }
 

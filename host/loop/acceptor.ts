@@ -72,7 +72,7 @@ export class Acceptor {
   /** Passes on what waits in the kernel. False once there is no room for more. */
   run(each: (fd: number) => void): boolean {
     for (let i = 0; i < MOST; i++) {
-      const fd = accept(this.#libc, this.#fd, this.#peer?.reset() ?? null);
+      const fd = accept(this.#libc, this.#fd, this.#peer?.reset() ?? null, this.#fds);
       if (fd >= 0) {
         if (this.#early) this.#epoll.noDelay(fd);
         each(fd);
