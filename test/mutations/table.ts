@@ -269,8 +269,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       '["ENOMEM", "ENFILE", "EMFILE", "ENOBUFS"]',
       '["ENOMEM", "ENFILE", "EMFILE", "ECONNABORTED", "ENOBUFS"]',
     ],
-    "fd-of-another-loop": ["this.#table[fd] = this.#id;", "this.#table[fd] = 1;"],
-    "handed-over-and-closed": ["Atomics.compareExchange(this.#table, fd, this.#id, 0);", ""],
+    "fd-of-another-loop": ["this.table[fd] = this.id;", "this.table[fd] = 1;"],
+    "handed-over-and-closed": ["Atomics.compareExchange(this.table, fd, this.id, 0);", ""],
     "address-of-anywhere": ["ptr + count > memory().buffer.byteLength", "false"],
     "half-a-head-for-an-hour": [
       "connectionsCheckingInterval: 1000, // as",
