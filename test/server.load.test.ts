@@ -265,4 +265,27 @@ test.unless(noLoop, "close() ends a connection that is handed over meanwhile", a
   assert.is(server.stats().connections, 0);
 });
 
+test.unless(faulty, "what a disk is read to is kept: nobody else holds it", async (t) => {
+  const plan = new FaultPlan("");
+  const runtime = {
+    ...serverRuntime,
+    loop: new URL("./lib/faulty-loop.js", import.meta.url),
+    reader: new URL("./lib/collecting-reader.js", import.meta.url),
+  };
+  const server = new FileServer(host().shared, runtime, folder(t));
+  t.after(() => server.close({ timeout: 0 }));
+  const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
+  plan.fail("preadv2", 1, "EAGAIN"); // as of a cold disk
+  const socket = net.connect({ port, host: "127.0.0.1" }).resume();
+  t.after(() => socket.destroy());
+  let isCut = false;
+  socket.on("close", () => {
+    isCut = true;
+  });
+  socket.write(GET_LARGE);
+  await until(() => isCut || socket.bytesRead > LARGE.length);
+  assert.ok(plan.fired);
+  assert.not.ok(isCut);
+});
+
 test.run();

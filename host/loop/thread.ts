@@ -15,7 +15,8 @@ import { READER_ROOM, read } from "./reader.js";
 export function run(open: (memory: Memory) => Libc, isLimited?: () => boolean): void {
   const start = workerData as Start | null | undefined;
   if (start) return turn(open, start, isLimited);
-  read(open(memoryOf(READER_ROOM)) as Libc & LoopLibc);
+  const memory = memoryOf(READER_ROOM);
+  read(open(memory) as Libc & LoopLibc, memory);
 }
 
 function turn(open: (memory: Memory) => Libc, start: Start, isLimited?: () => boolean): void {
