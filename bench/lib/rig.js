@@ -2,9 +2,9 @@
 // gone when the bench ends, however it ends.
 
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
 /** Lines of a child's stderr that are kept. */
@@ -32,6 +32,7 @@ export function dated(script, results) {
 
 /** @param {string} file @param {string} script @param {object} results */
 export function write(file, script, results) {
+  mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(dated(script, results), null, 2)}\n`);
 }
 
