@@ -1,6 +1,6 @@
 // CPU per GiB, by runtime and peer: a bar a sender.
 
-import { COLOURS, picture, title } from "./picture.js";
+import { bars, picture, title } from "./picture.js";
 import { median, ours } from "./values.js";
 
 export const bench = "runtimes";
@@ -32,23 +32,6 @@ export function draw({ values, about }) {
       y: { field: "sender", type: "nominal", sort: senders, title: null },
       x: { field: "cpu", type: "quantitative", title: "CPU seconds per GiB, user + system" },
     },
-    layer: [
-      {
-        mark: { type: "bar", height: 16 },
-        encoding: {
-          color: {
-            field: "group",
-            type: "nominal",
-            title: null,
-            scale: { domain: ["sendoff", "others"], range: [COLOURS.sendoff, COLOURS.other] },
-            legend: { orient: "bottom" },
-          },
-        },
-      },
-      {
-        mark: { type: "text", align: "left", dx: 5, fontSize: 12 },
-        encoding: { text: { field: "cpu", type: "quantitative", format: ".2f" } },
-      },
-    ],
+    layer: bars("cpu", ".2f"),
   });
 }

@@ -32,6 +32,26 @@ export function title(text, ...subtitle) {
   };
 }
 
+/** Bars of `sendoff` and of `others`, by a field "group", with their values at the ends. @param {string} field @param {string} format */
+export const bars = (field, format) => [
+  {
+    mark: { type: /** @type {const} */ ("bar"), height: 16 },
+    encoding: {
+      color: {
+        field: "group",
+        type: /** @type {const} */ ("nominal"),
+        title: null,
+        scale: { domain: ["sendoff", "others"], range: [COLOURS.sendoff, COLOURS.other] },
+        legend: { orient: /** @type {const} */ ("bottom") },
+      },
+    },
+  },
+  {
+    mark: { type: /** @type {const} */ ("text"), align: /** @type {const} */ ("left"), dx: 5, fontSize: 12 },
+    encoding: { text: { field, type: /** @type {const} */ ("quantitative"), format } },
+  },
+];
+
 /** @param {Omit<import("vega-lite").TopLevelSpec, "$schema">} spec @returns {Promise<string>} */
 export async function picture(spec) {
   const whole = /** @type {import("vega-lite").TopLevelSpec} */ ({

@@ -1,6 +1,6 @@
 // Servers of folders: requests per second, a panel a size, a bar a server.
 
-import { COLOURS, picture, title } from "./picture.js";
+import { bars, picture, title } from "./picture.js";
 import { median } from "./values.js";
 
 export const bench = "server";
@@ -53,24 +53,7 @@ export function draw({ values, about }) {
           axis: { format: "~s", labelExpr: "datum.value === 0 ? '0' : datum.label", tickCount: 4 },
         },
       },
-      layer: [
-        {
-          mark: { type: "bar", height: 16 },
-          encoding: {
-            color: {
-              field: "group",
-              type: "nominal",
-              title: null,
-              scale: { domain: ["sendoff", "others"], range: [COLOURS.sendoff, COLOURS.other] },
-              legend: { orient: "bottom" },
-            },
-          },
-        },
-        {
-          mark: { type: "text", align: "left", dx: 5, fontSize: 12 },
-          encoding: { text: { field: "rate", type: "quantitative", format: ".3~s" } },
-        },
-      ],
+      layer: bars("rate", ".3~s"),
     },
     resolve: { scale: { x: "independent" } },
   });
