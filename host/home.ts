@@ -21,8 +21,15 @@ export function load(name: string): unknown {
   return createRequire(from)(name);
 }
 
-/** The folder that this module is in, as threads begin with modules of it; or why there is none. */
+let found: URL | string | undefined;
+
+/** The folder that this module is in, as threads begin with modules of it; or why there is none. Looked for once. */
 export function folder(): URL | string {
+  found ??= find();
+  return found;
+}
+
+function find(): URL | string {
   try {
     const path = manifest();
     const installed = JSON.parse(readFileSync(path, "utf8")).version;
