@@ -74,7 +74,7 @@ interface Served {
   traffic(): Promise<void>;
 }
 
-const runtime = { ...serverRuntime, loop: new URL("./lib/faulty-loop.js", import.meta.url) };
+const runtime = { ...serverRuntime, loop: () => new URL("./lib/faulty-loop.js", import.meta.url) };
 
 /** So that no limit ends what hangs. */
 const NO_LIMITS = { keepAliveTimeout: 0, headersTimeout: 0, stallTimeout: 0 };

@@ -213,8 +213,8 @@ for (const [what, arrange] of ODD) {
     const plan = new FaultPlan("");
     const runtime = {
       ...serverRuntime,
-      loop: new URL("./lib/faulty-loop.js", import.meta.url),
-      reader: new URL("./lib/held-reader.js", import.meta.url),
+      loop: () => new URL("./lib/faulty-loop.js", import.meta.url),
+      reader: () => new URL("./lib/held-reader.js", import.meta.url),
     };
     const server = new FileServer(host().shared, runtime, folder(t));
     t.after(() => server.close({ timeout: 0 }));
@@ -269,8 +269,8 @@ test.unless(faulty, "what a disk is read to is kept: nobody else holds it", asyn
   const plan = new FaultPlan("");
   const runtime = {
     ...serverRuntime,
-    loop: new URL("./lib/faulty-loop.js", import.meta.url),
-    reader: new URL("./lib/collecting-reader.js", import.meta.url),
+    loop: () => new URL("./lib/faulty-loop.js", import.meta.url),
+    reader: () => new URL("./lib/collecting-reader.js", import.meta.url),
   };
   const server = new FileServer(host().shared, runtime, folder(t));
   t.after(() => server.close({ timeout: 0 }));

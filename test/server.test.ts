@@ -730,7 +730,7 @@ test.unless(
       close: (fd: number) => sys.libc.close?.(closed[closed.push(fd) - 1] as number),
     };
     const reader = pathToFileURL(entry);
-    const runtime = { ...serverRuntime, reader };
+    const runtime = { ...serverRuntime, reader: () => reader };
     const server = new FileServer({ ...shared, sys: { ...sys, libc } as typeof sys }, runtime, root);
     await server.listen({ port: 0, host: "127.0.0.1" });
     await server.close();
@@ -750,7 +750,7 @@ test.unless(
     t.after(() => fs.closeSync(wake));
     const libc = host().shared.sys?.libc as ConstructorParameters<typeof Thread>[1];
     const plan = { wake, id: 1, fds: new Uint8Array(0), connections: new Int32Array(2) } as unknown;
-    const runtime = { ...serverRuntime, loop: new URL("data:text/javascript,") };
+    const runtime = { ...serverRuntime, loop: () => new URL("data:text/javascript,") };
     const thread = new Thread(runtime, libc, plan as ConstructorParameters<typeof Thread>[2], {
       message() {},
       reader() {},

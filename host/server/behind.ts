@@ -42,13 +42,16 @@ const SWEEP = 1000;
 
 /** Has the connections that a server is given end by the limits of the others. Returns an undo. */
 export function limit(server: Server, connections: Connections, settings: Settings): () => void {
-  const { headersTimeout, keepAliveTimeout } = settings;
-  const limits = endless({ headersTimeout, keepAliveTimeout });
+  const headersTimeout = endless(settings.headersTimeout);
+  const keepAliveTimeout = endless(settings.keepAliveTimeout);
   const stalls = (socket: Socket) => {
     if (!isAsking(socket)) socket.setTimeout(timerOf(settings.stallTimeout), () => socket.destroy());
   };
   if (settings.app === null) server.on("connection", stalls); // an app may answer when it likes
-  const timer = setInterval(() => connections.expire(performance.now(), limits), SWEEP).unref();
+  const timer = setInterval(
+    () => connections.expire(performance.now(), { headersTimeout, keepAliveTimeout }),
+    SWEEP,
+  ).unref();
   return () => clearInterval(timer);
 }
 

@@ -98,9 +98,7 @@ export function settingsOf(options: FileServerOptions): Settings {
 }
 
 /** As with node:http, 0 is no limit. */
-export function endless<T extends Record<string, number>>(limits: T): T {
-  return Object.fromEntries(Object.entries(limits).map(([name, ms]) => [name, ms || Number.POSITIVE_INFINITY])) as T;
-}
+export const endless = (ms: number): number => ms || Number.POSITIVE_INFINITY;
 
 /** The longest timer in ms; 0, for none, if it is longer. */
 export function timerOf(ms: number): number {

@@ -5,8 +5,8 @@ import type { WorkerOptions } from "node:worker_threads";
 
 export interface ServerRuntime {
   /** Where a loop's thread begins, and the one that reads from disks. */
-  readonly loop: URL;
-  readonly reader: URL;
+  readonly loop: () => URL;
+  readonly reader: () => URL;
   /** What this process lacks for a loop; null if nothing. */
   readonly lacks: () => string | null;
   /** How they are started. */

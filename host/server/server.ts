@@ -239,7 +239,7 @@ export class FileServer extends EventEmitter {
       this.#wakes.push(wake);
       const plan = {
         ...{ listener: listening.fd, wake, fds: this.#fds, id: i + 1, shared: threads > 1 },
-        ...endless({ headersTimeout, keepAliveTimeout }),
+        ...{ headersTimeout: endless(headersTimeout), keepAliveTimeout: endless(keepAliveTimeout) },
         ...{ stallTimeout, maxConnections, openFiles: OPEN_FILES },
         ...{ varies: files.precompressed === true, connections: this.#connections },
         log: this.#journals?.add() ?? null,
@@ -285,7 +285,7 @@ export class FileServer extends EventEmitter {
 
   #startReader(): Worker {
     const { reader, options } = this.#runtime;
-    const worker = new Worker(reader, options());
+    const worker = new Worker(reader(), options());
     worker.unref();
     worker.on("error", warn);
     worker.once("exit", () => {

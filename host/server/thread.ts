@@ -110,7 +110,7 @@ export class Thread {
       leave: this.#leave,
     };
     const { loop, options } = this.#runtime;
-    const worker = new Worker(loop, { ...options(), workerData: start, transferList: [port2, reader.port1] });
+    const worker = new Worker(loop(), { ...options(), workerData: start, transferList: [port2, reader.port1] });
     let cause: unknown;
     worker.on("error", (error) => {
       cause = error;

@@ -193,7 +193,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "if (waiting !== undefined) waiting.push(one);",
       "if (waiting !== undefined) waiting.slice();",
     ],
-    "no-limit-is-no-time": ["[name, ms || Number.POSITIVE_INFINITY]", "[name, ms]"],
+    "no-limit-is-no-time": ["ms || Number.POSITIVE_INFINITY;", "ms;"],
     "idle-for-as-long-as-a-head": ["isIdle ? keepAliveTimeout : headersTimeout", "headersTimeout"],
     "a-head-that-is-never-over": ["asked.read = -1; // a head has begun", "asked.read = socket.bytesRead;"],
     "every-file-is-another": [

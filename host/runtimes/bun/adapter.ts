@@ -65,12 +65,8 @@ const thread = () => new URL("runtimes/bun/thread.js", folder());
 
 /** For a server of files. */
 export const serverRuntime = {
-  get loop() {
-    return thread();
-  },
-  get reader() {
-    return thread();
-  },
+  loop: thread,
+  reader: thread,
   lacks: () => null,
   isLax: true,
   isBare: true,

@@ -101,12 +101,8 @@ const thread = () => new URL("runtimes/deno/thread.js", folder());
 
 /** For a server of files. */
 export const serverRuntime = {
-  get loop() {
-    return thread();
-  },
-  get reader() {
-    return thread();
-  },
+  loop: thread,
+  reader: thread,
   isLax: true,
   isBare: false,
   /** Whether a file system is local is asked by statfs(2): files of others are not kept open. */

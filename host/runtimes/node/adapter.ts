@@ -43,12 +43,8 @@ const thread = () => new URL("runtimes/node/thread.js", folder());
 
 /** For a server of files. */
 export const serverRuntime = {
-  get loop() {
-    return thread();
-  },
-  get reader() {
-    return thread();
-  },
+  loop: thread,
+  reader: thread,
   lacks: () => null,
   isLax: false,
   isBare: false,
