@@ -202,9 +202,9 @@ export class FileServer extends EventEmitter {
     return this.close();
   }
 
-  /** @internal Its threads' workers, for tests. */
-  workers(): (Worker | null)[] {
-    return this.#threads.map(({ worker }) => worker);
+  /** @internal For tests. */
+  threads(): readonly Thread[] {
+    return this.#threads;
   }
 
   #setRef(isRef: boolean): this {
