@@ -243,8 +243,15 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "range-of-another-field": ["`\\r\\nContent-Range: bytes 0-0/", "`bytes 0-0/"],
   },
   "server.log": {
-    "ring-ends-early": ['if (first < text.length) this.#bytes.write(text.slice(first), 0, "latin1");', ""],
-    "gaps-in-a-ring": ["if (Atomics.load(words, Word.Lost) > 0 || text.length", "if (text.length"],
+    "ring-ends-early": ["if (first < bytes.length) this.#bytes.set(bytes.subarray(first));", ""],
+    "gaps-in-a-ring": ["if (Atomics.load(words, Word.Lost) > 0 || bytes.length", "if (bytes.length"],
+    "quote-in-a-line": ["c !== 0x22 && ", ""],
+    "line-that-is-copied-twice": [
+      "    this.#sheet.drop();\n    this.#lines.set",
+      "    this.#sheet.keep();\n    this.#lines.set",
+    ],
+    "lines-of-an-old-second": ["if (second !== this.#second) {", "if (this.#second === 0) {"],
+    "lines-that-are-not-told": ["    this.#journal?.flush();\n    this.#tally.publish", "    this.#tally.publish"],
     "told-of-each-line": ["Atomics.exchange(words, Word.Told, 1) === 0", "true"],
     "an-address-as-long-as-the-last": ["    view.setInt32(32, SIZE, true);\n", ""],
     "zeros-of-an-address": ["(a, b) => b.length - a.length", "(a, b) => a.length - b.length"],
@@ -444,7 +451,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "pipelined-without-a-bound": ["else if (waiting >= PIPELINED && answer !== null) req.socket.destroy();", ""],
     "log-of-a-cut-answer": [
-      "if (this.#core.connection_sending(handle) !== 0) answered.bytes = this.#sent(handle, line);",
+      "if (this.#core.connection_sending(handle) !== 0) line.answered.bytes = this.#sent(handle, line);",
       "",
     ],
     "log-of-those-left-at-the-end": ["    this.#each(() => true);\n", ""],

@@ -38,8 +38,8 @@ const inside = {
   app,
   log: {
     format: log.format,
-    write(text: string) {
-      lines += text.split("\n").length - 1;
+    write(text: Buffer) {
+      lines += text.toString("latin1").split("\n").length - 1;
       log.write(text);
     },
     lost(count: number) {
