@@ -23,6 +23,7 @@ const TIMEOUT_S = 60;
  * @typedef {object} More
  * @property {Record<string, string>} [headers] with `Connection: close` each request has a connection of its own
  * @property {number} [files] in turn, instead of the URL's path: /0.bin, /1.bin, …
+ * @property {string[]} [paths] the same: these
  *
  * @typedef {object} Generator
  * @property {string | null} version
@@ -32,9 +33,9 @@ const TIMEOUT_S = 60;
 /** @type {Generator} */
 const wrk = {
   version: version(["wrk"], "-v", 1)?.version.replace(/ Copyright.*/, "") ?? null,
-  async run(url, seconds, { headers = {}, files } = {}) {
+  async run(url, seconds, { headers = {}, files, paths = [] } = {}) {
     const fields = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
-    const script = ["-s", here("report.lua"), url, ...(files === undefined ? [] : ["--", `${files}`])];
+    const script = ["-s", here("report.lua"), url, "--", ...(files === undefined ? paths : [`${files}`])];
     const args = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, `--timeout=${TIMEOUT_S}s`, ...fields, ...script];
     const { stdout } = await run("wrk", args);
     return JSON.parse(/** @type {string} */ (stdout.trim().split("\n").pop()));

@@ -1,11 +1,16 @@
--- What wrk asks for, if that is more than one URL: with a number behind `--`, so many files in turn, /0.bin, /1.bin, …
--- And what it found, as one line of JSON.
+-- What wrk asks for, if that is more than one URL: with a number behind `--`, so many files in turn, /0.bin, /1.bin, …; with
+-- paths, these in turn. And what it found, as one line of JSON.
 
 function init(args)
-  local count = tonumber(args[1])
-  if count == nil then return end
+  if args[1] == nil then return end
   local requests = {}
-  for i = 1, count do requests[i] = wrk.format("GET", string.format("/%d.bin", i - 1)) end
+  local count = tonumber(args[1])
+  if count == nil then
+    count = #args
+    for i = 1, count do requests[i] = wrk.format("GET", args[i]) end
+  else
+    for i = 1, count do requests[i] = wrk.format("GET", string.format("/%d.bin", i - 1)) end
+  end
   local next = 0
   function request()
     next = next % count + 1

@@ -57,6 +57,10 @@ const FILES = {
   files: [],
   many: Array.from({ length: MANY }, (_, i) => [String(i), SMALL]),
   disk: [[String(SMALL), SMALL], COLD],
+  app: [
+    [`static/${SMALL}`, SMALL],
+    ["own", 100],
+  ],
 };
 /** @type {Map<string, string>} */
 const roots = new Map([["files", rig.root]]);
