@@ -35,8 +35,8 @@ const PEERS = [
 const small = sized(SMALL);
 
 /** Of an app: a file, and what it answers itself. */
-const inFront = { path: `/static/${SMALL}.bin`, size: SMALL };
-const ownAnswer = { path: "/own.bin", size: 100 };
+export const inFront = { path: `/static/${SMALL}.bin`, size: SMALL };
+export const ownAnswer = { path: "/own.bin", size: 100 };
 
 /** What Chromium sends for a picture: with the request line about 600 bytes. */
 const CHROMIUM = {
@@ -175,6 +175,12 @@ export const ROWS = {
     root: "app",
     request: ownAnswer,
     figures: [rate("app, files in front", "app", 0.9)],
+  },
+  "app-latency": {
+    title: "the app's own answers, beside 10,000 files a second",
+    servers: ["app, files in front", "app"],
+    root: "app",
+    figures: [{ work: "p99 over that beside a busy loop", bound: 1.2, aim: null, atMost: true }],
   },
   slow: {
     title: "64 KiB, beside 500 slow clients",
