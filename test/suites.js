@@ -29,6 +29,7 @@ const OWN = ["deno", "bun"];
 /** Of files that take long: they are begun first, so that none is left alone at the end. */
 const LONG = [
   "cli.serve",
+  "cli.ends",
   "cli",
   "server",
   "bindings",
@@ -74,7 +75,7 @@ const PORTABLE = [
   ...["respond", "body", "static", "hostile", "lent", "close", "register", "abandoned", "web", "chunked"],
   ...["representations", "dates"],
   ...["server", "server.log", "server.options", "server.app", "pitfalls.server"],
-  ...["cli", "cli.backlog", "cli.options", "cli.serve"],
+  ...["cli", "cli.backlog", "cli.options", "cli.serve", "cli.ends"],
 ];
 
 /** Of a server, and long. */

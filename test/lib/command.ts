@@ -43,7 +43,12 @@ export function by({ path, args }: { path: string; args: readonly string[] }): W
   return (usual) => [path, ...args, ...usual.slice(1 + FLAGS.length)];
 }
 
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, wrap: Wrap = (usual) => usual): Running {
+export function start(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  wrap: Wrap = (usual) => usual,
+  limit = WATCHDOG,
+): Running {
   // SENDOFF_* of the test run itself must not affect these tests.
   const { SENDOFF_MODE: _mode, SENDOFF_FFI: _ffi, ...inherited } = process.env;
   const [program = "", ...rest] = wrap([process.execPath, ...FLAGS, COMMAND, ...args]);
@@ -51,7 +56,7 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, wrap
     env: { ...inherited, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const watchdog = setTimeout(() => child.kill("SIGKILL"), WATCHDOG);
+  const watchdog = setTimeout(() => child.kill("SIGKILL"), limit);
   const ended = new Promise<Result>((resolve, reject) => {
     let stdout = "";
     let stderr = "";
