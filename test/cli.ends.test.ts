@@ -2,18 +2,16 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdir, truncate, writeFile } from "node:fs/promises";
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
 import { pem } from "./lib/certificate.js";
-import { by, call, childrenOf, inFolder, run, runs, until } from "./lib/command.js";
+import { call, childrenOf, inFolder, run, runs, until } from "./lib/command.js";
 import { noLoop } from "./lib/file-server.js";
-import { lacks } from "./lib/runtime.js";
+import { lacks, runtime } from "./lib/runtime.js";
 import { type Serving, serving } from "./lib/serving.js";
 import { ask, big, LOGGED, sha256 } from "./lib/site.js";
 import { suite } from "./lib/suite.js";
@@ -287,21 +285,18 @@ if (linux) {
     }));
 } else test.skip("--workers (only where /proc shows them)");
 
-const deno = fileURLToPath(new URL("../../test/runtimes/node_modules/.bin/deno", import.meta.url));
-if (existsSync(deno)) {
-  test("--workers on Deno: Ctrl-C is a quiet end", () =>
-    inFolder(async (folder) => {
-      const wrap = by({ path: deno, args: ["run", "-A", "--no-lock"] });
-      // A word too much depends on the moment, so more than once.
-      for (let i = 0; i < 4; i++) {
-        const server = await serving(["--workers", "2", folder], { NO_COLOR: "1" }, wrap);
-        server.child.kill("SIGINT");
-        const { signal, stderr } = await server.ended;
-        assert.is(signal, "SIGINT");
-        const lines = stderr.split("\n").slice(4);
-        assert.equal(lines, ["stopping: running downloads get 5 s; a second Ctrl-C ends them at once", ""]);
-      }
-    }));
-} else test.skip("--workers on Deno (npm ci --prefix test/runtimes has it)");
+test.unless(runtime === "deno" ? null : "of Deno alone", "--workers on Deno: Ctrl-C is a quiet end", () =>
+  inFolder(async (folder) => {
+    // A word too much depends on the moment, so more than once.
+    for (let i = 0; i < 4; i++) {
+      const server = await serving(["--workers", "2", folder], { NO_COLOR: "1" });
+      server.child.kill("SIGINT");
+      const { signal, stderr } = await server.ended;
+      assert.is(signal, "SIGINT");
+      const lines = stderr.split("\n").slice(4);
+      assert.equal(lines, ["stopping: running downloads get 5 s; a second Ctrl-C ends them at once", ""]);
+    }
+  }),
+);
 
 test.run();

@@ -91,13 +91,13 @@ const RUNTIMES = {
   node22: {
     path: installed("node22/bin/node"),
     args: [],
-    files: () => [...PORTABLE, ...LOAD, ...WATCHED],
+    files: () => [...PORTABLE, ...WATCHED],
     watched: [],
   },
   node24: {
     path: installed("node24/bin/node"),
     args: [],
-    files: () => [...PORTABLE, ...LOAD, ...WATCHED],
+    files: () => [...PORTABLE, ...WATCHED],
     watched: [],
   },
   node26: { path: installed("node26/bin/node"), args: [], files: () => named("test"), watched: [] },

@@ -1,7 +1,6 @@
 // The sendoff command as a real child process, in a folder of the test's own that is also its TMPDIR.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,17 +30,6 @@ export interface Running {
 
 /** Another way to start a command: gets the usual command line. */
 export type Wrap = (usual: readonly string[]) => readonly string[];
-
-/** Deno and Bun, where they are installed: `npm test -- runtimes` does it; else null. */
-export function other(name: "deno" | "bun"): { path: string; args: readonly string[] } | null {
-  const path = fileURLToPath(new URL(`../../../test/runtimes/node_modules/.bin/${name}`, import.meta.url));
-  return existsSync(path) ? { path, args: name === "deno" ? ["run", "-A", "--no-lock"] : [] } : null;
-}
-
-/** By another runtime. */
-export function by({ path, args }: { path: string; args: readonly string[] }): Wrap {
-  return (usual) => [path, ...args, ...usual.slice(1 + FLAGS.length)];
-}
 
 export function start(
   args: readonly string[],
