@@ -5,7 +5,7 @@ import fc from "fast-check";
 import * as assert from "uvu/assert";
 import { UsageError } from "../cli/arguments.js";
 import * as info from "../cli/info.js";
-import { explain } from "../cli/report.js";
+import { explain } from "../cli/explain.js";
 import * as send from "../cli/send.js";
 import * as serve from "../cli/serve.js";
 import { call, run } from "./lib/command.js";
