@@ -1,7 +1,7 @@
-// The output for people: the progress bar, the line at the end, the message of a failure.
+// The output of a transfer for people: the progress bar, the line at the end.
 
 import cliProgress from "cli-progress";
-import { type Progress, SendfileError } from "sendoff";
+import type { Progress } from "sendoff";
 import { twoDigits } from "../host/calendar.js";
 import { atEnd } from "./cleanup.js";
 import { units } from "./units.js";
@@ -94,18 +94,6 @@ export function comparison(ours: Outcome, theirs: Outcome): string {
 function pace({ sent, seconds, cpuSeconds }: Outcome): string {
   const rate = sent / 1e6 / seconds;
   return `${sent} bytes in ${seconds.toFixed(3)} s, ${rate.toFixed(1)} MB/s, ${cpuSeconds.toFixed(3)} CPU s`;
-}
-
-/** A failure in one line: code, message, and bytes sent. */
-export function explain(error: unknown): string {
-  const { code, message, errors } = error as NodeJS.ErrnoException & { errors?: Error[] };
-  // A name with several addresses fails with several errors, and no message of its own.
-  const nested = errors ?? (error as { cause?: { errors?: Error[] } }).cause?.errors ?? [];
-  const words = (message || nested.map((one) => one.message).join(", ")).replaceAll("\n", " ");
-  const text = code === undefined || words.includes(code) ? words : `${code}: ${words}`;
-  if (!(error instanceof SendfileError)) return text;
-  const hint = code === "ERR_SENDFILE_NOT_AVAILABLE" ? " (sendoff info may say why)" : "";
-  return `${text}${hint}; ${error.sent} bytes sent`;
 }
 
 /** 1:05, or 1:00:05. */

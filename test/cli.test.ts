@@ -430,15 +430,15 @@ if (runtime === "node") {
     const old = `{ value: { ...process.versions, node: "${needed - 1}.9.9" } }`;
     const flag = `--import=data:text/javascript,${encodeURIComponent(`Object.defineProperty(process, "versions", ${old})`)}`;
     const words = `sendoff: Node >= ${needed} is needed (this is ${needed - 1}.9.9)`;
-    for (const args of [["--version"], ["serve"], []]) {
+    for (const args of [["--version"], ["serve"]]) {
       const got = await run(args, {}, ([node = "", ...rest]) => [node, flag, ...rest]);
       assert.equal(got, { status: 1, signal: null, stdout: "", stderr: `${words}\n` });
     }
-    for (const name of ["sendoff", "sendoff/exit", "sendoff/http", "sendoff/register"]) {
-      const { code, stderr } = await runNode(["-e", `import("${name}")`], { flags: [flag] });
-      assert.is(code, 1, name);
-      assert.ok(stderr.includes(`\nError: ${words}\n`), `${name}: ${stderr}`);
-    }
+    const names = ["sendoff", "sendoff/exit", "sendoff/http", "sendoff/register"];
+    const caught = `catch(({ name, message }) => console.log(name + ": " + message))`;
+    const program = names.map((name) => `await import("${name}").${caught};`).join("\n");
+    const { code, stdout } = await runNode(["--input-type=module", "-e", program], { flags: [flag] });
+    assert.equal([code, stdout], [0, `Error: ${words}\n`.repeat(names.length)]);
   });
 }
 
@@ -464,7 +464,7 @@ test("info says in words why native is off", async () => {
 
 // A stdout that can't be written.
 
-const SAID = [[], ["--help"], ["--version"], ["info"], ["info", "--json"], ["send", "--count", "1M"], ["serve", "-h"]];
+const SAID = [[], ["--version"], ["info", "--json"], ["send", "--count", "1M"], ["serve", "-h"]];
 
 test.unless(
   process.platform === "win32" ? "Windows has no SIGPIPE" : without("mkfifo"),

@@ -454,14 +454,16 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "if (this.#core.connection_sending(handle) !== 0) line.answered.bytes = this.#sent(handle, line);",
       "",
     ],
-    "log-of-those-left-at-the-end": ["    this.#each(() => true);\n", ""],
     "log-out-of-order": ["      this.earlier();\n", ""],
-    "mute-ones-kept-at-the-end": ["if (answers.length === 0 && !isNew) socket.destroy();", "socket.ref();"],
     "names-in-html": ["return text\n    .replace(/[&<>\"']/g", "return text\n    .replace(/[&>\"']/g"],
     "log-counts-the-header": ["- before - head()", "- before"],
     "links-that-lead-out": ["if (!isWithin(root, path)) return null;", ""],
     "hidden-files-listed": ['if (name.startsWith(".") && !dotfiles) continue;', ""],
     "folder-behind-a-link": ["if (!isWithin(root, real)) throw notFound();", ""],
+  },
+  "cli.ends": {
+    "log-of-those-left-at-the-end": ["    this.#each(() => true);\n", ""],
+    "mute-ones-kept-at-the-end": ["if (answers.length === 0 && !isNew) socket.destroy();", "socket.ref();"],
   },
   "cli.options": {
     "hops-and-one-more": ["hop < trust", "hop <= trust"],
