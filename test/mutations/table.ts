@@ -463,7 +463,10 @@ export const TABLE: { readonly [test: string]: Mutations } = {
   },
   "cli.ends": {
     "log-of-those-left-at-the-end": ["    every(this.#core, (handle) => this.#end(handle));\n", ""],
-    "mute-ones-kept-at-the-end": ["!isUnderWay(socket, asked)) socket.destroy();", "!isUnderWay(socket, asked)) socket.ref();"],
+    "mute-ones-kept-at-the-end": [
+      "!isUnderWay(socket, asked)) socket.destroy();",
+      "!isUnderWay(socket, asked)) socket.ref();",
+    ],
   },
   "cli.options": {
     "hops-and-one-more": ["hop < trust", "hop <= trust"],
