@@ -155,7 +155,6 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "codings-by-their-text": ["{orderOf(encodings)}", "{encodings}"],
     "codings-mixed-up": ['this.#start.varies ? (acceptEncoding ?? "") : "";', '"";'],
     "bytes-not-handed-over": ["if (bytes.length > 0) socket.unshift(", "if (bytes.length < 0) socket.unshift("],
-    "idle-ones-kept-by-the-loop": ["if (core.connection_idle(handle) === 0) return;", "return;"],
     "too-many-are-served": ["const handle = this.#tally.full ? 0", "const handle = false ? 0"],
     "counted-for-itself-alone": [
       "connections.reduce((all, one) => all + one) >= maxConnections",
@@ -208,6 +207,10 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "pipelined-at-once": ["if (waiting === 1) answers[0]?.();", "if (waiting > 0) answers[waiting - 1]?.();"],
     "tag-by-mtime-alone": ["Math.max(mtimeMs, ctimeMs);", "mtimeMs;"],
+  },
+  "server.drain": {
+    "idle-ones-kept-by-the-loop": ["Math.min(headersTimeout, idle)", "headersTimeout"],
+    "half-a-head-is-idle": ["&& !isUnderWay(socket, asked)) socket", ") socket"],
   },
   "server.app": {
     "prefix-without-its-end": ['if (rest.startsWith("/")) return rest;', 'if (rest !== "") return rest;'],
