@@ -81,7 +81,8 @@ const PORTABLE = [
   ...["conformance", "pitfalls.files", "pitfalls.kernel", "pitfalls.sockets", "pitfalls.streams", "drain"],
   ...["respond", "body", "static", "hostile", "lent", "close", "register", "abandoned", "web", "chunked"],
   ...["representations", "dates"],
-  ...["server", "server.log", "server.options", "server.app", "pitfalls.server"],
+  ...["server", "server.log", "server.options", "server.app", "server.drain", "server.metrics", "server.handover"],
+  "pitfalls.server",
   ...["cli", "cli.backlog", "cli.options", "cli.serve", "cli.ends"],
 ];
 

@@ -155,7 +155,6 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "codings-by-their-text": ["{orderOf(encodings)}", "{encodings}"],
     "codings-mixed-up": ['this.#start.varies ? (acceptEncoding ?? "") : "";', '"";'],
     "bytes-not-handed-over": ["if (bytes.length > 0) socket.unshift(", "if (bytes.length < 0) socket.unshift("],
-    "idle-ones-kept-by-the-loop": ["    this.#each((handle) => this.#core.connection_idle(handle) === 1);\n", ""],
     "too-many-are-served": ["const handle = this.#tally.full ? 0", "const handle = false ? 0"],
     "counted-for-itself-alone": [
       "connections.reduce((all, one) => all + one) >= maxConnections",
@@ -179,8 +178,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "name-of-another-server": ['.code !== "EEXIST") throw error;', '.code === "EEXIST") return;'],
     "left-open-by-a-failed-listen": [
-      "      await this.#end();\n      this.#cut = Number.POSITIVE_INFINITY;",
-      "      this.#cut = Number.POSITIVE_INFINITY;",
+      "      await this.#end();\n      this.#closing = new Closing();",
+      "      this.#closing = new Closing();",
     ],
     "closed-under-an-answer": [
       "    entry.dropped = true;\n    if (entry.users === 0) this.#close(entry);",
@@ -209,6 +208,10 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "pipelined-at-once": ["if (waiting === 1) answers[0]?.();", "if (waiting > 0) answers[waiting - 1]?.();"],
     "tag-by-mtime-alone": ["Math.max(mtimeMs, ctimeMs);", "mtimeMs;"],
   },
+  "server.drain": {
+    "idle-ones-kept-by-the-loop": ["Math.min(headersTimeout, idle)", "headersTimeout"],
+    "half-a-head-is-idle": ["&& !isUnderWay(socket, asked)) socket", ") socket"],
+  },
   "server.app": {
     "prefix-without-its-end": ['if (rest.startsWith("/")) return rest;', 'if (rest !== "") return rest;'],
     "target-stays-without-its-prefix": ["        req.url = url;\n        if (originalUrl", "        if (originalUrl"],
@@ -230,7 +233,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "void this.close({ timeout: Number.POSITIVE_INFINITY });",
       "void this.close({ timeout: 0 });",
     ],
-    "all-but-the-loop's-are-cut": ['if (this.#state === "closing") void this.close({ timeout: 0 });', ""],
+    "all-but-the-loop's-are-cut": ["if (this.#isDraining) void this.close({ timeout: 0 });", ""],
     "an-app-ends-alone": ['this.#http.once("close", () => void this.close()); // by its app', ""],
     "limits-of-an-app-forgotten": ["own?.keepAliveTimeout ?? 5000", "5000"],
     "tls-behind-a-loop": ["app instanceof HttpsServer", "app instanceof HttpsServer && app.listening"],
@@ -462,8 +465,11 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "folder-behind-a-link": ["if (!isWithin(root, real)) throw notFound();", ""],
   },
   "cli.ends": {
-    "log-of-those-left-at-the-end": ["    this.#each(() => true);\n", ""],
-    "mute-ones-kept-at-the-end": ["if (answers.length === 0 && !isNew) socket.destroy();", "socket.ref();"],
+    "log-of-those-left-at-the-end": ["    every(this.#core, (handle) => this.#end(handle));\n", ""],
+    "mute-ones-kept-at-the-end": [
+      "!isUnderWay(socket, asked)) socket.destroy();",
+      "!isUnderWay(socket, asked)) socket.ref();",
+    ],
   },
   "cli.options": {
     "hops-and-one-more": ["hop < trust", "hop <= trust"],
