@@ -1,7 +1,7 @@
 // A listening socket that nobody accepts from yet: bound as net.Server binds, with its errors.
 
-import { linkSync } from "node:fs";
-import { type AddressInfo, createServer, type ListenOptions } from "node:net";
+import { linkSync, renameSync } from "node:fs";
+import { type AddressInfo, createServer, type ListenOptions, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { duplicate, type LoopLibc } from "../libc/epoll.js";
 import type { FdOf } from "../queue/queue.js";
@@ -13,32 +13,60 @@ export interface Listening {
   readonly isInherited: boolean;
 }
 
+/** Of node:net, undocumented. */
+interface Holder {
+  _handle?: { fd?: number; close(): void } | null;
+}
+
 /** Of the names that were made. */
 let last = 0;
+
+/** Another name in the folder of a socket, as short as may be. */
+const aside = (path: string): string => join(dirname(path), `.${process.pid.toString(36)}.${++last}`);
+
+/** An abstract socket has no name in a folder. */
+const isNamed = (address: unknown): address is string => typeof address === "string" && !address.startsWith("\0");
 
 /** The caller closes the fd, and removes the name of a Unix socket. `fdOf`: of a handle that does not tell its fd. */
 export async function listen(libc: LoopLibc, options: ListenOptions, fdOf: FdOf = () => -1): Promise<Listening> {
   const server = createServer((socket) => socket.destroy());
-  // Closing a net.Server removes the name of its socket, so that is another one, as short as may be. An abstract socket
-  // has none.
   const { path } = options;
-  const isNamed = path !== undefined && !path.startsWith("\0");
-  const place = isNamed ? { ...options, path: join(dirname(path), `.${process.pid.toString(36)}.${++last}`) } : options;
+  // Closing a net.Server removes the name of its socket, so that is another one.
+  const place = isNamed(path) ? { ...options, path: aside(path) } : options;
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen(place, () => resolve());
     });
-    const handle = (server as unknown as { _handle: { fd?: number } })._handle;
-    const fd = handle.fd ?? fdOf(handle);
     const address = path ?? (server.address() as AddressInfo | string);
-    if (isNamed) name(place.path as string, path);
-    const own = duplicate(libc, fd);
-    if (own < 0) throw new Error(`fcntl: errno ${libc.errno()}`);
-    return { fd: own, address, isInherited: (options as { fd?: number }).fd !== undefined };
+    if (isNamed(path)) name(place.path as string, path);
+    return { fd: duplicateOf(libc, server, fdOf), address, isInherited: (options as { fd?: number }).fd !== undefined };
   } finally {
     if (server.listening) await new Promise((done) => server.close(done));
   }
+}
+
+/** The fd that a server listens with; -1 if it does not tell. */
+export function fdOfListener(server: Server, fdOf: FdOf = () => -1): number {
+  const { _handle: handle } = server as Holder;
+  return handle == null ? -1 : (handle.fd ?? fdOf(handle));
+}
+
+/** Another fd of its listening socket. */
+export function duplicateOf(libc: LoopLibc, server: Server, fdOf: FdOf | undefined): number {
+  const own = duplicate(libc, fdOfListener(server, fdOf));
+  if (own < 0) throw new Error(`fcntl: errno ${libc.errno()}`);
+  return own;
+}
+
+/** A server stops listening without a word. Its socket, which somebody has another fd of, keeps its name. */
+export function letGo(server: Server, address: AddressInfo | string): void {
+  const holder = server as Holder;
+  const name = isNamed(address) ? aside(address) : "";
+  if (name !== "") renameSync(address as string, name);
+  holder._handle?.close();
+  holder._handle = null;
+  if (name !== "") renameSync(name, address as string);
 }
 
 /** Gives a socket its name, unless something has it. */

@@ -4,8 +4,7 @@ import { EventEmitter } from "node:events";
 import { unlinkSync } from "node:fs";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, ListenOptions } from "node:net";
-import { type MessagePort, Worker } from "node:worker_threads";
-import { warn } from "../close.js";
+import type { Worker } from "node:worker_threads";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
 import { type LoopLibc, openEvent, shutListener } from "../libc/epoll.js";
@@ -17,14 +16,15 @@ import { type App, byFiles, pageFor, passTo } from "./app.js";
 import { ask, filesFor } from "./ask.js";
 import { createBehind, isUnsound, limit } from "./behind.js";
 import { Connections } from "./connections.js";
-import { putBefore, serverOf } from "./front.js";
+import { have, putBefore, serverOf } from "./front.js";
 import { Journals, type LogOptions } from "./journals.js";
 import { onLeaving } from "./leaving.js";
-import { type Listening, listen } from "./listener.js";
-import { type Listens, listens } from "./listens.js";
-import { below, mounted } from "./mount.js";
+import { duplicateOf, type Listening, letGo, listen } from "./listener.js";
+import { asWhole, listens, listensAlready } from "./listens.js";
+import { type Mount, mountedAll } from "./mount.js";
 import { obstacle } from "./obstacle.js";
 import { endless, type FileServerOptions, type Settings, settingsOf } from "./options.js";
+import { Reader } from "./reader.js";
 import type { ServerRuntime } from "./runtime.js";
 import { type ServerStats, statsOf } from "./stats.js";
 import { Thread } from "./thread.js";
@@ -33,13 +33,15 @@ import { Thread } from "./thread.js";
 const FDS = 1 << 20;
 /** Bytes of a Unix socket's path: one more than that, and libuv before 1.46 has cut it. */
 const PATH_MOST = 107;
-/** Until a reader that has ended is started again, in ms. */
-const AGAIN = 100;
 /** Files that a loop keeps open. */
 const OPEN_FILES = 2048;
 
-/** What this package's own command has, too. */
+/** What only this package has. */
 export interface Inside {
+  /** Why no loop can serve, beside what is asked here. */
+  readonly obstacle?: string | null;
+  /** Its app listens already: {@link FileServer.follow}. */
+  readonly follows?: boolean;
   readonly app?: App;
   /** The access log of the loops; the app has that of its own answers. */
   readonly log?: LogOptions | null;
@@ -63,7 +65,7 @@ export class FileServer extends EventEmitter {
   /** As {@link Start} has it. */
   readonly #connections: Int32Array;
   #threads: Thread[] = [];
-  #reader: Worker | null = null;
+  #reader: Reader | null = null;
   #wakes: number[] = [];
   #listening: Listening | null = null;
   #state: "new" | "listening" | "closing" | "closed" = "new";
@@ -75,11 +77,12 @@ export class FileServer extends EventEmitter {
   #stay: () => void = () => {};
   #unlimit: () => void = () => {};
   #unpose: () => void = () => {};
+  #unfront: () => void = () => {};
 
   constructor(
     shared: Shared,
     runtime: ServerRuntime,
-    root: string,
+    root: string | readonly Mount[],
     options: FileServerOptions = {},
     inside: Inside = {},
   ) {
@@ -87,11 +90,11 @@ export class FileServer extends EventEmitter {
     object("options", options);
     this.#shared = shared;
     this.#runtime = runtime;
-    this.#settings = settingsOf(options);
+    this.#settings = settingsOf(options, inside.follows);
     const { headers, page, prefix } = this.#settings;
-    const files = staticFiles(shared, root, this.#settings.files, true);
-    this.#files = this.#settings.app === null ? files : mounted(files, prefix);
-    this.reason = this.#settings.engine === "node" ? "engine: 'node'" : obstacle(shared, runtime);
+    const filesOf = (folder: string) => staticFiles(shared, folder, this.#settings.files, true);
+    this.reason =
+      this.#settings.engine === "node" ? "engine: 'node'" : (obstacle(shared, runtime) ?? inside.obstacle ?? null);
     if (this.#settings.engine === "loop" && this.reason !== null) {
       throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `engine 'loop' can't run here: ${this.reason}`);
     }
@@ -111,12 +114,19 @@ export class FileServer extends EventEmitter {
       this.#connections[0] = count;
     });
     this.#asked = createBehind(this.#settings, this.#behind);
-    if (this.#settings.app === null) this.#http = this.#asked;
-    else {
+    if (this.#settings.app === null) {
+      this.#files = filesOf(root as string);
+      this.#http = this.#asked;
+      have(this.#http);
+    } else {
+      const mounts = mountedAll(typeof root === "string" ? [{ prefix, root }] : root, filesOf);
+      this.#files = mounts;
       this.#http = serverOf(this.#settings.app, this.#settings);
       const isFile = ({ method, url = "" }: IncomingMessage) =>
-        (method === "GET" || method === "HEAD") && below(prefix, url) !== null;
-      app = passTo(putBefore(this.#http, this.#behind, isFile), headers);
+        (method === "GET" || method === "HEAD") && mounts.has(url);
+      const { pass, undo } = putBefore(this.#http, this.#behind, isFile);
+      app = passTo(pass, headers);
+      this.#unfront = undo;
     }
   }
 
@@ -128,9 +138,7 @@ export class FileServer extends EventEmitter {
   /** Listens as `net.Server` does. Resolves with the address: that of a Unix socket is its path. */
   async listen(options: ListenOptions = {}): Promise<AddressInfo & string> {
     object("options", options);
-    if (this.#state !== "new") {
-      throw Object.assign(new Error("listen() was called before"), { code: "ERR_SERVER_ALREADY_LISTEN" });
-    }
+    if (this.#state !== "new") throw listensAlready();
     if (Buffer.byteLength(options.path ?? "") > PATH_MOST) {
       const text = `listen ENAMETOOLONG: a socket's path has ${PATH_MOST} bytes at the most ${options.path}`;
       throw Object.assign(new Error(text), { code: "ENAMETOOLONG", syscall: "listen", address: options.path });
@@ -149,6 +157,23 @@ export class FileServer extends EventEmitter {
     }
     this.emit("listening");
     return this.address() as AddressInfo & string;
+  }
+
+  /** @internal Serves where its app listens already: a loop by the same socket, `isInherited` if others have it, too. */
+  follow(isInherited: boolean): void {
+    const http = this.#http;
+    this.#state = "listening";
+    if (this.reason !== null) {
+      http.once("close", () => {
+        this.#unfront(); // before others hear of it: they may listen again
+        void this.close();
+      });
+      return;
+    }
+    const address = http.address() as AddressInfo | string;
+    if ((http as { _unref?: boolean })._unref) this.#isRef = false; // undocumented
+    this.#serve({ fd: duplicateOf(this.#libc(), http, this.#shared.fdOf), address, isInherited }, false);
+    letGo(http, address);
   }
 
   address(): AddressInfo | string | null {
@@ -194,6 +219,11 @@ export class FileServer extends EventEmitter {
     this.#journals?.read();
   }
 
+  /** @internal Ends what `close()` waits for. */
+  cut(): void {
+    if (this.#state === "closing") void this.close({ timeout: 0 });
+  }
+
   closeIdleConnections(): void {
     if (this.#state === "closing") this.#behind.endIdle();
   }
@@ -227,10 +257,17 @@ export class FileServer extends EventEmitter {
   }
 
   async #listenLoop(options: ListenOptions): Promise<void> {
+    this.#serve(await listen(this.#libc(), options, this.#shared.fdOf), true);
+  }
+
+  /** By loops. `isNew`: the server behind does not listen itself. */
+  #serve(listening: Listening, isNew: boolean): void {
     const libc = this.#libc();
-    const listening = await listen(libc, options, this.#shared.fdOf);
     this.#listening = listening;
-    this.#reader = this.#startReader();
+    const reader = new Reader(this.#runtime, () => {
+      for (const thread of this.#threads) thread.reconnect();
+    });
+    this.#reader = reader;
     if (this.#runtime.isBare) this.#unlimit = limit(this.#http, this.#behind, this.#settings);
     const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, files } = this.#settings;
     for (let i = 0; i < threads; i++) {
@@ -247,56 +284,26 @@ export class FileServer extends EventEmitter {
       this.#threads.push(
         new Thread(this.#runtime, libc, plan, {
           message: (thread, message) => void this.#hear(thread, message),
-          reader: (port: MessagePort, eventfd) => this.#reader?.postMessage({ port, eventfd }, [port]),
+          reader: (port, eventfd) => reader.connect(port, eventfd),
         }),
       );
     }
     this.#setRef(this.#isRef);
-    this.#pose();
+    this.#pose(isNew);
     this.#stay = onLeaving(() => {
       for (const thread of this.#threads) thread.leave();
     });
   }
 
   /** Has the server behind look as if it listened: to itself, and to its app. */
-  #pose(): void {
+  #pose(isNew: boolean): void {
     const http = this.#http;
-    const { closeAllConnections } = http;
-    const methods: Partial<Listens> = {
-      address: () => this.address(),
-      close: (done) => {
-        if (done) http.once("close", done);
-        void this.close({ timeout: Number.POSITIVE_INFINITY });
-        return http;
-      },
-      closeAllConnections: () => {
-        closeAllConnections.call(http);
-        if (this.#state === "closing") void this.close({ timeout: 0 });
-      },
-      ref: () => this.ref() && http,
-      unref: () => this.unref() && http,
-    };
-    const closers = [listens(http, this.#settings.app === null ? {} : methods)];
+    const closers = [listens(http, this.#settings.app === null ? {} : asWhole(http, this), isNew)];
     if (this.#asked !== http) closers.push(listens(this.#asked, {}));
     this.#unpose = () => {
+      this.#unfront();
       for (const close of closers) close();
     };
-  }
-
-  #startReader(): Worker {
-    const { reader, options } = this.#runtime;
-    const worker = new Worker(reader(), options());
-    worker.unref();
-    worker.on("error", warn);
-    worker.once("exit", () => {
-      const again = () => {
-        if (this.#reader !== worker) return; // it was ended
-        this.#reader = this.#startReader();
-        for (const thread of this.#threads) thread.reconnect();
-      };
-      if (this.#reader === worker) setTimeout(again, AGAIN).unref();
-    });
-    return worker;
   }
 
   async #hear(thread: Thread, message: FromLoop): Promise<void> {
@@ -360,21 +367,17 @@ export class FileServer extends EventEmitter {
   #release(): void {
     this.#stay();
     this.#unlimit();
-    const reader = this.#reader;
-    this.#reader = null;
-    reader?.postMessage(null); // ended while it loads its modules, it would leave their fds open
     if (this.#listening === null) return;
     const libc = this.#libc();
     const { fd, address } = this.#listening;
     libc.close(fd);
     const wakes = this.#wakes;
     this.#wakes = [];
-    const free = () => {
+    // Their numbers must be nobody else's until it has ended.
+    this.#reader?.end(() => {
       for (const eventfd of wakes) libc.close(eventfd);
-    };
-    // It may still read from a disk, and then wakes who asked: the number must be nobody else's until it has ended.
-    if (reader === null || reader.threadId < 0) free();
-    else reader.once("exit", free);
+    });
+    this.#reader = null;
     this.#listening = null;
     if (typeof address !== "string") return;
     try {
