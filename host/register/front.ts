@@ -45,40 +45,37 @@ export function frontAll(
     say(`files come before the http.Server of ${where}, by ${who}`);
   };
 
-  const undoHttp = patched(Server.prototype, (original) => {
-    return function listen(this: Server, ...args: unknown[]): Server {
+  const make = (original: Listen): Listen =>
+    function listen(this: Server, ...args) {
       apply(original, this, args);
-      if (isHad(this)) return this;
-      if (isInherited(args[0])) inherited.add(this);
-      else inherited.delete(this);
-      this.off("listening", front); // of a try that has failed
-      this.once("listening", front);
-      // Bun's accepts at once.
-      if (this.listening && !("_handle" in this)) front.call(this);
+      if (this instanceof HttpsServer) {
+        say("an https.Server was left alone: a TLS connection can't be handed over to it");
+      } else if (!isHad(this)) {
+        if (isInherited(args[0])) inherited.add(this);
+        else inherited.delete(this);
+        this.off("listening", front); // of a try that has failed
+        // Bun's has no handle, and accepts at once.
+        if (this.listening && !("_handle" in this)) front.call(this);
+        else this.once("listening", front);
+      }
       return this;
     };
-  });
-  const undoHttps = patched(HttpsServer.prototype as unknown as Server, (original) => {
-    return function listen(this: Server, ...args: unknown[]): Server {
-      apply(original, this, args);
-      say("an https.Server was left alone: a TLS connection can't be handed over to it");
-      return this;
-    };
-  });
+  const undo = [patched(Server.prototype, make)];
+  // Under Bun it is an http.Server.
+  if (!(HttpsServer.prototype instanceof Server)) undo.push(patched(HttpsServer.prototype, make));
   return () => {
-    undoHttps();
-    undoHttp();
+    for (const one of undo) one();
   };
 }
 
-function patched(prototype: Server, make: (original: Listen) => Listen): () => void {
+function patched(prototype: { listen: unknown }, make: (original: Listen) => Listen): () => void {
   const isOwn = hasOwn(prototype, "listen");
   const original = prototype.listen as Listen;
-  const listen = make(original) as Server["listen"];
+  const listen = make(original);
   prototype.listen = listen;
   return () => {
     if (prototype.listen !== listen) return;
-    if (isOwn) prototype.listen = original as Server["listen"];
+    if (isOwn) prototype.listen = original;
     else Reflect.deleteProperty(prototype, "listen");
   };
 }
@@ -91,7 +88,7 @@ function isInherited(options: unknown): boolean {
 
 function nameOf(address: AddressInfo | string | null): string {
   if (typeof address === "string") return address;
-  if (address === null) return "no address";
+  if (address === null) return "a Unix socket"; // Bun tells its name later
   const { family, address: ip, port } = address;
   return family === "IPv6" ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
