@@ -401,6 +401,8 @@ const noPreload = lacks("workers that import what the primary does");
 const CHILDREN: [how: string, env: NodeJS.ProcessEnv, by: RegExp, lack?: string | null][] = [
   ["plain", {}, BY],
   ["plain", { SENDOFF_MODE: "copy" }, /by its own thread: SENDOFF_MODE=copy/],
+  ["again", {}, BY],
+  ["again", { SENDOFF_MODE: "copy" }, /by its own thread: ./],
   ["cluster", {}, /by its own thread: ./, noPreload],
   ["thread", {}, /by its own thread: ./, noPreload ?? (onBun ? "Bun preloads nothing in a thread" : null)],
 ];

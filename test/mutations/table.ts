@@ -242,7 +242,10 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "a-listener-for-each-try": ['        this.off("listening", front); // of a try that has failed\n', ""],
     "in-front-for-ever": ["        this.#unfront(); // before others hear of it: they may listen again\n", ""],
     "in-front-after-its-end": ["      this.#unfront();\n      for", "      for"],
-    "socket-of-others-shut": ["if (isInherited(args[0])) inherited.add(this);", "inherited.delete(this);"],
+    "socket-of-others-shut": [
+      "if (isInherited(args[0])) inherited.add(this);",
+      "if (inherited.has(this)) inherited.add(this);",
+    ],
     "unref-forgotten": ["if ((http as { _unref?: boolean })._unref) this.#isRef = false;", ""],
     "in-front-of-its-own": ["      have(this.#http);\n", ""],
     "folders-of-another-working-directory": ["process.env.SENDOFF_FILES = textOf(mounts);", ""],
