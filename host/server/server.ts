@@ -1,14 +1,11 @@
 // createFileServer(): a folder served by loops, with a node:http server behind them; or by that server alone.
 
 import { EventEmitter } from "node:events";
-import { unlinkSync } from "node:fs";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, ListenOptions } from "node:net";
-import { type MessagePort, Worker } from "node:worker_threads";
-import { warn } from "../close.js";
+import type { Worker } from "node:worker_threads";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
-import { type LoopLibc, openEvent, shutListener } from "../libc/epoll.js";
 import type { FromLoop } from "../loop/messages.js";
 import type { Shared } from "../shared.js";
 import { milliseconds, object } from "../validate.js";
@@ -19,24 +16,17 @@ import { createBehind, isUnsound, limit } from "./behind.js";
 import { Connections } from "./connections.js";
 import { putBefore, serverOf } from "./front.js";
 import { Journals, type LogOptions } from "./journals.js";
-import { onLeaving } from "./leaving.js";
-import { type Listening, listen } from "./listener.js";
 import { type Listens, listens } from "./listens.js";
+import { Loops } from "./loops.js";
 import { below, mounted } from "./mount.js";
 import { obstacle } from "./obstacle.js";
-import { endless, type FileServerOptions, type Settings, settingsOf } from "./options.js";
+import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
 import type { ServerRuntime } from "./runtime.js";
 import { type ServerStats, statsOf } from "./stats.js";
-import { Thread } from "./thread.js";
+import type { Thread } from "./thread.js";
 
-/** fds that a loop may have: a byte each. */
-const FDS = 1 << 20;
 /** Bytes of a Unix socket's path: one more than that, and libuv before 1.46 has cut it. */
 const PATH_MOST = 107;
-/** Until a reader that has ended is started again, in ms. */
-const AGAIN = 100;
-/** Files that a loop keeps open. */
-const OPEN_FILES = 2048;
 
 /** What this package's own command has, too. */
 export interface Inside {
@@ -46,7 +36,6 @@ export interface Inside {
 }
 
 export class FileServer extends EventEmitter {
-  readonly #shared: Shared;
   readonly #settings: Settings;
   readonly #files: StaticFiles;
   /** Whose answers are the loops'. */
@@ -56,23 +45,18 @@ export class FileServer extends EventEmitter {
   readonly #runtime: ServerRuntime;
   /** Why no loop serves; null if one does. */
   readonly reason: string | null;
-  readonly #fds: Uint8Array;
+  readonly #loops: Loops | null;
   /** Those of the server behind. */
   readonly #behind: Connections;
   readonly #journals: Journals | null;
   /** As {@link Start} has it. */
   readonly #connections: Int32Array;
-  #threads: Thread[] = [];
-  #reader: Worker | null = null;
-  #wakes: number[] = [];
-  #listening: Listening | null = null;
   #state: "new" | "listening" | "closing" | "closed" = "new";
   #isRef = true;
   #opening: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
   /** When `close()` cuts what is still on its way, in ms of performance.now(). */
   #cut = Number.POSITIVE_INFINITY;
-  #stay: () => void = () => {};
   #unlimit: () => void = () => {};
   #unpose: () => void = () => {};
 
@@ -85,7 +69,6 @@ export class FileServer extends EventEmitter {
   ) {
     super();
     object("options", options);
-    this.#shared = shared;
     this.#runtime = runtime;
     this.#settings = settingsOf(options);
     const { headers, page, prefix } = this.#settings;
@@ -95,11 +78,15 @@ export class FileServer extends EventEmitter {
     if (this.#settings.engine === "loop" && this.reason !== null) {
       throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `engine 'loop' can't run here: ${this.reason}`);
     }
-    this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
     this.#connections = new Int32Array(new SharedArrayBuffer(4 * (this.#settings.threads + 1)));
     const { log = null } = inside;
     let app = inside.app ?? (page === null ? byFiles : pageFor(page));
     this.#journals = log === null ? null : new Journals(log);
+    const plan = {
+      ...{ settings: this.#settings, connections: this.#connections, journals: this.#journals },
+      message: (thread: Thread, message: FromLoop) => void this.#hear(thread, message),
+    };
+    this.#loops = this.reason === null ? new Loops(shared, runtime, plan) : null;
     const answer = (req: IncomingMessage, res: ServerResponse) => {
       const isRefused = runtime.isLax && isUnsound(req);
       if (isRefused || this.#state === "closing") res.setHeader("Connection", "close");
@@ -137,7 +124,7 @@ export class FileServer extends EventEmitter {
     }
     this.#state = "listening";
     try {
-      this.#opening = this.reason !== null ? this.#listenNode(options) : this.#listenLoop(options);
+      this.#opening = this.#loops === null ? this.#listenNode(options) : this.#listenLoop(this.#loops, options);
       await this.#opening;
     } catch (error) {
       this.#cut = 0;
@@ -152,7 +139,7 @@ export class FileServer extends EventEmitter {
   }
 
   address(): AddressInfo | string | null {
-    return this.reason !== null ? this.#http.address() : (this.#listening?.address ?? null);
+    return this.#loops === null ? this.#http.address() : this.#loops.address;
   }
 
   ref(): this {
@@ -165,7 +152,7 @@ export class FileServer extends EventEmitter {
   }
 
   stats(): ServerStats {
-    return statsOf(this.reason, this.#connections, this.#threads);
+    return statsOf(this.reason, this.#connections, this.#loops?.threads ?? []);
   }
 
   /**
@@ -204,13 +191,13 @@ export class FileServer extends EventEmitter {
 
   /** @internal Its threads' workers, for tests. */
   workers(): (Worker | null)[] {
-    return this.#threads.map(({ worker }) => worker);
+    return (this.#loops?.threads ?? []).map(({ worker }) => worker);
   }
 
   #setRef(isRef: boolean): this {
     this.#isRef = isRef;
-    for (const thread of this.#threads) thread.setRef(isRef);
-    if (this.reason !== null) isRef ? this.#http.ref() : this.#http.unref();
+    if (this.#loops !== null) this.#loops.setRef(isRef);
+    else isRef ? this.#http.ref() : this.#http.unref();
     return this;
   }
 
@@ -226,36 +213,11 @@ export class FileServer extends EventEmitter {
     });
   }
 
-  async #listenLoop(options: ListenOptions): Promise<void> {
-    const libc = this.#libc();
-    const listening = await listen(libc, options, this.#shared.fdOf);
-    this.#listening = listening;
-    this.#reader = this.#startReader();
+  async #listenLoop(loops: Loops, options: ListenOptions): Promise<void> {
+    await loops.listen(options);
     if (this.#runtime.isBare) this.#unlimit = limit(this.#http, this.#behind, this.#settings);
-    const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, files } = this.#settings;
-    for (let i = 0; i < threads; i++) {
-      const wake = openEvent(libc);
-      if (wake < 0) throw new Error(`eventfd: errno ${libc.errno()}`);
-      this.#wakes.push(wake);
-      const plan = {
-        ...{ listener: listening.fd, wake, fds: this.#fds, id: i + 1, shared: threads > 1 },
-        ...{ headersTimeout: endless(headersTimeout), keepAliveTimeout: endless(keepAliveTimeout) },
-        ...{ stallTimeout, maxConnections, openFiles: OPEN_FILES },
-        ...{ varies: files.precompressed === true, connections: this.#connections },
-        log: this.#journals?.add() ?? null,
-      };
-      this.#threads.push(
-        new Thread(this.#runtime, libc, plan, {
-          message: (thread, message) => void this.#hear(thread, message),
-          reader: (port: MessagePort, eventfd) => this.#reader?.postMessage({ port, eventfd }, [port]),
-        }),
-      );
-    }
     this.#setRef(this.#isRef);
     this.#pose();
-    this.#stay = onLeaving(() => {
-      for (const thread of this.#threads) thread.leave();
-    });
   }
 
   /** Has the server behind look as if it listened: to itself, and to its app. */
@@ -283,22 +245,6 @@ export class FileServer extends EventEmitter {
     };
   }
 
-  #startReader(): Worker {
-    const { reader, options } = this.#runtime;
-    const worker = new Worker(reader(), options());
-    worker.unref();
-    worker.on("error", warn);
-    worker.once("exit", () => {
-      const again = () => {
-        if (this.#reader !== worker) return; // it was ended
-        this.#reader = this.#startReader();
-        for (const thread of this.#threads) thread.reconnect();
-      };
-      if (this.#reader === worker) setTimeout(again, AGAIN).unref();
-    });
-    return worker;
-  }
-
   async #hear(thread: Thread, message: FromLoop): Promise<void> {
     if (message.type === "logged") this.#journals?.told();
     else if (message.type === "ask") {
@@ -307,7 +253,7 @@ export class FileServer extends EventEmitter {
       thread.tell({ type: "answer", key, rest, answer });
     } else if (message.type === "handed") {
       for (const handed of message.connections) {
-        if (adopt(this.#http, handed, this.#runtime) === null) this.#libc().close(handed.fd);
+        if (adopt(this.#http, handed, this.#runtime) === null) this.#loops?.libc.close(handed.fd);
       }
     }
   }
@@ -317,7 +263,7 @@ export class FileServer extends EventEmitter {
     this.#state = "closing";
     if (was === "listening") {
       await this.#opening?.catch(() => {}); // told to who listens
-      if (this.#listening?.isInherited === false) shutListener(this.#libc(), this.#listening.fd);
+      this.#loops?.shut();
       this.#stop();
       await this.#closeHttp();
     }
@@ -328,14 +274,15 @@ export class FileServer extends EventEmitter {
   /** Tells the threads to stop. */
   #stop(): void {
     const timeout = Math.max(this.#cut - performance.now(), 0);
-    for (const thread of this.#threads) thread.stop(timeout);
+    this.#loops?.stop(timeout);
   }
 
   /** Waits for the threads, which were told to stop, and gives back what they shared. */
   async #end(): Promise<void> {
-    await Promise.all(this.#threads.map(({ over }) => over));
+    await this.#loops?.over();
     this.readLog();
-    this.#release();
+    this.#loops?.release();
+    this.#unlimit();
   }
 
   /** Closes idle connections at once, the others once their answers are over; all when it is late. */
@@ -355,34 +302,5 @@ export class FileServer extends EventEmitter {
     }
     await over;
     this.#unpose(); // its timer would keep all of this
-  }
-
-  #release(): void {
-    this.#stay();
-    this.#unlimit();
-    const reader = this.#reader;
-    this.#reader = null;
-    reader?.postMessage(null); // ended while it loads its modules, it would leave their fds open
-    if (this.#listening === null) return;
-    const libc = this.#libc();
-    const { fd, address } = this.#listening;
-    libc.close(fd);
-    const wakes = this.#wakes;
-    this.#wakes = [];
-    const free = () => {
-      for (const eventfd of wakes) libc.close(eventfd);
-    };
-    // It may still read from a disk, and then wakes who asked: the number must be nobody else's until it has ended.
-    if (reader === null || reader.threadId < 0) free();
-    else reader.once("exit", free);
-    this.#listening = null;
-    if (typeof address !== "string") return;
-    try {
-      unlinkSync(address);
-    } catch {} // somebody else has removed it
-  }
-
-  #libc(): LoopLibc {
-    return this.#shared.sys?.libc as unknown as LoopLibc;
   }
 }
