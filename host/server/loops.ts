@@ -4,7 +4,7 @@ import { unlinkSync } from "node:fs";
 import type { AddressInfo, ListenOptions } from "node:net";
 import { type MessagePort, Worker } from "node:worker_threads";
 import { warn } from "../close.js";
-import { type LoopLibc, openEvent, shutListener } from "../libc/epoll.js";
+import { type LoopLibc, openEvent } from "../libc/epoll.js";
 import type { FromLoop } from "../loop/messages.js";
 import type { Shared } from "../shared.js";
 import type { Journals } from "./journals.js";
@@ -76,14 +76,25 @@ export class Loops {
     for (const thread of this.#threads) thread.setRef(isRef);
   }
 
-  /** Takes no new connections. */
-  shut(): void {
-    if (this.#listening?.isInherited === false) shutListener(this.libc, this.#listening.fd);
+  /** Each answer is the last one of its connection from now on. */
+  drain(): void {
+    for (const thread of this.#threads) thread.drain();
   }
 
-  /** Tells the threads to stop: idle connections at once, answers that are on their way within `timeout` ms. */
-  stop(timeout: number): void {
-    for (const thread of this.#threads) thread.stop(timeout);
+  /** The listening socket; -1 while it does not listen. */
+  get fd(): number {
+    return this.#listening?.fd ?? -1;
+  }
+
+  /** Leaves the listening socket, and its name, to another process. */
+  leaveListener(): void {
+    if (this.#listening !== null) this.#listening = { ...this.#listening, isInherited: true, isLeft: true };
+  }
+
+  /** Takes no new connections; ends those that have been idle for `idle` ms, and all within `timeout` ms. */
+  stop(timeout: number, idle: number): void {
+    const shut = this.#listening?.isInherited === false;
+    for (const thread of this.#threads) thread.stop(timeout, idle, shut);
   }
 
   /** Waits for the threads, which were told to stop. */
@@ -99,7 +110,7 @@ export class Loops {
     reader?.postMessage(null); // ended while it loads its modules, it would leave their fds open
     if (this.#listening === null) return;
     const { libc } = this;
-    const { fd, address } = this.#listening;
+    const { fd, address, isLeft = false } = this.#listening;
     libc.close(fd);
     const wakes = this.#wakes;
     this.#wakes = [];
@@ -110,7 +121,7 @@ export class Loops {
     if (reader === null || reader.threadId < 0) free();
     else reader.once("exit", free);
     this.#listening = null;
-    if (typeof address !== "string") return;
+    if (isLeft || typeof address !== "string") return;
     try {
       unlinkSync(address);
     } catch {} // somebody else has removed it

@@ -3,26 +3,35 @@
 import { EventEmitter } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, ListenOptions } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Worker } from "node:worker_threads";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
 import type { FromLoop } from "../loop/messages.js";
+import type { FdOf } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
-import { milliseconds, object } from "../validate.js";
+import { object } from "../validate.js";
 import { adopt } from "./adopt.js";
 import { type App, byFiles, pageFor, passTo } from "./app.js";
 import { ask, filesFor } from "./ask.js";
 import { createBehind, isUnsound, limit } from "./behind.js";
+import { type CloseOptions, Closing } from "./closing.js";
 import { Connections } from "./connections.js";
 import { putBefore, serverOf } from "./front.js";
+import { answerHealth, isHealth } from "./health.js";
+import { type ListenFd, tellServing } from "./inherited.js";
 import { Journals, type LogOptions } from "./journals.js";
+import { fdOfServer } from "./listener.js";
 import { type Listens, listens } from "./listens.js";
 import { Loops } from "./loops.js";
+import { metricsOf } from "./metrics.js";
+import { MetricsPort } from "./metrics-port.js";
 import { below, mounted } from "./mount.js";
 import { obstacle } from "./obstacle.js";
 import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
 import type { ServerRuntime } from "./runtime.js";
 import { type ServerStats, statsOf } from "./stats.js";
+import { checkHandOver, type HandOverOptions, startSuccessor, toHandOver } from "./successor.js";
 import type { Thread } from "./thread.js";
 
 /** Bytes of a Unix socket's path: one more than that, and libuv before 1.46 has cut it. */
@@ -51,12 +60,18 @@ export class FileServer extends EventEmitter {
   readonly #journals: Journals | null;
   /** As {@link Start} has it. */
   readonly #connections: Int32Array;
-  #state: "new" | "listening" | "closing" | "closed" = "new";
+  readonly #port: MetricsPort | null;
+  readonly #fdOf: FdOf | undefined;
+  /** Refused by the server behind. */
+  #dropped = 0;
+  #state: "new" | "listening" | "draining" | "closing" | "closed" = "new";
+  /** Another process serves in place of this one. */
+  #isSucceeded = false;
   #isRef = true;
   #opening: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
-  /** When `close()` cuts what is still on its way, in ms of performance.now(). */
-  #cut = Number.POSITIVE_INFINITY;
+  #closing = new Closing();
+  #upgraded: ((socket: Duplex) => void) | null = null;
   #unlimit: () => void = () => {};
   #unpose: () => void = () => {};
 
@@ -71,7 +86,9 @@ export class FileServer extends EventEmitter {
     object("options", options);
     this.#runtime = runtime;
     this.#settings = settingsOf(options);
-    const { headers, page, prefix } = this.#settings;
+    this.#fdOf = shared.fdOf;
+    const { headers, page, prefix, health, metrics } = this.#settings;
+    this.#port = metrics === null ? null : new MetricsPort(() => this.metrics());
     const files = staticFiles(shared, root, this.#settings.files, true);
     this.#files = this.#settings.app === null ? files : mounted(files, prefix);
     this.reason = this.#settings.engine === "node" ? "engine: 'node'" : obstacle(shared, runtime);
@@ -89,8 +106,9 @@ export class FileServer extends EventEmitter {
     this.#loops = this.reason === null ? new Loops(shared, runtime, plan) : null;
     const answer = (req: IncomingMessage, res: ServerResponse) => {
       const isRefused = runtime.isLax && isUnsound(req);
-      if (isRefused || this.#state === "closing") res.setHeader("Connection", "close");
+      if (isRefused || this.#isDraining) res.setHeader("Connection", "close");
       if (isRefused) return void res.writeHead(400).end();
+      if (isHealth(health, req)) return answerHealth(req, res, !this.#isDraining || this.#isSucceeded);
       for (const [name, value] of headers) res.setHeader(name, value);
       app(req, res, filesFor(req, this.#files.handler));
     };
@@ -105,6 +123,7 @@ export class FileServer extends EventEmitter {
         (method === "GET" || method === "HEAD") && below(prefix, url) !== null;
       app = passTo(putBefore(this.#http, this.#behind, isFile), headers);
     }
+    this.#http.on("drop", () => this.#dropped++);
   }
 
   /** Who answers: "loop", or "node" for the reason in `reason`. */
@@ -124,16 +143,17 @@ export class FileServer extends EventEmitter {
     }
     this.#state = "listening";
     try {
-      this.#opening = this.#loops === null ? this.#listenNode(options) : this.#listenLoop(this.#loops, options);
+      this.#opening = this.#listen(options);
       await this.#opening;
     } catch (error) {
-      this.#cut = 0;
+      this.#closing.add({ timeout: 0 });
       this.#stop();
       await this.#end();
-      this.#cut = Number.POSITIVE_INFINITY;
+      this.#closing = new Closing();
       this.#state = "new";
       throw error;
     }
+    if ((options as { fd?: number }).fd !== undefined) tellServing();
     this.emit("listening");
     return this.address() as AddressInfo & string;
   }
@@ -152,28 +172,60 @@ export class FileServer extends EventEmitter {
   }
 
   stats(): ServerStats {
-    return statsOf(this.reason, this.#connections, this.#loops?.threads ?? []);
+    const { followed, statuses } = this.#behind;
+    const own = { reason: this.reason, draining: this.#isDraining, connections: this.#connections };
+    return statsOf({ ...own, threads: this.#loops?.threads ?? [], followed, statuses, dropped: this.#dropped });
+  }
+
+  /** What `stats()` has, as text in the format of OpenMetrics, for Prometheus and the like. */
+  metrics(): string {
+    const threads = this.#loops?.threads.length ?? 0;
+    return metricsOf({ stats: this.stats(), threads, lost: this.#journals?.lost ?? null });
+  }
+
+  /** Where `metrics` are told; null for nowhere. */
+  metricsAddress(): AddressInfo | null {
+    return this.#port?.address ?? null;
   }
 
   /**
-   * Takes no new connections, ends idle ones, and gives answers that are on their way `timeout` ms. Default: 5000. Called
-   * again, it may cut them earlier. A function is called at the end, as net.Server's.
+   * Drains: `health` fails, and each answer ends its connection; after `delay` ms takes no new connections, ends those that
+   * are idle, and gives answers that are on their way `timeout` ms. Called again, it may end earlier. A function is called
+   * at the end, as net.Server's.
    */
-  close(options: { timeout?: number } | ((error?: Error) => void) = {}): Promise<void> {
+  close(options: CloseOptions | ((error?: Error) => void) = {}): Promise<void> {
     if (typeof options === "function") {
       const done = options;
       const closed = this.close();
       closed.then(() => done(), done);
       return closed;
     }
-    const { timeout = 5000 } = options;
-    milliseconds("timeout", timeout);
-    const cut = performance.now() + timeout;
-    const isEarlier = cut < this.#cut;
-    this.#cut = Math.min(cut, this.#cut);
+    const isEarlier = this.#closing.add(options);
+    this.#upgraded = options.upgraded ?? this.#upgraded;
     if (this.#closed === null) this.#closed = this.#close();
     else if (isEarlier) this.#stop();
     return this.#closed;
+  }
+
+  /**
+   * Starts a new process with the listening socket, waits until that serves, then closes this server: no connection is
+   * refused meanwhile. The new process listens with what `listenFds()` gives. Rejects, and serves on, if the new process
+   * ends or does not serve in time. Resolves with its process id.
+   */
+  async handOver(options: HandOverOptions = {}): Promise<number> {
+    checkHandOver(options);
+    if (this.#state !== "listening") throw new Error("a server that does not listen can't be handed over");
+    await this.#opening;
+    const pid = await startSuccessor(this.#listenFds(), options);
+    if (this.#state !== "listening") {
+      process.kill(pid, "SIGTERM");
+      throw new Error("the server was closed meanwhile");
+    }
+    this.#isSucceeded = true;
+    this.#loops?.leaveListener();
+    this.#port?.close();
+    await this.close(options);
+    return pid;
   }
 
   /** @internal Passes on what the loops have logged so far, so that what is logged next stands behind it. */
@@ -182,7 +234,7 @@ export class FileServer extends EventEmitter {
   }
 
   closeIdleConnections(): void {
-    if (this.#state === "closing") this.#behind.endIdle();
+    if (this.#state === "closing") this.#behind.endIdle(this.#closing.idle);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -192,6 +244,22 @@ export class FileServer extends EventEmitter {
   /** @internal Its threads' workers, for tests. */
   workers(): (Worker | null)[] {
     return (this.#loops?.threads ?? []).map(({ worker }) => worker);
+  }
+
+  get #isDraining(): boolean {
+    return this.#state !== "new" && this.#state !== "listening";
+  }
+
+  /** Those to hand over. */
+  #listenFds(): ListenFd[] {
+    const fds = [this.#loops?.fd ?? fdOfServer(this.#http, this.#fdOf)];
+    if (this.#port !== null) fds.push(fdOfServer(this.#port.server, this.#fdOf));
+    return toHandOver(this.#runtime.inherits(), fds, this.address(), this.#loops !== null);
+  }
+
+  async #listen(options: ListenOptions): Promise<void> {
+    if (this.#port !== null) await this.#port.listen(this.#settings.metrics as ListenOptions);
+    await (this.#loops === null ? this.#listenNode(options) : this.#listenLoop(this.#loops, options));
   }
 
   #setRef(isRef: boolean): this {
@@ -259,13 +327,17 @@ export class FileServer extends EventEmitter {
   }
 
   async #close(): Promise<void> {
-    const was = this.#state;
-    this.#state = "closing";
-    if (was === "listening") {
+    if (this.#state === "listening") {
+      this.#state = "draining";
       await this.#opening?.catch(() => {}); // told to who listens
-      this.#loops?.shut();
+      this.#loops?.drain();
+      this.#behind.drain();
+      await this.#closing.delayed();
+      this.#state = "closing";
+      if (this.#upgraded !== null) this.#behind.bid(this.#upgraded);
       this.#stop();
       await this.#closeHttp();
+      this.#port?.close();
     }
     this.#state = "closed";
     this.emit("close");
@@ -273,8 +345,7 @@ export class FileServer extends EventEmitter {
 
   /** Tells the threads to stop. */
   #stop(): void {
-    const timeout = Math.max(this.#cut - performance.now(), 0);
-    this.#loops?.stop(timeout);
+    if (this.#state !== "draining") this.#loops?.stop(this.#closing.left, this.#closing.idle);
   }
 
   /** Waits for the threads, which were told to stop, and gives back what they shared. */
@@ -283,24 +354,37 @@ export class FileServer extends EventEmitter {
     this.readLog();
     this.#loops?.release();
     this.#unlimit();
+    if (this.#state === "listening") this.#port?.close(); // in vain
   }
 
-  /** Closes idle connections at once, the others once their answers are over; all when it is late. */
+  /** Closes connections once they are idle, the others once their answers are over; all when it is late. */
   async #closeHttp(): Promise<void> {
-    const isListening = this.reason !== null && this.#http.listening;
-    const closed = isListening ? new Promise<void>((done) => void this.#http.close(() => done())) : null;
     let isOver = false;
-    const over = Promise.all([this.#end(), closed]).then(() => {
+    const over = Promise.all([this.#end(), this.#shut()]).then(() => {
       isOver = true;
     });
     // The threads may hand over until their end.
     while (!isOver || this.#behind.size > 0) {
-      if (performance.now() < this.#cut) this.#behind.endIdle();
+      await new Promise(setImmediate); // what has come is read before that
+      if (this.#closing.left > 0) this.#behind.endIdle(this.#closing.idle);
       else this.#behind.end();
       const soon = new Promise((next) => setTimeout(next, 20));
       await (isOver ? soon : Promise.race([over, soon]));
     }
     await over;
     this.#unpose(); // its timer would keep all of this
+  }
+
+  /** Has the http.Server listen no more, if it does. */
+  async #shut(): Promise<void> {
+    const http = this.#http;
+    if (this.#loops !== null || !http.listening) return;
+    await new Promise(setImmediate); // who has connected is accepted before that
+    const closed = new Promise((done) => http.once("close", done));
+    // Of node:http's: it would end idle connections at once.
+    Object.defineProperty(http, "closeIdleConnections", { value: () => {}, configurable: true, writable: true });
+    http.close();
+    Reflect.deleteProperty(http, "closeIdleConnections");
+    await closed;
   }
 }
