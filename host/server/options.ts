@@ -9,6 +9,7 @@ import { MOST_LOOPS } from "../loop/fds.js";
 import { describe, integer, milliseconds, object } from "../validate.js";
 import type { Page } from "./app.js";
 import { type Field, fieldsOf } from "./fields.js";
+import { isTarget } from "./health.js";
 
 /** Those of {@link serveStatic}, and these. */
 export interface FileServerOptions extends StaticOptions {
@@ -151,7 +152,7 @@ function prefixOf(prefix: unknown): string {
 
 function healthOf(health: unknown): string | null {
   if (health === undefined) return null;
-  if (typeof health !== "string" || !/^\/[\x21-\x7e]*$/.test(health) || /[?#]/.test(health)) {
+  if (typeof health !== "string" || !isTarget(health)) {
     throw argumentError(TypeError, `health must be a target such as '/healthz' (got ${describe(health)})`);
   }
   return health;

@@ -14,7 +14,7 @@ import { object } from "../validate.js";
 import { adopt } from "./adopt.js";
 import { type App, byFiles, pageFor, passTo } from "./app.js";
 import { ask, filesFor } from "./ask.js";
-import { createBehind, isUnsound, limit } from "./behind.js";
+import { createBehind, isUnsound, limit, stopListening } from "./behind.js";
 import { type CloseOptions, Closing } from "./closing.js";
 import { Connections } from "./connections.js";
 import { putBefore, serverOf } from "./front.js";
@@ -301,7 +301,7 @@ export class FileServer extends EventEmitter {
       },
       closeAllConnections: () => {
         closeAllConnections.call(http);
-        if (this.#state === "closing") void this.close({ timeout: 0 });
+        if (this.#isDraining) void this.close({ timeout: 0 });
       },
       ref: () => this.ref() && http,
       unref: () => this.unref() && http,
@@ -377,14 +377,6 @@ export class FileServer extends EventEmitter {
 
   /** Has the http.Server listen no more, if it does. */
   async #shut(): Promise<void> {
-    const http = this.#http;
-    if (this.#loops !== null || !http.listening) return;
-    await new Promise(setImmediate); // who has connected is accepted before that
-    const closed = new Promise((done) => http.once("close", done));
-    // Of node:http's: it would end idle connections at once.
-    Object.defineProperty(http, "closeIdleConnections", { value: () => {}, configurable: true, writable: true });
-    http.close();
-    Reflect.deleteProperty(http, "closeIdleConnections");
-    await closed;
+    if (this.#loops === null && this.#http.listening) await stopListening(this.#http);
   }
 }

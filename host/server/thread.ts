@@ -36,7 +36,7 @@ export class Thread {
   #timer: NodeJS.Timeout | null = null;
   #began = 0;
   #delay = 0;
-  #draining = false;
+  #isDraining = false;
   #stopping = false;
   #isRef = true;
   respawns = 0;
@@ -77,7 +77,7 @@ export class Thread {
 
   /** Each answer is the last one of its connection from now on. */
   drain(): void {
-    this.#draining = true;
+    this.#isDraining = true;
     this.tell({ type: "drain" });
   }
 
@@ -128,7 +128,7 @@ export class Thread {
     this.#worker = worker;
     this.#port = port1;
     this.setRef(this.#isRef);
-    if (this.#draining) this.drain();
+    if (this.#isDraining) this.drain();
   }
 
   #hear(message: FromLoop): void {
