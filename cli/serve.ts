@@ -11,12 +11,14 @@ import { MOST_LOOPS } from "../host/loop/fds.js";
 import { FORMATS } from "../host/loop/log-line.js";
 import { say } from "../host/say.js";
 import { obstacle } from "../host/server/obstacle.js";
+import { FileServer } from "../host/server/server.js";
 import { choice, duration, integer, parse, UsageError } from "./arguments.js";
 import { known } from "./info.js";
 import { runtime } from "./runtime.js";
-import { cache, fields, mimeTypes, page, trust } from "./serve/flags.js";
+import { cache, fields, health, mimeTypes, page, trust } from "./serve/flags.js";
 import { certificate } from "./serve/secure.js";
-import { MARGIN, open, type Settings } from "./serve/server.js";
+import { type Address, MARGIN, open, type Settings, untilEnd } from "./serve/server.js";
+import { onSuccession, sockets } from "./serve/sockets.js";
 import { startWorkers } from "./serve/workers.js";
 
 export const help = `sendoff serve: serve a folder over HTTP
@@ -62,6 +64,13 @@ Options:
                         linklocal, uniquelocal; a number of proxies; or true: anybody
   -q, --quiet           no log
       --timeout TIME    how long running downloads get when it is stopped (default: 5s)
+      --drain-delay TIME
+                        how long SIGTERM lets it take connections, so that a balancer sees
+                        that --health fails (default: 0)
+      --health PATH     a target that is answered with 200, and with 503 once it is told to
+                        stop: /healthz
+      --metrics PORT    metrics in the format of OpenMetrics at
+                        http://127.0.0.1:PORT/metrics
   -h, --help            this text
 
 TIME is in milliseconds, or with a unit: 500, 500ms, 10s, 2m.
@@ -75,6 +84,9 @@ for each response when it is over, by default in the NCSA common log format:
   host - - [time] "request" status bytes
 bytes are those of the body that were sent, also if the client disconnected.
 
+A socket of systemd's (LISTEN_FDS) takes the place of --port and --host, one that is named
+'metrics' that of --metrics.
+
 Environment:
   SENDOFF_MODE    auto (default), native or copy: copy never calls the kernel's sendfile
   SENDOFF_FFI     koffi, node or none: how the C library is called
@@ -84,6 +96,8 @@ Exit status:
   2  the arguments are wrong
   Ctrl-C, SIGTERM and SIGHUP stop it: no new connections, and running downloads get
   their time; a second one stops at once. Then it dies by the signal.
+  SIGUSR2 starts it anew, with the same arguments, on the same socket; once that serves
+  this one stops, with 0.
 
 Examples:
   sendoff serve
@@ -117,6 +131,9 @@ export async function run(argv: string[]): Promise<number> {
     "log-format": { type: "string" },
     quiet: { type: "boolean", short: "q" },
     timeout: { type: "string" },
+    "drain-delay": { type: "string" },
+    health: { type: "string" },
+    metrics: { type: "string" },
   });
   if (positionals.length > 1) throw new UsageError(`serve takes one DIR (got '${positionals[1]}' too)`);
   const wanted: Wanted = {
@@ -144,7 +161,15 @@ export async function run(argv: string[]): Promise<number> {
     threads: 1,
     log: values.quiet === true ? null : (choice("--log-format", values["log-format"], FORMATS) ?? "common"),
     timeout: duration("--timeout", values.timeout) ?? 5000,
+    delay: duration("--drain-delay", values["drain-delay"]) ?? 0,
+    health: health(values.health),
+    metrics: null,
+    inherited: null,
   };
+  const metrics = integer("--metrics", values.metrics, 0, 65535);
+  if (metrics !== undefined && (wanted.tls || (wanted.workers ?? 1) > 1)) {
+    throw new UsageError("--metrics are of one process, without --tls");
+  }
   if (settings.host === "") throw new UsageError("--host must be an address or a name (got '')");
   settings.root = folder(positionals[0] ?? ".");
   settings.page = page(settings.root, values.single === true, values["404"]);
@@ -153,18 +178,28 @@ export async function run(argv: string[]): Promise<number> {
   const way = travel(settings, reason === null); // before listening: SENDOFF_MODE may be wrong
   if (wanted.engine === "loop" && reason !== null) throw new Error(`--engine loop can't serve here: ${reason}`);
   const { threads = 1, workers = threads } = wanted;
+  const given = sockets();
+  settings.inherited = given.http;
+  settings.metrics = given.metrics ?? (metrics === undefined ? null : { port: metrics });
 
   if (reason !== null && workers > 1) {
+    if (settings.inherited ?? settings.metrics) {
+      throw new Error("an inherited socket, and metrics, are of one process: without --workers");
+    }
     settings.port = await freePort(settings);
-    configureExit({ deadline: settings.timeout + 2 * MARGIN, log: null });
+    configureExit({ deadline: untilEnd(settings) + MARGIN, log: null });
     await startWorkers(workers, settings);
-    announce(settings, settings.port, [way, `engine: node (${reason}), ${workers} processes`]);
+    onSuccession(null, settings, "workers can't be handed over");
+    announce(settings, settings, [way, `engine: node (${reason}), ${workers} processes`]);
     await new Promise<never>(() => {}); // until a signal comes, or workers can't be kept alive
   }
   if (reason === null) Object.assign(settings, { engine: "loop", threads });
-  const { server, port } = await listening(settings, open(settings));
+  const { server, at } = await listening(settings, open(settings));
+  onSuccession(server, settings);
   const loop = threads === 1 ? "engine: loop" : `engine: loop, ${threads} threads`;
-  announce(settings, port, [way, reason === null ? loop : `engine: node (${reason})`]);
+  const told = server instanceof FileServer ? server.metricsAddress() : null;
+  const port = told === null ? [] : [`metrics: http://${told.address}:${told.port}/metrics`];
+  announce(settings, at, [way, ...port, reason === null ? loop : `engine: node (${reason})`]);
   await once(server, "close");
   return 0;
 }
@@ -231,7 +266,8 @@ async function listening<T>({ host, port }: Settings, done: Promise<T>): Promise
   try {
     return await done;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    const { code, port: taken } = error as NodeJS.ErrnoException & { port?: number };
+    if (code !== "EADDRINUSE" || taken !== port) throw error; // that of the metrics tells itself
     throw new Error(`port ${port} of ${host} is taken (--port PORT chooses another one, --port 0 any)`);
   }
 }
@@ -246,15 +282,18 @@ async function freePort(settings: Settings): Promise<number> {
   return port;
 }
 
-function announce({ root, host, tls, timeout }: Settings, port: number, lines: readonly string[]): void {
-  const hosts = host === "0.0.0.0" || host === "::" ? everywhere(host === "::") : [host];
-  const urls = hosts.map(
-    (one) => `  ${tls === null ? "http" : "https"}://${one.includes(":") ? `[${one}]` : one}:${port}/\n`,
-  );
+function announce({ root, tls, timeout }: Settings, at: Address, lines: readonly string[]): void {
+  const urls =
+    typeof at === "string" || at === null ? [`  ${at ?? "an inherited socket"}\n`] : urlsOf(at, tls !== null);
   say(`Serving ${root}\n${urls.join("")}${lines.join("\n")}`);
   onExit(() => {
     say(`stopping: running downloads get ${timeout / 1000} s; a second Ctrl-C ends them at once`);
   });
+}
+
+function urlsOf({ host, port }: { host: string; port: number }, isSecure: boolean): string[] {
+  const hosts = host === "0.0.0.0" || host === "::" ? everywhere(host === "::") : [host];
+  return hosts.map((one) => `  ${isSecure ? "https" : "http"}://${one.includes(":") ? `[${one}]` : one}:${port}/\n`);
 }
 
 /** The addresses of a machine that has several. */

@@ -9,6 +9,7 @@ import { escaped } from "../../host/loop/log-line.js";
 import { Proxies, type Trust } from "../../host/loop/proxies.js";
 import type { Page } from "../../host/server/app.js";
 import { type Field, isReserved } from "../../host/server/fields.js";
+import { isTarget } from "../../host/server/health.js";
 import { integer, UsageError } from "../arguments.js";
 
 /** A year. */
@@ -46,6 +47,13 @@ export function cache(text: string | undefined): number | string {
   if (text === undefined || /^\d+$/.test(text)) return integer("--cache", text, 0, LONGEST) ?? 0;
   if (isCacheControl(text)) return text;
   throw new UsageError(`--cache must be seconds, or the text of a Cache-Control such as 'no-store' ${shown(text)}`);
+}
+
+/** --health: a target. */
+export function health(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  if (isTarget(text)) return text;
+  throw new UsageError(`--health must be a target such as /healthz ${shown(text)}`);
 }
 
 /** --mime: EXT=TYPE. */

@@ -30,6 +30,8 @@ export class Lines {
   #failure: Error | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #lost = 0;
+  /** Lines that are lost so far. */
+  total = 0;
   /** Why they are lost. */
   #why = "";
   /** Called when nothing is under way. */
@@ -80,6 +82,7 @@ export class Lines {
   #lose(lines: number, why = this.#failure?.message ?? "its reader is too slow"): void {
     if (this.#lost === 0) this.#why = why;
     this.#lost += lines;
+    this.total += lines;
   }
 
   #loss(): string {

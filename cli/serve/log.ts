@@ -29,6 +29,9 @@ export class AccessLog {
   /** Lines of others that are lost. */
   readonly lost = (lines: number): void => this.#lines.lose(lines, "the process was too busy to write them");
 
+  /** Lines that are lost so far, whosever they were. */
+  readonly total = (): number => this.#lines.total;
+
   /** Logs the response when it is over, finished or not. Call before any of it is sent, and after all earlier ones. */
   follow(req: IncomingMessage, res: ServerResponse): void {
     const { socket } = req;

@@ -3,27 +3,37 @@
 import { EventEmitter, once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, ListenOptions } from "node:net";
 import { type StaticOptions, serveStatic } from "sendoff/http";
 import type { App } from "../../host/server/app.js";
+import { stopListening } from "../../host/server/behind.js";
 import { endClient } from "../../host/server/client-error.js";
+import { type CloseOptions, Closing } from "../../host/server/closing.js";
 import { Connections } from "../../host/server/connections.js";
+import { answerHealth, isHealth } from "../../host/server/health.js";
 
 /** Between two looks for connections that have become idle, in ms. */
 const IDLE = 20;
-/** Timers take a 32-bit number of milliseconds. */
-const LONGEST = 0x7fffffff;
 
 export class SecureServer extends EventEmitter {
   readonly #server: Server;
   readonly #connections: Connections;
-  #closing = false;
+  readonly #closing = new Closing();
+  #isDraining = false;
 
-  constructor(root: string, options: StaticOptions, files: { cert: string; key: string }, app: App) {
+  /** `health`: the target that tells whether it is ready. */
+  constructor(
+    root: string,
+    options: StaticOptions,
+    files: { cert: string; key: string },
+    app: App,
+    health: string | null,
+  ) {
     super();
     const handler = serveStatic(root, options);
     this.#connections = new Connections((req, res) => {
-      if (this.#closing) res.setHeader("Connection", "close");
+      if (this.#isDraining) res.setHeader("Connection", "close");
+      if (isHealth(health, req)) return answerHealth(req, res, !this.#isDraining);
       app(req, res, handler);
     });
     this.#server = createServer(certificate(files), this.#connections.ask);
@@ -33,28 +43,26 @@ export class SecureServer extends EventEmitter {
     this.#server.on("secureConnection", (socket) => this.#connections.follow(socket));
   }
 
-  async listen(options: { host: string; port: number }): Promise<AddressInfo> {
+  async listen(options: ListenOptions): Promise<AddressInfo | string | null> {
     this.#server.listen(options);
     await once(this.#server, "listening");
-    return this.#server.address() as AddressInfo;
+    return this.#server.address();
   }
 
-  /** Answers that are on their way get `timeout` ms. */
-  async close({ timeout }: { timeout: number }): Promise<void> {
-    this.#closing = true;
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.#connections.endIdle();
-    const looks = setInterval(() => this.#connections.endIdle(), IDLE);
-    const late = setTimeout(
-      () => {
-        this.#connections.end();
-        this.#server.closeAllConnections(); // handshakes that are not over
-      },
-      Math.min(timeout, LONGEST),
-    );
+  /** As that of the other server. */
+  async close(options: CloseOptions): Promise<void> {
+    this.#closing.add(options);
+    this.#isDraining = true;
+    this.#connections.drain();
+    await this.#closing.delayed();
+    const closed = stopListening(this.#server);
+    const looks = setInterval(() => {
+      if (this.#closing.left > 0) return this.#connections.endIdle(this.#closing.idle);
+      this.#connections.end();
+      this.#server.closeAllConnections(); // handshakes that are not over
+    }, IDLE);
     await closed;
     clearInterval(looks);
-    clearTimeout(late);
     this.emit("close");
   }
 }

@@ -1,12 +1,15 @@
 // The server of one process: it listens, and it stops when the process ends.
 
 import type { EventEmitter } from "node:events";
+import type { AddressInfo, ListenOptions } from "node:net";
 import { configureExit, onExit } from "sendoff";
 import { host, serverRuntime } from "#process";
 import type { Format } from "../../host/loop/log-line.js";
 import type { Trust } from "../../host/loop/proxies.js";
 import type { App } from "../../host/server/app.js";
 import { isAsking } from "../../host/server/ask.js";
+import type { CloseOptions } from "../../host/server/closing.js";
+import type { ListenFd } from "../../host/server/inherited.js";
 import { FileServer } from "../../host/server/server.js";
 import { AccessLog } from "./log.js";
 import { SecureServer } from "./secure.js";
@@ -16,6 +19,8 @@ import { type SiteOptions, site, staticOptions } from "./site.js";
 export interface Settings extends SiteOptions {
   host: string;
   port: number;
+  /** In place of host and port. */
+  inherited: ListenFd | null;
   /** Files in PEM: HTTPS, by node:https. */
   tls: { cert: string; key: string } | null;
   engine: "loop" | "node";
@@ -27,6 +32,12 @@ export interface Settings extends SiteOptions {
   trust: Trust | null;
   /** Milliseconds that running responses get when the process ends. */
   timeout: number;
+  /** Milliseconds for which a process that gets SIGTERM still takes connections. */
+  delay: number;
+  /** The target that tells whether it is ready. */
+  health: string | null;
+  /** The port of its metrics, or their socket. */
+  metrics: { port: number } | ListenFd | null;
 }
 
 /** Time that the end of a process takes beyond the responses' timeout, in ms. */
@@ -34,13 +45,19 @@ export const MARGIN = 2000;
 
 /** What both servers are. Its last event is 'close'. */
 interface Server extends EventEmitter {
-  listen(options: { host: string; port: number }): Promise<{ port: number }>;
-  close(options: { timeout: number }): Promise<void>;
+  listen(options: ListenOptions): Promise<AddressInfo | string | null>;
+  close(options: CloseOptions): Promise<void>;
 }
 
+/** Where it listens: the path of a Unix socket, null if that is not known. */
+export type Address = { host: string; port: number } | string | null;
+
+/** How long the end of a process may take, in ms. */
+export const untilEnd = ({ delay, timeout }: Settings): number => delay + timeout + MARGIN;
+
 /** Resolves once it listens. */
-export async function open(settings: Settings): Promise<{ server: EventEmitter; port: number }> {
-  const { host, port, timeout } = settings;
+export async function open(settings: Settings): Promise<{ server: Server; at: Address }> {
+  const { host, port, inherited, timeout, delay } = settings;
   const log = settings.log === null ? null : new AccessLog(settings.log, settings.trust);
   const answer = site(settings);
   const app: App = (req, res, files) => {
@@ -48,23 +65,32 @@ export async function open(settings: Settings): Promise<{ server: EventEmitter; 
     answer(req, res, files);
   };
   const server = serverOf(settings, app, log);
-  const address = await server.listen({ host, port });
+  const address = await server.listen(inherited ?? { host, port });
 
-  configureExit({ deadline: timeout + MARGIN, log: null });
+  configureExit({ deadline: untilEnd(settings), log: null });
   // The last one registered is the first to run.
   onExit(async () => {
     await new Promise(setImmediate); // aborted responses are closed by then
     await log?.end();
   });
-  onExit(() => server.close({ timeout }), { timeout: Number.POSITIVE_INFINITY });
-  return { server, port: address.port };
+  // Who waits at a terminal waits for no balancer.
+  onExit(({ signal }) => server.close({ delay: signal === "SIGTERM" ? delay : 0, timeout }), {
+    timeout: Number.POSITIVE_INFINITY,
+  });
+  if (typeof address === "string" || address === null) return { server, at: address };
+  return { server, at: { host: inherited === null ? host : address.address, port: address.port } };
 }
 
-function serverOf({ root, tls, engine, threads, ...rest }: Settings, app: App, log: AccessLog | null): Server {
-  const files = staticOptions({ root, ...rest });
-  if (tls !== null) return new SecureServer(root, files, tls, app);
+function serverOf(settings: Settings, app: App, log: AccessLog | null): Server {
+  const { root, tls, engine, threads, health, metrics } = settings;
+  const files = staticOptions(settings);
+  if (tls !== null) return new SecureServer(root, files, tls, app, health);
   // A download may be paused for as long as its client likes.
-  const options = { ...files, engine, threads, stallTimeout: 0 };
+  const options = {
+    ...{ ...files, engine, threads, stallTimeout: 0 },
+    ...(health === null ? {} : { health }),
+    ...(metrics === null ? {} : { metrics }),
+  };
   const server = new FileServer(host().shared, serverRuntime, root, options, { app, log });
   if (log !== null) log.earlier = () => server.readLog();
   return server;

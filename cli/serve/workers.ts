@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { exitNow, onExit } from "sendoff";
 import { say } from "../../host/say.js";
-import { MARGIN, type Settings } from "./server.js";
+import { MARGIN, type Settings, untilEnd } from "./server.js";
 
 /** A worker that dies sooner than this, in ms, counts as a short life. */
 const SHORT_LIFE = 5000;
@@ -50,11 +50,11 @@ export async function startWorkers(count: number, settings: Settings): Promise<v
     for (const worker of workers) kill(worker, signal);
     const late = setTimeout(() => {
       for (const worker of workers) kill(worker, "SIGKILL");
-    }, settings.timeout + MARGIN);
+    }, untilEnd(settings));
     await Promise.allSettled(ends);
     clearTimeout(late);
   };
-  onExit(stop, { timeout: settings.timeout + 2 * MARGIN });
+  onExit(stop, { timeout: untilEnd(settings) + MARGIN });
 
   const first = Array.from({ length: count }, fork);
   await Promise.all(first.map((worker) => once(worker, "listening")));

@@ -19,7 +19,7 @@ const SHUT_WR = 1;
 
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
-const EPOLLIN = 1;
+export const EPOLLIN = 1;
 const EPOLLPRI = 2;
 const EPOLLOUT = 4;
 const EPOLLRDHUP = 0x2000;

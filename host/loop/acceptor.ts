@@ -9,6 +9,8 @@ import type { Peer } from "./peer.js";
 
 /** Connections accepted at once. */
 const MOST = 64;
+/** Rounds of these that are accepted at the end: more than a backlog has room for. */
+const ROUNDS = 128;
 /** fds that it holds while it accepts, and frees while it rests. */
 const SPARE = 8;
 
@@ -23,6 +25,8 @@ export class Acceptor {
   readonly #spare: number[] = [];
   #resting = true;
   #over = false;
+  /** Nobody waited when it last looked. */
+  #empty = false;
   /** Who has waited since before the listener had its options is without them. */
   #early = true;
 
@@ -56,6 +60,17 @@ export class Acceptor {
     if (this.#resting) this.#free();
   }
 
+  /**
+   * Passes on all that still wait in the kernel, then ends: a listener that is closed resets them. `shut` is called as soon
+   * as nobody waits.
+   */
+  finish(each: (fd: number) => void, shut: () => void): void {
+    this.#empty = false;
+    for (let i = 0; i < ROUNDS && !this.#empty && this.run(each); i++);
+    shut();
+    this.end();
+  }
+
   /** Ends, for good. */
   end(): void {
     this.#over = true;
@@ -78,6 +93,7 @@ export class Acceptor {
         each(fd);
       } else if (!isNoRoom(-fd)) {
         if (sort(-fd) === Fault.WouldBlock) this.#early = false; // nobody waits any more
+        this.#empty = true;
         return true;
       } else {
         this.rest();

@@ -3,13 +3,15 @@
 
 import { Act } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
-import { Epoll, type LoopLibc, noDelay, shutSending } from "../libc/epoll.js";
+import { Epoll, type LoopLibc, noDelay, shutListener, shutSending } from "../libc/epoll.js";
 import type { Syscalls } from "../libc/syscalls.js";
 import { orderOf } from "../negotiate.js";
 import { Scratch } from "../scratch.js";
 import { Acceptor } from "./acceptor.js";
+import { Asking } from "./asking.js";
 import { type Decision, decide } from "./decide.js";
 import { Disk } from "./disk.js";
+import { Ending, every } from "./ending.js";
 import { Facts } from "./facts.js";
 import { Fds } from "./fds.js";
 import { Held } from "./held.js";
@@ -41,6 +43,8 @@ const LONGEST = 1024;
 /** Handles of epoll's that are no connection's. */
 const LISTENER = 0;
 const WAKE = 1;
+/** Of a status, 304: the loop has no other redirection. */
+const THREE = "3".charCodeAt(0);
 
 /** A read from a disk. */
 interface Job {
@@ -77,24 +81,24 @@ export class Loop {
   readonly #tally: Tally;
   readonly #journal: Journal | null;
   readonly #sending = new Map<number, Sending>();
-  /** Connections that wait to be told of a target. */
-  readonly #asking = new Map<string, [handle: number, generation: number][]>();
+  readonly #asking = new Asking();
+  readonly #ending: Ending;
   #again: [handle: number, generation: number][] = [];
   #handed: Handed[] = [];
   #now = 0;
   #second = 0;
   #swept = 0;
-  /** Told to end, and when at the latest. */
-  #ending = Number.POSITIVE_INFINITY;
-  #closing = false;
-  /** The target that is being told of: if it is still not known then, it is handed over. */
-  #told: string | null = null;
 
   constructor(core: Core, libc: LoopLibc, sys: Syscalls, start: Start) {
     this.#core = core;
     this.#libc = libc;
     this.#start = start;
     this.#disk = new Disk(start.reader);
+    const calls = {
+      act: (handle: number, act: number) => this.#act(handle, act),
+      end: (one: number) => this.#end(one),
+    };
+    this.#ending = new Ending(core, start, calls);
     this.#tally = new Tally(core, start);
     this.#held = new Held(core);
     this.#unsent = new Unsent(core, sys);
@@ -105,8 +109,8 @@ export class Loop {
     this.#epoll = new Epoll(libc, core.memory, core.connection_events());
     this.#fds = new Fds(libc, start.fds, start.id);
     this.#fds.own(this.#epoll.fd);
-    const calls = { close: (fd: number) => this.#close(fd), makeRoom: () => this.#acceptor.rest() };
-    this.#known = new Known(fileCalls(core, sys, libc, this.#fds, calls), start.openFiles);
+    const files = { close: (fd: number) => this.#close(fd), makeRoom: () => this.#acceptor.rest() };
+    this.#known = new Known(fileCalls(core, sys, libc, this.#fds, files), start.openFiles);
     core.connection_limits(start.headersTimeout, start.keepAliveTimeout, start.stallTimeout, LINGER);
     if (this.#epoll.listen(start.wake, false, WAKE, 0) < 0) throw new Error(`epoll_ctl: errno ${libc.errno()}`);
     noDelay(libc, core.memory, core.connection_events(), start.listener);
@@ -116,12 +120,8 @@ export class Loop {
 
   /** Turns until it was told to stop, and nothing is left, or to leave at once. */
   run(): void {
-    while (
-      Atomics.load(this.#start.leave, 0) === 0 &&
-      (!this.#closing || (this.#tally.live > 0 && this.#now < this.#ending))
-    )
-      this.#turn();
-    this.#each(() => true);
+    while (Atomics.load(this.#start.leave, 0) === 0 && !this.#ending.isOver(this.#tally.live, this.#now)) this.#turn();
+    every(this.#core, (handle) => this.#end(handle));
   }
 
   /** Closes all its fds, on every way out. */
@@ -133,7 +133,7 @@ export class Loop {
   }
 
   #turn(): void {
-    const n = this.#epoll.wait(this.#again.length > 0 ? 0 : Math.max(Math.min(WAIT, this.#ending - this.#now), 0));
+    const n = this.#epoll.wait(this.#again.length > 0 ? 0 : Math.min(WAIT, this.#ending.wait(this.#now)));
     const now = performance.now();
     this.#now = now;
     this.#second = Math.floor(Date.now() / 1000);
@@ -155,6 +155,7 @@ export class Loop {
       else this.#act(handle, this.#core.connection_event(handle, generation, this.#epoll.events(i), now));
     }
     if (now - this.#swept >= SWEEP) this.#sweep();
+    this.#ending.turn(now);
     this.#tally.publish(this.#known.open); // before what was handed over is counted by others
     if (this.#handed.length > 0) {
       this.#tell({ type: "handed", connections: this.#handed });
@@ -198,8 +199,7 @@ export class Loop {
       }
       if (act & Act.Hold) this.#held.keep(handle);
       if (this.#sending.size > 0) this.#settle(handle);
-      if (this.#closing && this.#core.connection_idle(handle) === 1) this.#end(handle);
-      return;
+      return this.#ending.waits(handle, this.#now);
     }
   }
 
@@ -212,24 +212,20 @@ export class Loop {
     const rest = this.#facts.isRest;
     if (entry === null || (rest && entry.answer.rest === null)) {
       const asked = askedAs(key, rest);
-      if (this.#told === asked || key.length > LONGEST) return this.#handOver(handle, FILE);
-      const waiting = this.#asking.get(asked);
+      if (this.#asking.told === asked || key.length > LONGEST) return this.#handOver(handle, FILE);
       this.#held.keep(handle);
-      const one: [number, number] = [handle, this.#core.connection_generation(handle)];
-      if (waiting !== undefined) waiting.push(one);
-      else {
-        this.#asking.set(asked, [one]);
+      if (this.#asking.add(asked, handle, this.#core.connection_generation(handle)))
         this.#tell({ type: "ask", key, target, encodings, rest });
-      }
       return Act.Wait;
     }
-    const last = this.#closing || this.#facts.isLast;
+    const last = this.#ending.isDraining || this.#facts.isLast;
     const decision = decide(entry, this.#facts, last, this.#second);
     return decision === null ? this.#handOver(handle, FILE) : this.#answer(handle, entry, decision, last);
   }
 
   #answer(handle: number, entry: Entry, { head: text, offset, count: bytes }: Decision, last: boolean): number {
     this.#tally.add(Count.Requests);
+    if (text.charCodeAt(9) === THREE) this.#tally.add(Count.Unmodified);
     const core = this.#core;
     const ready = bytes > 0 && bytes === entry.answer.size ? this.#ready.find(entry, text) : null;
     const head = ready ?? text;
@@ -340,7 +336,8 @@ export class Loop {
   #wake(): void {
     this.#epoll.take(this.#start.wake);
     receiveAll(this.#start.port, (message: ToLoop) => {
-      if (message.type === "stop") this.#stop(message.timeout);
+      if (message.type === "drain") this.#ending.isDraining = true;
+      else if (message.type === "stop") this.#stop(message);
       else if (message.type === "reader") this.#disk.reconnect(message.port);
       else this.#learn(message);
     });
@@ -349,45 +346,28 @@ export class Loop {
 
   #learn({ key, rest, answer }: Extract<ToLoop, { type: "answer" }>): void {
     if (answer !== null) this.#known.learn(key, answer);
-    const asked = askedAs(key, rest);
-    const waiting = this.#asking.get(asked);
-    if (waiting === undefined) return;
-    this.#asking.delete(asked);
-    this.#told = asked;
-    for (const [handle, generation] of waiting) {
-      if (this.#core.connection_generation(handle) !== generation || !this.#held.has(handle)) continue;
+    this.#asking.tell(askedAs(key, rest), (handle, generation) => {
+      if (this.#core.connection_generation(handle) !== generation || !this.#held.has(handle)) return;
       if (answer === null) this.#handOver(handle, MISSING);
       else this.#act(handle, this.#held.resume(handle));
-    }
-    this.#told = null;
+    });
   }
 
-  #stop(timeout: number): void {
-    this.#ending = Math.min(this.#ending, this.#now + timeout);
-    if (this.#closing) return;
-    this.#closing = true;
-    this.#acceptor.end();
-    this.#each((handle) => this.#core.connection_idle(handle) === 1);
+  #stop(message: Extract<ToLoop, { type: "stop" }>): void {
+    if (!this.#ending.stop(message, this.#now)) return;
+    const shut = () => message.shut && shutListener(this.#libc, this.#start.listener);
+    this.#acceptor.finish((fd) => this.#open(fd), shut);
   }
 
   #sweep(): void {
     this.#swept = this.#now;
     this.#known.sweep();
-    this.#each((handle) => {
-      const expired = this.#core.connection_expired(handle, this.#now) === 1;
-      if (expired) this.#tally.add(Count.Expired);
-      return expired;
+    every(this.#core, (handle) => {
+      if (this.#core.connection_expired(handle, this.#now) === 0) return;
+      this.#tally.add(Count.Expired);
+      this.#end(handle);
     });
     this.#acceptor.wake();
-  }
-
-  /** Closes the connections of which something is so. */
-  #each(so: (handle: number) => boolean): void {
-    for (let handle = this.#core.connection_after(0); handle !== 0; ) {
-      const next = this.#core.connection_after(handle);
-      if (so(handle)) this.#end(handle);
-      handle = next;
-    }
   }
 
   #tell(message: FromLoop): void {

@@ -72,6 +72,8 @@ export enum Count {
   Accepted,
   Dropped,
   Requests,
+  /** Of these, those with 304. */
+  Unmodified,
   WakeUps,
   ColdReads,
   OpenFiles,
@@ -121,8 +123,13 @@ export type ToLoop =
   | { readonly type: "answer"; readonly key: string; readonly rest: boolean; readonly answer: Answer | null }
   /** Another thread reads from disks now. */
   | { readonly type: "reader"; readonly port: MessagePort }
-  /** Ends: idle connections at once, answers that are on their way after `timeout` ms. */
-  | { readonly type: "stop"; readonly timeout: number };
+  /** Each answer is the last one of its connection from now on. */
+  | { readonly type: "drain" }
+  /**
+   * Ends: takes no new connections; those that have been idle for `idle` ms are closed, and all others `timeout` ms from now
+   * at the latest. `shut`: nobody else has the listener.
+   */
+  | { readonly type: "stop"; readonly timeout: number; readonly idle: number; readonly shut: boolean };
 
 export interface ToReader {
   readonly id: number;

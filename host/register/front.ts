@@ -7,7 +7,7 @@ import { serverRuntime } from "#process";
 import { warn } from "../close.js";
 import { apply, hasOwn } from "../originals.js";
 import { isHad } from "../server/front.js";
-import { fdOfListener } from "../server/listener.js";
+import { fdOfServer } from "../server/listener.js";
 import type { Mount } from "../server/mount.js";
 import { FileServer } from "../server/server.js";
 import type { Shared } from "../shared.js";
@@ -33,7 +33,7 @@ export function frontAll(
     if (ports !== null && (port === undefined || !ports.includes(port))) {
       return say(`an http.Server was left alone: ${where} is not in SENDOFF_FILES_PORT`);
     }
-    const obstacle = fdOfListener(this, shared.fdOf) < 0 ? "an http.Server does not tell its socket here" : null;
+    const obstacle = fdOfServer(this, shared.fdOf) < 0 ? "an http.Server does not tell its socket here" : null;
     let server: FileServer;
     try {
       server = new FileServer(shared, serverRuntime, mounts, { app: this }, { obstacle, follows: true });

@@ -1,6 +1,7 @@
 // The node:http server that answers what a loop does not, or all where there is no loop.
 
 import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { Server as SecureServer } from "node:https";
 import type { Socket } from "node:net";
 import { isAsking } from "./ask.js";
 import { endClient, endConnect } from "./client-error.js";
@@ -53,6 +54,17 @@ export function limit(server: Server, connections: Connections, settings: Settin
     SWEEP,
   ).unref();
   return () => clearInterval(timer);
+}
+
+/** Has a server accept who has connected, then listen no more. Resolves when it has no connections. */
+export async function stopListening(server: Server | SecureServer): Promise<void> {
+  await new Promise(setImmediate); // behind what has come
+  const closed = new Promise((done) => server.once("close", done));
+  // Of node:http's: it would end idle connections at once.
+  Object.defineProperty(server, "closeIdleConnections", { value: () => {}, configurable: true, writable: true });
+  server.close();
+  Reflect.deleteProperty(server, "closeIdleConnections");
+  await closed;
 }
 
 /** Whether Node's own server would answer a request with 400: other servers might read it as two. */

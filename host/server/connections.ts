@@ -3,6 +3,7 @@
 
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { warn } from "../close.js";
 
 /** A connection with this many waiting requests is ended: nothing else bounds their memory. */
 const PIPELINED = 1000;
@@ -24,12 +25,25 @@ interface Asked {
   read: number;
   /** When it began to wait, or its next head to come, in ms; NaN: not since the last look. */
   since: number;
+  /** When it was accepted, or its last answer was over, in ms. */
+  over: number;
+  /** Bytes have come with it. */
+  readonly isBegun: boolean;
 }
 
 export class Connections {
   readonly #answer: RequestListener;
   readonly #counted: (count: number) => void;
   readonly #all = new Map<Socket, Asked>();
+  /** Those that are not over. */
+  readonly #responses = new Set<ServerResponse>();
+  /** Those that are of requests and answers no more. */
+  readonly #kept = new Set<Socket>();
+  #farewell: ((socket: Socket) => void) | null = null;
+  /** Connections so far. */
+  followed = 0;
+  /** Answers that are over, by the first digit of their status. */
+  readonly statuses = [0, 0, 0, 0, 0, 0];
 
   /** `counted` is told how many there are. */
   constructor(answer: RequestListener, counted: (count: number) => void = () => {}) {
@@ -43,13 +57,17 @@ export class Connections {
 
   /** Before its first request. */
   follow(socket: Socket): void {
-    const asked: Asked = { answers: [], isNew: true, read: -1, since: Number.NaN };
+    const isBegun = socket.readableLength > 0;
+    const over = performance.now();
+    const asked: Asked = { answers: [], isNew: true, read: -1, since: Number.NaN, over, isBegun };
+    this.followed++;
     setImmediate(() => {
       asked.isNew = false;
     });
     this.#counted(this.#all.set(socket, asked).size);
     socket.once("close", () => {
       this.#all.delete(socket);
+      this.#kept.delete(socket);
       this.#counted(this.#all.size);
     });
   }
@@ -70,7 +88,30 @@ export class Connections {
 
   /** The connection is no longer of requests and answers: it is idle no more, until it ends. */
   keep(socket: Socket): void {
-    this.#all.get(socket)?.answers.push(() => {});
+    const asked = this.#all.get(socket);
+    if (asked === undefined) return;
+    asked.answers.push(() => {});
+    this.#kept.add(socket);
+    this.#leave(socket);
+  }
+
+  /** Has answers that are not begun end their connections. */
+  drain(): void {
+    for (const res of this.#responses) if (!res.headersSent) res.setHeader("Connection", "close");
+  }
+
+  /** Calls `farewell` for each connection that is kept, also for those to come. */
+  bid(farewell: (socket: Socket) => void): void {
+    this.#farewell = farewell;
+    for (const socket of this.#kept) this.#leave(socket);
+  }
+
+  #leave(socket: Socket): void {
+    try {
+      this.#farewell?.(socket);
+    } catch (error) {
+      warn(error);
+    }
   }
 
   #add(req: IncomingMessage, res: ServerResponse, answer: (() => void) | null): void {
@@ -79,8 +120,13 @@ export class Connections {
     const { answers } = asked;
     // The requests of a client that disconnects are dropped with its connection.
     const waiting = answers.push(answer ?? (() => {}));
+    this.#responses.add(res);
     res.once("close", () => {
       answers.shift();
+      this.#responses.delete(res);
+      const digit = Math.trunc(res.statusCode / 100);
+      if (digit in this.statuses) this.statuses[digit] = (this.statuses[digit] as number) + 1;
+      asked.over = performance.now();
       asked.since = Number.NaN;
       asked.read = req.socket.bytesRead;
       if (!req.socket.destroyed) answers[0]?.();
@@ -89,9 +135,16 @@ export class Connections {
     else if (waiting >= PIPELINED && answer !== null) req.socket.destroy();
   }
 
-  /** Ends those without a request under way, also if they have never had one, which Node takes for busy. */
-  endIdle(): void {
-    for (const [socket, { answers, isNew }] of this.#all) if (answers.length === 0 && !isNew) socket.destroy();
+  /**
+   * Ends those without a request under way, also if they have never had one, which Node takes for busy: once they have been so
+   * for `idle` ms.
+   */
+  endIdle(idle = 0): void {
+    const since = performance.now() - idle;
+    for (const [socket, asked] of this.#all) {
+      const { answers, isNew, over } = asked;
+      if (answers.length === 0 && !isNew && over <= since && !isUnderWay(socket, asked)) socket.destroy();
+    }
   }
 
   /** Ends those whose time is up at `now`: for a server that has no limits for connections that it has not accepted itself. */
@@ -111,4 +164,9 @@ export class Connections {
   end(): void {
     for (const socket of this.#all.keys()) socket.destroy();
   }
+}
+
+/** Whether a part of a head has come. */
+function isUnderWay(socket: Socket, { read, isBegun }: Asked): boolean {
+  return read < 0 ? isBegun || socket.bytesRead > 0 : socket.bytesRead !== read;
 }

@@ -1,12 +1,16 @@
 // The entry point for a server of files.
 
 import { host, serverRuntime } from "#process";
+import { inherited, type ListenFd } from "./inherited.js";
 import type { FileServerOptions } from "./options.js";
 import { FileServer } from "./server.js";
 
+export type { CloseOptions } from "./closing.js";
+export type { ListenFd } from "./inherited.js";
 export type { FileServerOptions } from "./options.js";
 export type { FileServer } from "./server.js";
 export type { ServerStats } from "./stats.js";
+export type { HandOverOptions } from "./successor.js";
 
 /**
  * A server for the files below `root`. A thread with an epoll loop answers what it recognizes in full: GET and HEAD of a
@@ -20,4 +24,13 @@ export type { ServerStats } from "./stats.js";
  */
 export function createFileServer(root: string, options?: FileServerOptions): FileServer {
   return new FileServer(host().shared, serverRuntime, root, options);
+}
+
+/**
+ * The listening sockets that this process was started with, as sd_listen_fds(3) has them: by systemd, or by `handOver()` of
+ * the process before. Each can be passed to `listen()`. None if LISTEN_PID is another process. They are closed at exec(3),
+ * and the variables are removed from the environment: called again, there are none.
+ */
+export function listenFds(): ListenFd[] {
+  return inherited(host().shared);
 }

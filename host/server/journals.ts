@@ -18,11 +18,14 @@ export interface LogOptions {
   write(lines: string): void;
   /** Lines behind these that are lost, because this thread was too slow. */
   lost(lines: number): void;
+  /** All lines that are lost so far, for metrics. Default: those that `lost` was told of. */
+  readonly total?: () => number;
 }
 
 export class Journals {
   readonly #options: LogOptions;
   readonly #rings: Ring[] = [];
+  #lost = 0;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: LogOptions) {
@@ -37,6 +40,11 @@ export class Journals {
     return { format, trust, memory };
   }
 
+  /** Lines that are lost so far. */
+  get lost(): number {
+    return this.#options.total?.() ?? this.#lost;
+  }
+
   /** A loop has written. */
   told(): void {
     this.#timer ??= setTimeout(() => this.read(), DELAY);
@@ -49,6 +57,7 @@ export class Journals {
     for (const ring of this.#rings) {
       const { text, lost } = ring.read();
       if (text !== "") this.#options.write(text);
+      this.#lost += lost;
       if (lost > 0) this.#options.lost(lost);
     }
   }

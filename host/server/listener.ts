@@ -9,8 +9,10 @@ import type { FdOf } from "../queue/queue.js";
 export interface Listening {
   readonly fd: number;
   readonly address: AddressInfo | string;
-  /** Others may listen on it, too: they go on. */
+  /** Others may listen on it, too: they go on when this server ends. */
   readonly isInherited: boolean;
+  /** The name of a Unix socket is another server's now. */
+  readonly isLeft?: boolean;
 }
 
 /** Of node:net, undocumented. */
@@ -31,42 +33,47 @@ const isNamed = (address: unknown): address is string => typeof address === "str
 export async function listen(libc: LoopLibc, options: ListenOptions, fdOf: FdOf = () => -1): Promise<Listening> {
   const server = createServer((socket) => socket.destroy());
   const { path } = options;
+  const isInherited = (options as { fd?: number }).fd !== undefined;
   // Closing a net.Server removes the name of its socket, so that is another one.
-  const place = isNamed(path) ? { ...options, path: aside(path) } : options;
+  const isNew = isNamed(path) && !isInherited;
+  const place = isNew ? { ...options, path: aside(path) } : options;
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
       server.listen(place, () => resolve());
     });
     const address = path ?? (server.address() as AddressInfo | string);
-    if (isNamed(path)) name(place.path as string, path);
-    return { fd: duplicateOf(libc, server, fdOf), address, isInherited: (options as { fd?: number }).fd !== undefined };
+    if (isNew) name(place.path as string, path);
+    return { fd: duplicateOf(libc, server, fdOf), address, isInherited };
   } finally {
     if (server.listening) await new Promise((done) => server.close(done));
   }
 }
 
-/** The fd that a server listens with; -1 if it does not tell. */
-export function fdOfListener(server: Server, fdOf: FdOf = () => -1): number {
+/** The fd of a server that listens; -1 if its runtime does not tell. */
+export function fdOfServer(server: Server, fdOf: FdOf = () => -1): number {
   const { _handle: handle } = server as Holder;
   return handle == null ? -1 : (handle.fd ?? fdOf(handle));
 }
 
 /** Another fd of its listening socket. */
-export function duplicateOf(libc: LoopLibc, server: Server, fdOf: FdOf | undefined): number {
-  const own = duplicate(libc, fdOfListener(server, fdOf));
+function duplicateOf(libc: LoopLibc, server: Server, fdOf: FdOf | undefined): number {
+  const own = duplicate(libc, fdOfServer(server, fdOf));
   if (own < 0) throw new Error(`fcntl: errno ${libc.errno()}`);
   return own;
 }
 
-/** A server stops listening without a word. Its socket, which somebody has another fd of, keeps its name. */
-export function letGo(server: Server, address: AddressInfo | string): void {
+/** That of a server that listens: it stops without a word, and a Unix socket keeps its name. */
+export function take(libc: LoopLibc, server: Server, fdOf: FdOf | undefined): Omit<Listening, "isInherited"> {
+  const address = server.address() as AddressInfo | string;
+  const fd = duplicateOf(libc, server, fdOf);
   const holder = server as Holder;
   const name = isNamed(address) ? aside(address) : "";
   if (name !== "") renameSync(address as string, name);
   holder._handle?.close();
   holder._handle = null;
   if (name !== "") renameSync(name, address as string);
+  return { fd, address };
 }
 
 /** Gives a socket its name, unless something has it. */

@@ -2,12 +2,14 @@
 
 import { type RequestListener, Server } from "node:http";
 import { Server as HttpsServer } from "node:https";
+import type { ListenOptions } from "node:net";
 import { argumentError } from "../errors.js";
 import type { StaticOptions } from "../http/static.js";
 import { MOST_LOOPS } from "../loop/fds.js";
-import { describe, integer, milliseconds } from "../validate.js";
+import { describe, integer, milliseconds, object } from "../validate.js";
 import type { Page } from "./app.js";
 import { type Field, fieldsOf } from "./fields.js";
+import { isTarget } from "./health.js";
 
 /** Those of {@link serveStatic}, and these. */
 export interface FileServerOptions extends StaticOptions {
@@ -42,6 +44,13 @@ export interface FileServerOptions extends StaticOptions {
   app?: Server | RequestListener;
   /** The files are below this target, '/static', as by Express's `app.use()`; for a server with `app`. Default: '/'. */
   prefix?: string;
+  /**
+   * A target that is answered before all else, on whatever connection: 200 while the server serves, 503 once it drains.
+   * Default: none.
+   */
+  health?: string;
+  /** A port of its own for `metrics()`, at /metrics; on 127.0.0.1 unless `host` says otherwise. Default: none. */
+  metrics?: Pick<ListenOptions, "port" | "host"> & { fd?: number };
 }
 
 export interface Settings {
@@ -57,6 +66,8 @@ export interface Settings {
   readonly app: Server | RequestListener | null;
   /** Without a slash at its end; "" for all. */
   readonly prefix: string;
+  readonly health: string | null;
+  readonly metrics: ListenOptions | null;
   readonly files: StaticOptions;
 }
 
@@ -76,6 +87,8 @@ export function settingsOf(options: FileServerOptions, follows = false): Setting
     headers = {},
     fallback,
     notFound,
+    health,
+    metrics,
     ...files
   } = options;
   if (engine !== "auto" && engine !== "loop" && engine !== "node") {
@@ -92,6 +105,7 @@ export function settingsOf(options: FileServerOptions, follows = false): Setting
     headers: fieldsOf(headers),
     page: pageOf(fallback, notFound),
     ...{ app, prefix: prefixOf(prefix) },
+    ...{ health: healthOf(health), metrics: metricsOf(metrics) },
     // Else whoever answers hears which error it is.
     files: { ...files, fallthrough: app !== null },
   };
@@ -134,6 +148,23 @@ export function prefixOf(prefix: unknown): string {
     );
   }
   return prefix.replace(/\/+$/, "");
+}
+
+function healthOf(health: unknown): string | null {
+  if (health === undefined) return null;
+  if (typeof health !== "string" || !isTarget(health)) {
+    throw argumentError(TypeError, `health must be a target such as '/healthz' (got ${describe(health)})`);
+  }
+  return health;
+}
+
+function metricsOf(metrics: FileServerOptions["metrics"]): ListenOptions | null {
+  if (metrics === undefined) return null;
+  object("metrics", metrics);
+  const { port, fd } = metrics;
+  if (fd === undefined) integer("metrics.port", "non-negative", port, 0);
+  else integer("metrics.fd", "non-negative", fd, 0);
+  return metrics as ListenOptions;
 }
 
 function pageOf(fallback: unknown, notFound: unknown): Settings["page"] {

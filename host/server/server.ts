@@ -1,40 +1,41 @@
 // createFileServer(): a folder served by loops, with a node:http server behind them; or by that server alone.
 
 import { EventEmitter } from "node:events";
-import { unlinkSync } from "node:fs";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, ListenOptions } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Worker } from "node:worker_threads";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
-import { type LoopLibc, openEvent, shutListener } from "../libc/epoll.js";
 import type { FromLoop } from "../loop/messages.js";
+import type { FdOf } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
-import { milliseconds, object } from "../validate.js";
+import { object } from "../validate.js";
 import { adopt } from "./adopt.js";
 import { type App, byFiles, pageFor, passTo } from "./app.js";
 import { ask, filesFor } from "./ask.js";
-import { createBehind, isUnsound, limit } from "./behind.js";
+import { createBehind, isUnsound, limit, stopListening } from "./behind.js";
+import { type CloseOptions, Closing } from "./closing.js";
 import { Connections } from "./connections.js";
 import { have, putBefore, serverOf } from "./front.js";
+import { answerHealth, isHealth } from "./health.js";
+import { type ListenFd, tellServing } from "./inherited.js";
 import { Journals, type LogOptions } from "./journals.js";
-import { onLeaving } from "./leaving.js";
-import { duplicateOf, type Listening, letGo, listen } from "./listener.js";
+import { fdOfServer } from "./listener.js";
 import { asWhole, listens, listensAlready } from "./listens.js";
+import { Loops } from "./loops.js";
+import { metricsOf } from "./metrics.js";
+import { MetricsPort } from "./metrics-port.js";
 import { type Mount, mountedAll } from "./mount.js";
 import { obstacle } from "./obstacle.js";
-import { endless, type FileServerOptions, type Settings, settingsOf } from "./options.js";
-import { Reader } from "./reader.js";
+import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
 import type { ServerRuntime } from "./runtime.js";
 import { type ServerStats, statsOf } from "./stats.js";
-import { Thread } from "./thread.js";
+import { checkHandOver, type HandOverOptions, startSuccessor, toHandOver } from "./successor.js";
+import type { Thread } from "./thread.js";
 
-/** fds that a loop may have: a byte each. */
-const FDS = 1 << 20;
 /** Bytes of a Unix socket's path: one more than that, and libuv before 1.46 has cut it. */
 const PATH_MOST = 107;
-/** Files that a loop keeps open. */
-const OPEN_FILES = 2048;
 
 /** What only this package has. */
 export interface Inside {
@@ -48,7 +49,6 @@ export interface Inside {
 }
 
 export class FileServer extends EventEmitter {
-  readonly #shared: Shared;
   readonly #settings: Settings;
   readonly #files: StaticFiles;
   /** Whose answers are the loops'. */
@@ -58,23 +58,24 @@ export class FileServer extends EventEmitter {
   readonly #runtime: ServerRuntime;
   /** Why no loop serves; null if one does. */
   readonly reason: string | null;
-  readonly #fds: Uint8Array;
+  readonly #loops: Loops | null;
   /** Those of the server behind. */
   readonly #behind: Connections;
   readonly #journals: Journals | null;
   /** As {@link Start} has it. */
   readonly #connections: Int32Array;
-  #threads: Thread[] = [];
-  #reader: Reader | null = null;
-  #wakes: number[] = [];
-  #listening: Listening | null = null;
-  #state: "new" | "listening" | "closing" | "closed" = "new";
+  readonly #port: MetricsPort | null;
+  readonly #fdOf: FdOf | undefined;
+  /** Refused by the server behind. */
+  #dropped = 0;
+  #state: "new" | "listening" | "draining" | "closing" | "closed" = "new";
+  /** Another process serves in place of this one. */
+  #isSucceeded = false;
   #isRef = true;
   #opening: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
-  /** When `close()` cuts what is still on its way, in ms of performance.now(). */
-  #cut = Number.POSITIVE_INFINITY;
-  #stay: () => void = () => {};
+  #closing = new Closing();
+  #upgraded: ((socket: Duplex) => void) | null = null;
   #unlimit: () => void = () => {};
   #unpose: () => void = () => {};
   #unfront: () => void = () => {};
@@ -88,25 +89,31 @@ export class FileServer extends EventEmitter {
   ) {
     super();
     object("options", options);
-    this.#shared = shared;
     this.#runtime = runtime;
     this.#settings = settingsOf(options, inside.follows);
-    const { headers, page, prefix } = this.#settings;
+    this.#fdOf = shared.fdOf;
+    const { headers, page, prefix, health, metrics } = this.#settings;
+    this.#port = metrics === null ? null : new MetricsPort(() => this.metrics());
     const filesOf = (folder: string) => staticFiles(shared, folder, this.#settings.files, true);
     this.reason =
       this.#settings.engine === "node" ? "engine: 'node'" : (obstacle(shared, runtime) ?? inside.obstacle ?? null);
     if (this.#settings.engine === "loop" && this.reason !== null) {
       throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `engine 'loop' can't run here: ${this.reason}`);
     }
-    this.#fds = new Uint8Array(new SharedArrayBuffer(this.reason === null ? FDS : 0));
     this.#connections = new Int32Array(new SharedArrayBuffer(4 * (this.#settings.threads + 1)));
     const { log = null } = inside;
     let app = inside.app ?? (page === null ? byFiles : pageFor(page));
     this.#journals = log === null ? null : new Journals(log);
+    const plan = {
+      ...{ settings: this.#settings, connections: this.#connections, journals: this.#journals },
+      message: (thread: Thread, message: FromLoop) => void this.#hear(thread, message),
+    };
+    this.#loops = this.reason === null ? new Loops(shared, runtime, plan) : null;
     const answer = (req: IncomingMessage, res: ServerResponse) => {
       const isRefused = runtime.isLax && isUnsound(req);
-      if (isRefused || this.#state === "closing") res.setHeader("Connection", "close");
+      if (isRefused || this.#isDraining) res.setHeader("Connection", "close");
       if (isRefused) return void res.writeHead(400).end();
+      if (isHealth(health, req)) return answerHealth(req, res, !this.#isDraining || this.#isSucceeded);
       for (const [name, value] of headers) res.setHeader(name, value);
       app(req, res, filesFor(req, this.#files.handler));
     };
@@ -128,6 +135,7 @@ export class FileServer extends EventEmitter {
       app = passTo(pass, headers);
       this.#unfront = undo;
     }
+    this.#http.on("drop", () => this.#dropped++);
   }
 
   /** Who answers: "loop", or "node" for the reason in `reason`. */
@@ -145,16 +153,17 @@ export class FileServer extends EventEmitter {
     }
     this.#state = "listening";
     try {
-      this.#opening = this.reason !== null ? this.#listenNode(options) : this.#listenLoop(options);
+      this.#opening = this.#listen(options);
       await this.#opening;
     } catch (error) {
-      this.#cut = 0;
+      this.#closing.add({ timeout: 0 });
       this.#stop();
       await this.#end();
-      this.#cut = Number.POSITIVE_INFINITY;
+      this.#closing = new Closing();
       this.#state = "new";
       throw error;
     }
+    if ((options as { fd?: number }).fd !== undefined) tellServing();
     this.emit("listening");
     return this.address() as AddressInfo & string;
   }
@@ -163,21 +172,20 @@ export class FileServer extends EventEmitter {
   follow(isInherited: boolean): void {
     const http = this.#http;
     this.#state = "listening";
-    if (this.reason !== null) {
+    if (this.#loops === null) {
       http.once("close", () => {
         this.#unfront(); // before others hear of it: they may listen again
         void this.close();
       });
       return;
     }
-    const address = http.address() as AddressInfo | string;
     if ((http as { _unref?: boolean })._unref) this.#isRef = false; // undocumented
-    this.#serve({ fd: duplicateOf(this.#libc(), http, this.#shared.fdOf), address, isInherited }, false);
-    letGo(http, address);
+    this.#loops.follow(http, isInherited);
+    this.#pose(false);
   }
 
   address(): AddressInfo | string | null {
-    return this.reason !== null ? this.#http.address() : (this.#listening?.address ?? null);
+    return this.#loops === null ? this.#http.address() : this.#loops.address;
   }
 
   ref(): this {
@@ -190,28 +198,60 @@ export class FileServer extends EventEmitter {
   }
 
   stats(): ServerStats {
-    return statsOf(this.reason, this.#connections, this.#threads);
+    const { followed, statuses } = this.#behind;
+    const own = { reason: this.reason, draining: this.#isDraining, connections: this.#connections };
+    return statsOf({ ...own, threads: this.#loops?.threads ?? [], followed, statuses, dropped: this.#dropped });
+  }
+
+  /** What `stats()` has, as text in the format of OpenMetrics, for Prometheus and the like. */
+  metrics(): string {
+    const threads = this.#loops?.threads.length ?? 0;
+    return metricsOf({ stats: this.stats(), threads, lost: this.#journals?.lost ?? null });
+  }
+
+  /** Where `metrics` are told; null for nowhere. */
+  metricsAddress(): AddressInfo | null {
+    return this.#port?.address ?? null;
   }
 
   /**
-   * Takes no new connections, ends idle ones, and gives answers that are on their way `timeout` ms. Default: 5000. Called
-   * again, it may cut them earlier. A function is called at the end, as net.Server's.
+   * Drains: `health` fails, and each answer ends its connection; after `delay` ms takes no new connections, ends those that
+   * are idle, and gives answers that are on their way `timeout` ms. Called again, it may end earlier. A function is called
+   * at the end, as net.Server's.
    */
-  close(options: { timeout?: number } | ((error?: Error) => void) = {}): Promise<void> {
+  close(options: CloseOptions | ((error?: Error) => void) = {}): Promise<void> {
     if (typeof options === "function") {
       const done = options;
       const closed = this.close();
       closed.then(() => done(), done);
       return closed;
     }
-    const { timeout = 5000 } = options;
-    milliseconds("timeout", timeout);
-    const cut = performance.now() + timeout;
-    const isEarlier = cut < this.#cut;
-    this.#cut = Math.min(cut, this.#cut);
+    const isEarlier = this.#closing.add(options);
+    this.#upgraded = options.upgraded ?? this.#upgraded;
     if (this.#closed === null) this.#closed = this.#close();
     else if (isEarlier) this.#stop();
     return this.#closed;
+  }
+
+  /**
+   * Starts a new process with the listening socket, waits until that serves, then closes this server: no connection is
+   * refused meanwhile. The new process listens with what `listenFds()` gives. Rejects, and serves on, if the new process
+   * ends or does not serve in time. Resolves with its process id.
+   */
+  async handOver(options: HandOverOptions = {}): Promise<number> {
+    checkHandOver(options);
+    if (this.#state !== "listening") throw new Error("a server that does not listen can't be handed over");
+    await this.#opening;
+    const pid = await startSuccessor(this.#listenFds(), options);
+    if (this.#state !== "listening") {
+      process.kill(pid, "SIGTERM");
+      throw new Error("the server was closed meanwhile");
+    }
+    this.#isSucceeded = true;
+    this.#loops?.leaveListener();
+    this.#port?.close();
+    await this.close(options);
+    return pid;
   }
 
   /** @internal Passes on what the loops have logged so far, so that what is logged next stands behind it. */
@@ -221,11 +261,11 @@ export class FileServer extends EventEmitter {
 
   /** @internal Ends what `close()` waits for. */
   cut(): void {
-    if (this.#state === "closing") void this.close({ timeout: 0 });
+    if (this.#isDraining) void this.close({ timeout: 0 });
   }
 
   closeIdleConnections(): void {
-    if (this.#state === "closing") this.#behind.endIdle();
+    if (this.#state === "closing") this.#behind.endIdle(this.#closing.idle);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -234,13 +274,29 @@ export class FileServer extends EventEmitter {
 
   /** @internal Its threads' workers, for tests. */
   workers(): (Worker | null)[] {
-    return this.#threads.map(({ worker }) => worker);
+    return (this.#loops?.threads ?? []).map(({ worker }) => worker);
+  }
+
+  get #isDraining(): boolean {
+    return this.#state !== "new" && this.#state !== "listening";
+  }
+
+  /** Those to hand over. */
+  #listenFds(): ListenFd[] {
+    const fds = [this.#loops?.fd ?? fdOfServer(this.#http, this.#fdOf)];
+    if (this.#port !== null) fds.push(fdOfServer(this.#port.server, this.#fdOf));
+    return toHandOver(this.#runtime.inherits(), fds, this.address(), this.#loops !== null);
+  }
+
+  async #listen(options: ListenOptions): Promise<void> {
+    if (this.#port !== null) await this.#port.listen(this.#settings.metrics as ListenOptions);
+    await (this.#loops === null ? this.#listenNode(options) : this.#listenLoop(this.#loops, options));
   }
 
   #setRef(isRef: boolean): this {
     this.#isRef = isRef;
-    for (const thread of this.#threads) thread.setRef(isRef);
-    if (this.reason !== null) isRef ? this.#http.ref() : this.#http.unref();
+    if (this.#loops !== null) this.#loops.setRef(isRef);
+    else isRef ? this.#http.ref() : this.#http.unref();
     return this;
   }
 
@@ -256,48 +312,16 @@ export class FileServer extends EventEmitter {
     });
   }
 
-  async #listenLoop(options: ListenOptions): Promise<void> {
-    this.#serve(await listen(this.#libc(), options, this.#shared.fdOf), true);
+  async #listenLoop(loops: Loops, options: ListenOptions): Promise<void> {
+    await loops.listen(options);
+    this.#pose(true);
   }
 
-  /** By loops. `isNew`: the server behind does not listen itself. */
-  #serve(listening: Listening, isNew: boolean): void {
-    const libc = this.#libc();
-    this.#listening = listening;
-    const reader = new Reader(this.#runtime, () => {
-      for (const thread of this.#threads) thread.reconnect();
-    });
-    this.#reader = reader;
-    if (this.#runtime.isBare) this.#unlimit = limit(this.#http, this.#behind, this.#settings);
-    const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, files } = this.#settings;
-    for (let i = 0; i < threads; i++) {
-      const wake = openEvent(libc);
-      if (wake < 0) throw new Error(`eventfd: errno ${libc.errno()}`);
-      this.#wakes.push(wake);
-      const plan = {
-        ...{ listener: listening.fd, wake, fds: this.#fds, id: i + 1, shared: threads > 1 },
-        ...{ headersTimeout: endless(headersTimeout), keepAliveTimeout: endless(keepAliveTimeout) },
-        ...{ stallTimeout, maxConnections, openFiles: OPEN_FILES },
-        ...{ varies: files.precompressed === true, connections: this.#connections },
-        log: this.#journals?.add() ?? null,
-      };
-      this.#threads.push(
-        new Thread(this.#runtime, libc, plan, {
-          message: (thread, message) => void this.#hear(thread, message),
-          reader: (port, eventfd) => reader.connect(port, eventfd),
-        }),
-      );
-    }
-    this.#setRef(this.#isRef);
-    this.#pose(isNew);
-    this.#stay = onLeaving(() => {
-      for (const thread of this.#threads) thread.leave();
-    });
-  }
-
-  /** Has the server behind look as if it listened: to itself, and to its app. */
+  /** Has the server behind look as if it listened: to itself, and to its app. `isNew`: it did not so far. */
   #pose(isNew: boolean): void {
     const http = this.#http;
+    if (this.#runtime.isBare) this.#unlimit = limit(http, this.#behind, this.#settings);
+    this.#setRef(this.#isRef);
     const closers = [listens(http, this.#settings.app === null ? {} : asWhole(http, this), isNew)];
     if (this.#asked !== http) closers.push(listens(this.#asked, {}));
     this.#unpose = () => {
@@ -314,19 +338,23 @@ export class FileServer extends EventEmitter {
       thread.tell({ type: "answer", key, rest, answer });
     } else if (message.type === "handed") {
       for (const handed of message.connections) {
-        if (adopt(this.#http, handed, this.#runtime) === null) this.#libc().close(handed.fd);
+        if (adopt(this.#http, handed, this.#runtime) === null) this.#loops?.libc.close(handed.fd);
       }
     }
   }
 
   async #close(): Promise<void> {
-    const was = this.#state;
-    this.#state = "closing";
-    if (was === "listening") {
+    if (this.#state === "listening") {
+      this.#state = "draining";
       await this.#opening?.catch(() => {}); // told to who listens
-      if (this.#listening?.isInherited === false) shutListener(this.#libc(), this.#listening.fd);
+      this.#loops?.drain();
+      this.#behind.drain();
+      await this.#closing.delayed();
+      this.#state = "closing";
+      if (this.#upgraded !== null) this.#behind.bid(this.#upgraded);
       this.#stop();
       await this.#closeHttp();
+      this.#port?.close();
     }
     this.#state = "closed";
     this.emit("close");
@@ -334,28 +362,28 @@ export class FileServer extends EventEmitter {
 
   /** Tells the threads to stop. */
   #stop(): void {
-    const timeout = Math.max(this.#cut - performance.now(), 0);
-    for (const thread of this.#threads) thread.stop(timeout);
+    if (this.#state !== "draining") this.#loops?.stop(this.#closing.left, this.#closing.idle);
   }
 
   /** Waits for the threads, which were told to stop, and gives back what they shared. */
   async #end(): Promise<void> {
-    await Promise.all(this.#threads.map(({ over }) => over));
+    await this.#loops?.over();
     this.readLog();
-    this.#release();
+    this.#loops?.release();
+    this.#unlimit();
+    if (this.#state === "listening") this.#port?.close(); // in vain
   }
 
-  /** Closes idle connections at once, the others once their answers are over; all when it is late. */
+  /** Closes connections once they are idle, the others once their answers are over; all when it is late. */
   async #closeHttp(): Promise<void> {
-    const isListening = this.reason !== null && this.#http.listening;
-    const closed = isListening ? new Promise<void>((done) => void this.#http.close(() => done())) : null;
     let isOver = false;
-    const over = Promise.all([this.#end(), closed]).then(() => {
+    const over = Promise.all([this.#end(), this.#shut()]).then(() => {
       isOver = true;
     });
     // The threads may hand over until their end.
     while (!isOver || this.#behind.size > 0) {
-      if (performance.now() < this.#cut) this.#behind.endIdle();
+      await new Promise(setImmediate); // what has come is read before that
+      if (this.#closing.left > 0) this.#behind.endIdle(this.#closing.idle);
       else this.#behind.end();
       const soon = new Promise((next) => setTimeout(next, 20));
       await (isOver ? soon : Promise.race([over, soon]));
@@ -364,28 +392,8 @@ export class FileServer extends EventEmitter {
     this.#unpose(); // its timer would keep all of this
   }
 
-  #release(): void {
-    this.#stay();
-    this.#unlimit();
-    if (this.#listening === null) return;
-    const libc = this.#libc();
-    const { fd, address } = this.#listening;
-    libc.close(fd);
-    const wakes = this.#wakes;
-    this.#wakes = [];
-    // Their numbers must be nobody else's until it has ended.
-    this.#reader?.end(() => {
-      for (const eventfd of wakes) libc.close(eventfd);
-    });
-    this.#reader = null;
-    this.#listening = null;
-    if (typeof address !== "string") return;
-    try {
-      unlinkSync(address);
-    } catch {} // somebody else has removed it
-  }
-
-  #libc(): LoopLibc {
-    return this.#shared.sys?.libc as unknown as LoopLibc;
+  /** Has the http.Server listen no more, if it does. */
+  async #shut(): Promise<void> {
+    if (this.#loops === null && this.#http.listening) await stopListening(this.#http);
   }
 }

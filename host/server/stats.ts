@@ -7,10 +7,16 @@ export interface ServerStats {
   /** Who answers, and why it is not a loop: as of the server. */
   engine: "loop" | "node";
   reason: string | null;
+  /** It has begun to end. */
+  draining: boolean;
   /** Open now: of the loops, and handed over. */
   connections: number;
+  /** Accepted so far. */
+  accepted: number;
   /** Answered by the loops. */
   requests: number;
+  /** Answers by who gave them, and the class of their status: "2xx". */
+  answers: { loop: { [code: string]: number }; node: { [code: string]: number } };
   /** Connections that the loops gave to the server behind, by reason. */
   handedOver: { [reason: string]: number };
   /** Bytes that the loops sent: by sendfile(2) or straight from the page cache, and from memory. */
@@ -20,32 +26,47 @@ export interface ServerStats {
   coldReads: number;
   /** Turns of the loops. */
   wakeUps: number;
-  /** Connections refused by `maxConnections`, and ended by a timeout. */
+  /** Connections refused by `maxConnections`, and those of the loops that a timeout ended. */
   dropped: number;
   expired: number;
   /** Threads that ended, and were started again. */
   respawns: number;
 }
 
-/** `connections`: as a loop's `Start` has it. */
-export function statsOf(
-  reason: string | null,
-  connections: Int32Array,
-  threads: readonly Pick<Thread, "counts" | "respawns">[],
-): ServerStats {
+export interface Counted {
+  readonly reason: string | null;
+  readonly draining: boolean;
+  /** As a loop's `Start` has it. */
+  readonly connections: Int32Array;
+  readonly threads: readonly Pick<Thread, "counts" | "respawns">[];
+  /** Of the server behind: its connections, by whomever they were accepted; answers by the first digit of their status. */
+  readonly followed: number;
+  readonly statuses: readonly number[];
+  /** Refused by it. */
+  readonly dropped: number;
+}
+
+export function statsOf(counted: Counted): ServerStats {
+  const { reason, draining, connections, threads, followed, statuses, dropped } = counted;
   const sum = (count: number) => threads.reduce((all, { counts }) => all + (counts[count] as number), 0);
   const handedOver: { [reason: string]: number } = {};
   for (const [i, reason] of REASONS.entries()) if (i > 0) handedOver[reason] = sum(Count.HANDED + i);
   return {
     ...{ engine: reason === null ? "loop" : "node", reason },
+    draining,
     connections: connections.reduce((all, one) => all + one),
+    accepted: reason === null ? sum(Count.Accepted) : followed,
     requests: sum(Count.Requests),
+    answers: {
+      loop: { "2xx": sum(Count.Requests) - sum(Count.Unmodified), "3xx": sum(Count.Unmodified) },
+      node: Object.fromEntries(statuses.slice(2).map((count, i) => [`${i + 2}xx`, count])),
+    },
     handedOver,
     bytes: { native: sum(Count.Native), copied: sum(Count.Doorbell) + sum(Count.Cold) + sum(Count.Copied) },
     openFiles: sum(Count.OpenFiles),
     coldReads: sum(Count.ColdReads),
     wakeUps: sum(Count.WakeUps),
-    dropped: sum(Count.Dropped),
+    dropped: sum(Count.Dropped) + dropped,
     expired: sum(Count.Expired),
     respawns: threads.reduce((all, { respawns }) => all + respawns, 0),
   };

@@ -36,6 +36,7 @@ export class Thread {
   #timer: NodeJS.Timeout | null = null;
   #began = 0;
   #delay = 0;
+  #isDraining = false;
   #stopping = false;
   #isRef = true;
   respawns = 0;
@@ -74,12 +75,18 @@ export class Thread {
     this.tell({ type: "reader", port: port1 }, [port1]);
   }
 
-  /** Ends the loop: idle connections at once, answers that are on their way within `timeout` ms. */
-  stop(timeout: number): void {
+  /** Each answer is the last one of its connection from now on. */
+  drain(): void {
+    this.#isDraining = true;
+    this.tell({ type: "drain" });
+  }
+
+  /** Ends the loop: as the message has it. */
+  stop(timeout: number, idle = 0, shut = false): void {
     this.#stopping = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#worker === null) this.#over();
-    else this.tell({ type: "stop", timeout });
+    else this.tell({ type: "stop", timeout, idle, shut });
   }
 
   /** Ends it at once, without a word: the process is leaving. */
@@ -121,6 +128,7 @@ export class Thread {
     this.#worker = worker;
     this.#port = port1;
     this.setRef(this.#isRef);
+    if (this.#isDraining) this.drain();
   }
 
   #hear(message: FromLoop): void {

@@ -155,7 +155,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "codings-by-their-text": ["{orderOf(encodings)}", "{encodings}"],
     "codings-mixed-up": ['this.#start.varies ? (acceptEncoding ?? "") : "";', '"";'],
     "bytes-not-handed-over": ["if (bytes.length > 0) socket.unshift(", "if (bytes.length < 0) socket.unshift("],
-    "idle-ones-kept-by-the-loop": ["    this.#each((handle) => this.#core.connection_idle(handle) === 1);\n", ""],
+    "idle-ones-kept-by-the-loop": ["if (core.connection_idle(handle) === 0) return;", "return;"],
     "too-many-are-served": ["const handle = this.#tally.full ? 0", "const handle = false ? 0"],
     "counted-for-itself-alone": [
       "connections.reduce((all, one) => all + one) >= maxConnections",
@@ -179,8 +179,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "name-of-another-server": ['.code !== "EEXIST") throw error;', '.code === "EEXIST") return;'],
     "left-open-by-a-failed-listen": [
-      "      await this.#end();\n      this.#cut = Number.POSITIVE_INFINITY;",
-      "      this.#cut = Number.POSITIVE_INFINITY;",
+      "      await this.#end();\n      this.#closing = new Closing();",
+      "      this.#closing = new Closing();",
     ],
     "closed-under-an-answer": [
       "    entry.dropped = true;\n    if (entry.users === 0) this.#close(entry);",
@@ -463,9 +463,12 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "if (this.#core.connection_sending(handle) !== 0) answered.bytes = this.#sent(handle, line);",
       "",
     ],
-    "log-of-those-left-at-the-end": ["    this.#each(() => true);\n", ""],
+    "log-of-those-left-at-the-end": ["    every(this.#core, (handle) => this.#end(handle));\n", ""],
     "log-out-of-order": ["      this.earlier();\n", ""],
-    "mute-ones-kept-at-the-end": ["if (answers.length === 0 && !isNew) socket.destroy();", "socket.ref();"],
+    "mute-ones-kept-at-the-end": [
+      "!isUnderWay(socket, asked)) socket.destroy();",
+      "!isUnderWay(socket, asked)) socket.ref();",
+    ],
     "names-in-html": ["return text\n    .replace(/[&<>\"']/g", "return text\n    .replace(/[&>\"']/g"],
     "log-counts-the-header": ["- before - head()", "- before"],
     "links-that-lead-out": ["if (!isWithin(root, path)) return null;", ""],

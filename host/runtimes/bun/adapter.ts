@@ -68,6 +68,7 @@ export const serverRuntime = {
   loop: thread,
   reader: thread,
   lacks: () => null,
+  inherits: () => null,
   isLax: true,
   isBare: true,
   options: () => ({}),

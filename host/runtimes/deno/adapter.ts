@@ -103,6 +103,7 @@ const thread = () => new URL("runtimes/deno/thread.js", folder());
 export const serverRuntime = {
   loop: thread,
   reader: thread,
+  inherits: () => "Deno's net.Server can't listen on an fd",
   isLax: true,
   isBare: false,
   /** Whether a file system is local is asked by statfs(2): files of others are not kept open. */

@@ -46,6 +46,7 @@ export const serverRuntime = {
   loop: thread,
   reader: thread,
   lacks: () => null,
+  inherits: () => null,
   isLax: false,
   isBare: false,
   /** Without NODE_OPTIONS and flags: a module that they preload, such as `sendoff/register`, has no business there. */
