@@ -78,16 +78,21 @@ export function statusOf(port: number, path: string): Promise<number> {
 export class Balancer {
   readonly process: Process;
   readonly #socket: string;
+  #isOver = false;
 
   constructor(folder: string, port: number, servers: readonly number[]) {
     this.#socket = join(folder, "haproxy.sock");
     const [one, two, three] = servers.map((server) => `127.0.0.1:${server}`);
     const env = { FLEET_PORT: String(port), FLEET_SOCKET: this.#socket, FLEET_1: one, FLEET_2: two, FLEET_3: three };
     this.process = run("haproxy", ["-db", "-f", CONFIG], env);
+    this.process.ended.then(() => {
+      this.#isOver = true;
+    });
   }
 
   /** Whether it sends requests to a server. */
   async isUp(name: string): Promise<boolean> {
+    if (this.#isOver) throw new Error(`haproxy ended: ${this.process.err()}`);
     if (!fs.existsSync(this.#socket)) return false;
     const socket = net.connect(this.#socket);
     socket.end("show stat\n");
