@@ -82,15 +82,17 @@ test.unless(noBalancer, "each server, and the balancer, tells the same ETag and 
 for (let round = 1; round <= ROUNDS; round++) {
   test.unless(noBalancer, `rolling restart ${round} of ${ROUNDS}, under load: nothing fails`, async () => {
     for (const [i, name] of NAMES.entries()) {
-      const { small } = load.tally;
+      const { small, failed } = load.tally;
+      assert.equal(failed, [], "nothing has failed so far");
       await until("the clients are served", () => load.tally.small > small + 64);
       const server = servers[i] as Process;
+      const at = new Date().toISOString();
       server.child.kill("SIGTERM");
       assert.is(await server.ended, "SIGTERM", server.err());
       assert.not(await balancer.isUp(name));
       servers[i] = await serve(folders[i] as string, ports[i] as number);
       await until(`${name} is up again`, () => balancer.isUp(name));
-      assert.equal(load.tally.failed, []);
+      assert.equal(failed, [], `while ${name} was restarted, at ${at}`);
     }
   });
 }

@@ -157,7 +157,7 @@ export class Load {
       try {
         await each(agent, n);
       } catch (error) {
-        this.tally.failed.push(String(error));
+        this.tally.failed.push(`${new Date().toISOString()} ${error}`);
         await new Promise((next) => setTimeout(next, PAUSE));
       }
     }
