@@ -21,7 +21,21 @@ const SUITES = new Set([...Object.keys(own), ...Object.keys(groups)]);
 
 /** Programs that are none of ours. */
 const FOREIGN = new Set([
-  ...["apt-get", "cd", "cp", "curl", "git", "haproxy", "openssl", "sha256sum", "sysctl", "systemctl", "wc", "wizer", "ulimit"],
+  ...[
+    "apt-get",
+    "cd",
+    "cp",
+    "curl",
+    "git",
+    "haproxy",
+    "openssl",
+    "sha256sum",
+    "sysctl",
+    "systemctl",
+    "wc",
+    "wizer",
+    "ulimit",
+  ],
 ]);
 
 /** A reader's own file. */
@@ -40,7 +54,7 @@ export function complaints(code: string): string[] {
 }
 
 function complaint(words: string[]): string | null {
-  const at = words.findIndex((word) => !/^[A-Z_]+=/.test(word));
+  const at = words.findIndex((word) => !/^[A-Z_][A-Z0-9_]*=/.test(word));
   if (at < 0) return null;
   const [program = "", ...rest] = words.slice(at);
   switch (program) {
