@@ -97,7 +97,7 @@ export class Connections {
 
   /** Has answers that are not begun end their connections. */
   drain(): void {
-    for (const res of this.#responses) if (!res.headersSent) res.setHeader("Connection", "close");
+    for (const res of this.#responses) if (!res.headersSent) endBehind(res);
   }
 
   /** Calls `farewell` for each connection that is kept, also for those to come. */
@@ -164,6 +164,14 @@ export class Connections {
   end(): void {
     for (const socket of this.#all.keys()) socket.destroy();
   }
+}
+
+/**
+ * Has a response end its connection, and say so. The property is undocumented: errors of `send`, Express and Koa take all
+ * fields away, so that one of them would not last.
+ */
+export function endBehind(res: ServerResponse): void {
+  res.shouldKeepAlive = false;
 }
 
 /** Whether a part of a head has come. */

@@ -13,10 +13,10 @@ import type { Shared } from "../shared.js";
 import { object } from "../validate.js";
 import { adopt } from "./adopt.js";
 import { type App, byFiles, pageFor, passTo } from "./app.js";
-import { ask, filesFor } from "./ask.js";
+import { ask, filesFor, isAsking } from "./ask.js";
 import { createBehind, isUnsound, limit, stopListening } from "./behind.js";
 import { type CloseOptions, Closing } from "./closing.js";
-import { Connections } from "./connections.js";
+import { Connections, endBehind } from "./connections.js";
 import { putBefore, serverOf } from "./front.js";
 import { answerHealth, isHealth } from "./health.js";
 import { type ListenFd, tellServing } from "./inherited.js";
@@ -71,6 +71,8 @@ export class FileServer extends EventEmitter {
   #opening: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
   #closing = new Closing();
+  /** Aborted when it begins to end. */
+  readonly #abort = new AbortController();
   #upgraded: ((socket: Duplex) => void) | null = null;
   #unlimit: () => void = () => {};
   #unpose: () => void = () => {};
@@ -106,7 +108,7 @@ export class FileServer extends EventEmitter {
     this.#loops = this.reason === null ? new Loops(shared, runtime, plan) : null;
     const answer = (req: IncomingMessage, res: ServerResponse) => {
       const isRefused = runtime.isLax && isUnsound(req);
-      if (isRefused || this.#isDraining) res.setHeader("Connection", "close");
+      if (isRefused || (this.#isDraining && !isAsking(req.socket))) endBehind(res);
       if (isRefused) return void res.writeHead(400).end();
       if (isHealth(health, req)) return answerHealth(req, res, !this.#isDraining || this.#isSucceeded);
       for (const [name, value] of headers) res.setHeader(name, value);
@@ -216,11 +218,7 @@ export class FileServer extends EventEmitter {
     checkHandOver(options);
     if (this.#state !== "listening") throw new Error("a server that does not listen can't be handed over");
     await this.#opening;
-    const pid = await startSuccessor(this.#listenFds(), options);
-    if (this.#state !== "listening") {
-      process.kill(pid, "SIGTERM");
-      throw new Error("the server was closed meanwhile");
-    }
+    const pid = await startSuccessor(this.#listenFds(), options, this.#abort.signal);
     this.#isSucceeded = true;
     this.#loops?.leaveListener();
     this.#port?.close();
@@ -329,6 +327,7 @@ export class FileServer extends EventEmitter {
   async #close(): Promise<void> {
     if (this.#state === "listening") {
       this.#state = "draining";
+      this.#abort.abort();
       await this.#opening?.catch(() => {}); // told to who listens
       this.#loops?.drain();
       this.#behind.drain();
@@ -365,7 +364,7 @@ export class FileServer extends EventEmitter {
     });
     // The threads may hand over until their end.
     while (!isOver || this.#behind.size > 0) {
-      await new Promise(setImmediate); // what has come is read before that
+      for (const _ of ["this turn", "the next"]) await new Promise(setImmediate); // what has come is read before that
       if (this.#closing.left > 0) this.#behind.endIdle(this.#closing.idle);
       else this.#behind.end();
       const soon = new Promise((next) => setTimeout(next, 20));
