@@ -111,7 +111,7 @@ function clients(t: Cleanup, count: number, to: http.RequestOptions) {
     /** Some more answers. */
     async more(): Promise<void> {
       const before = answered;
-      await until(() => answered >= before + 10 * count || failed.length > 0);
+      await until(() => answered >= before + 5 * count || failed.length > 0);
     },
     async end(): Promise<void> {
       over = true;
@@ -132,7 +132,7 @@ for (const engine of ENGINES) {
       const { address, metrics = 0, ...one } = await told(0);
       assert.equal([one.left, one.name], [[], undefined]);
       const { port } = address as net.AddressInfo;
-      const asking = clients(t, 32, { port, host: "127.0.0.1" });
+      const asking = clients(t, 16, { port, host: "127.0.0.1" });
       await asking.more();
       let { pid } = one;
       for (const n of [1, 2]) {
