@@ -108,7 +108,7 @@ export class FileServer extends EventEmitter {
     this.#loops = this.reason === null ? new Loops(shared, runtime, plan) : null;
     const answer = (req: IncomingMessage, res: ServerResponse) => {
       const isRefused = runtime.isLax && isUnsound(req);
-      if (isRefused || (this.#isDraining && !isAsking(req.socket))) endBehind(res);
+      if (isRefused || (this.#isDraining && !isAsking(req.socket))) endBehind(res, this.#isNative);
       if (isRefused) return void res.writeHead(400).end();
       if (isHealth(health, req)) return answerHealth(req, res, !this.#isDraining || this.#isSucceeded);
       for (const [name, value] of headers) res.setHeader(name, value);
@@ -244,6 +244,11 @@ export class FileServer extends EventEmitter {
     return (this.#loops?.threads ?? []).map(({ worker }) => worker);
   }
 
+  /** Connections are those of a server that is not quite node:http. */
+  get #isNative(): boolean {
+    return this.#runtime.isBare && this.reason !== null;
+  }
+
   get #isDraining(): boolean {
     return this.#state !== "new" && this.#state !== "listening";
   }
@@ -330,7 +335,7 @@ export class FileServer extends EventEmitter {
       this.#abort.abort();
       await this.#opening?.catch(() => {}); // told to who listens
       this.#loops?.drain();
-      this.#behind.drain();
+      this.#behind.drain(this.#isNative);
       await this.#closing.delayed();
       this.#state = "closing";
       if (this.#upgraded !== null) this.#behind.bid(this.#upgraded);
