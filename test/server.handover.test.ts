@@ -8,7 +8,7 @@ import * as http from "node:http";
 import * as net from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { listenFds } from "sendoff/server";
+import { createFileServer, listenFds } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { until } from "./lib/connection.js";
 import { COMMAND } from "./lib/exit-process.js";
@@ -19,7 +19,7 @@ import { type Cleanup, test } from "./lib/suite.js";
 const FIXTURE = fileURLToPath(new URL("../../test/fixtures/succeeding-server.mjs", import.meta.url));
 
 const noFd = onDeno ? "Deno's net.Server can't listen on an fd" : null;
-const onBunAlone = onBun ? "Bun's child gets no fd beyond its standard ones but pipes" : null;
+const bunTellsNone = onBun ? "Bun's http.Server does not tell the fd of its socket" : null;
 
 interface Told {
   pid: number;
@@ -124,12 +124,13 @@ const bodyOf = async (port: number, path: string) => (await fetch(`http://127.0.
 
 for (const engine of ENGINES) {
   test.unless(
-    noFd ?? onBunAlone,
+    noFd ?? (engine === "node" ? bunTellsNone : null),
     `${engine}: a new process takes over, and then another one: no request fails`,
     async (t) => {
-      const env = { ROOT: folder(t), ENGINE: engine, METRICS: "yes" };
+      const hasMetrics = bunTellsNone === null;
+      const env = { ROOT: folder(t), ENGINE: engine, ...(hasMetrics ? { METRICS: "yes" } : {}) };
       const { exited, told } = start(t, env);
-      const { address, metrics = 0, ...one } = await told(0);
+      const { address, metrics, ...one } = await told(0);
       assert.equal([one.left, one.name], [[], undefined]);
       const { port } = address as net.AddressInfo;
       const asking = clients(t, 16, { port, host: "127.0.0.1" });
@@ -144,7 +145,7 @@ for (const engine of ENGINES) {
         await until(() => !isAlive(pid));
         await asking.more();
         pid = next.pid;
-        assert.match(await bodyOf(metrics, "/metrics"), /^sendoff_draining 0$/m);
+        if (hasMetrics) assert.match(await bodyOf(metrics as number, "/metrics"), /^sendoff_draining 0$/m);
         assert.is(await bodyOf(port, "/healthz"), "ok\n");
       }
       assert.equal(await exited, [0, null]);
@@ -156,7 +157,7 @@ for (const engine of ENGINES) {
   );
 
   test.unless(
-    noFd ?? onBunAlone,
+    noFd ?? (engine === "node" ? bunTellsNone : null),
     `${engine}: a new process that ends, or says nothing, takes nothing over`,
     async (t) => {
       const { server, port } = await serve(t, folder(t), { engine, health: "/healthz" });
@@ -179,27 +180,31 @@ for (const engine of ENGINES) {
     },
   );
 
-  test.unless(noFd ?? onBunAlone, `${engine}: a socket of systemd's is served, and left open for others`, async (t) => {
-    // A server of a process that has ended since: its socket goes on.
-    const listener = net.createServer().listen(0, "127.0.0.1");
-    await once(listener, "listening");
-    const { port } = listener.address() as net.AddressInfo;
-    const { fd } = (listener as unknown as { _handle: { fd: number } })._handle;
-    const env = { ROOT: folder(t), ENGINE: engine, LISTEN_FDS: "1", LISTEN_FDNAMES: "files" };
-    const activated = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$0" "$@"', ...COMMAND];
-    const both = [start(t, env, activated, [fd]), start(t, env, activated, [fd])] as const;
-    const told = await Promise.all(both.map((one) => one.told(0)));
-    await new Promise((done) => listener.close(done));
-    for (const { address, left, name, again } of told) {
-      assert.equal([(address as net.AddressInfo).port, left, name, again], [port, [], "files", 0]);
-    }
-    both[0].child.kill("SIGTERM");
-    assert.equal(await both[0].exited, [0, null]);
-    for (let i = 0; i < 10; i++) assert.is(await bodyOf(port, "/healthz"), "ok\n");
-  });
+  test.unless(
+    noFd ?? (engine === "node" ? bunTellsNone : null),
+    `${engine}: a socket of systemd's is served, and left open for others`,
+    async (t) => {
+      // A server of a process that has ended since: its socket goes on.
+      const listener = net.createServer().listen(0, "127.0.0.1");
+      await once(listener, "listening");
+      const { port } = listener.address() as net.AddressInfo;
+      const { fd } = (listener as unknown as { _handle: { fd: number } })._handle;
+      const env = { ROOT: folder(t), ENGINE: engine, LISTEN_FDS: "1", LISTEN_FDNAMES: "files" };
+      const activated = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$0" "$@"', ...COMMAND];
+      const both = [start(t, env, activated, [fd]), start(t, env, activated, [fd])] as const;
+      const told = await Promise.all(both.map((one) => one.told(0)));
+      await new Promise((done) => listener.close(done));
+      for (const { address, left, name, again } of told) {
+        assert.equal([(address as net.AddressInfo).port, left, name, again], [port, [], "files", 0]);
+      }
+      both[0].child.kill("SIGTERM");
+      assert.equal(await both[0].exited, [0, null]);
+      for (let i = 0; i < 10; i++) assert.is(await bodyOf(port, "/healthz"), "ok\n");
+    },
+  );
 }
 
-test.unless(noLoop ?? noFd ?? onBunAlone, "the name of a Unix socket is handed over with it", async (t) => {
+test.unless(noLoop ?? noFd, "the name of a Unix socket is handed over with it", async (t) => {
   const path = join(tempFolder(t), "socket");
   const { exited, told } = start(t, { ROOT: folder(t), ENGINE: "loop", SOCKET: path });
   assert.is((await told(0)).address, path);
@@ -224,6 +229,8 @@ test.unless(
   async (t) => {
     const { server } = await serve(t, folder(t), {});
     assert.match(await server.handOver().catch(({ message }) => message), /can't listen on an fd/);
+    const listens = createFileServer(".").listen({ fd: 0 } as net.ListenOptions);
+    assert.match(await listens.then(String, ({ message }) => message), /can't listen on an fd/);
   },
 );
 

@@ -173,8 +173,13 @@ export class Connections {
  * @param byField for a server that does not know it.
  */
 export function endBehind(res: ServerResponse, byField = false): void {
-  if (byField) res.setHeader("Connection", "close");
-  else res.shouldKeepAlive = false;
+  res.shouldKeepAlive = false;
+  if (!byField) return;
+  res.setHeader("Connection", "close");
+  const { removeHeader } = res;
+  res.removeHeader = (name) => {
+    if (name.toLowerCase() !== "connection") removeHeader.call(res, name);
+  };
 }
 
 /** Whether a part of a head has come. */

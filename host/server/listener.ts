@@ -3,6 +3,7 @@
 import { linkSync } from "node:fs";
 import { type AddressInfo, createServer, type ListenOptions, type Server } from "node:net";
 import { dirname, join } from "node:path";
+import { SendfileError } from "../errors.js";
 import { duplicate, type LoopLibc } from "../libc/epoll.js";
 import type { FdOf } from "../queue/queue.js";
 
@@ -43,9 +44,15 @@ export async function listen(libc: LoopLibc, options: ListenOptions, fdOf: FdOf 
   }
 }
 
+/** @throws SendfileError with the reason, if `options` have an fd that `lacks` forbids to listen on. */
+export function checkFd(options: ListenOptions, lacks: string | null): void {
+  const { fd } = options as { fd?: number };
+  if (fd !== undefined && lacks !== null) throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", lacks);
+}
+
 /** The fd of a server that listens; -1 if its runtime does not tell. */
 export function fdOfServer(server: Server, fdOf: FdOf = () => -1): number {
-  const handle = (server as unknown as { _handle: { fd?: number } | null })._handle;
+  const handle = (server as unknown as { _handle?: { fd?: number } | null })._handle ?? null;
   return handle === null ? -1 : (handle.fd ?? fdOf(handle));
 }
 

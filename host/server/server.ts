@@ -21,7 +21,7 @@ import { putBefore, serverOf } from "./front.js";
 import { answerHealth, isHealth } from "./health.js";
 import { type ListenFd, tellServing } from "./inherited.js";
 import { Journals, type LogOptions } from "./journals.js";
-import { fdOfServer } from "./listener.js";
+import { checkFd, fdOfServer } from "./listener.js";
 import { type Listens, listens } from "./listens.js";
 import { Loops } from "./loops.js";
 import { metricsOf } from "./metrics.js";
@@ -257,11 +257,19 @@ export class FileServer extends EventEmitter {
   #listenFds(): ListenFd[] {
     const fds = [this.#loops?.fd ?? fdOfServer(this.#http, this.#fdOf)];
     if (this.#port !== null) fds.push(fdOfServer(this.#port.server, this.#fdOf));
-    return toHandOver(this.#runtime.inherits(), fds, this.address(), this.#loops !== null);
+    return toHandOver(
+      this.#runtime.inherits(this.#port === null ? this.engine : "node"),
+      fds,
+      this.address(),
+      this.#loops !== null,
+    );
   }
 
   async #listen(options: ListenOptions): Promise<void> {
-    if (this.#port !== null) await this.#port.listen(this.#settings.metrics as ListenOptions);
+    const { metrics } = this.#settings;
+    checkFd(options, this.#runtime.inherits(this.engine));
+    checkFd(metrics ?? {}, this.#runtime.inherits("node"));
+    if (this.#port !== null && metrics !== null) await this.#port.listen(metrics);
     await (this.#loops === null ? this.#listenNode(options) : this.#listenLoop(this.#loops, options));
   }
 
