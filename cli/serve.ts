@@ -286,8 +286,9 @@ function announce({ root, tls, timeout }: Settings, at: Address, lines: readonly
   const urls =
     typeof at === "string" || at === null ? [`  ${at ?? "an inherited socket"}\n`] : urlsOf(at, tls !== null);
   say(`Serving ${root}\n${urls.join("")}${lines.join("\n")}`);
-  onExit(() => {
-    say(`stopping: running downloads get ${timeout / 1000} s; a second Ctrl-C ends them at once`);
+  onExit(({ signal }) => {
+    if (signal !== undefined)
+      say(`stopping: running downloads get ${timeout / 1000} s; a second Ctrl-C ends them at once`);
   });
 }
 

@@ -35,7 +35,9 @@ test.unless(without("kubectl"), "kubectl reads the manifest", async (t) => {
 test("their options are the command's, and what ends it has the time that it takes", () => {
   for (const name of ["sendoff.service", "Containerfile", "kubernetes.yaml"]) {
     const line = text(name).replaceAll('"', " ").replaceAll(",", " ");
-    for (const [option] of line.matchAll(/(?<=\s)--(?!omit|ignore-scripts|no-audit|no-fund|force|read-only)[a-z][a-z-]*/g)) {
+    for (const [option] of line.matchAll(
+      /(?<=\s)--(?!omit|ignore-scripts|no-audit|no-fund|force|read-only)[a-z][a-z-]*/g,
+    )) {
       assert.match(help, new RegExp(`^ +(-\\w, )?${option}\\b`, "m"), `${name}: ${option}`);
     }
   }

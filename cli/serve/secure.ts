@@ -9,7 +9,7 @@ import type { App } from "../../host/server/app.js";
 import { stopListening } from "../../host/server/behind.js";
 import { endClient } from "../../host/server/client-error.js";
 import { type CloseOptions, Closing } from "../../host/server/closing.js";
-import { Connections } from "../../host/server/connections.js";
+import { Connections, endBehind } from "../../host/server/connections.js";
 import { answerHealth, isHealth } from "../../host/server/health.js";
 
 /** Between two looks for connections that have become idle, in ms. */
@@ -32,7 +32,7 @@ export class SecureServer extends EventEmitter {
     super();
     const handler = serveStatic(root, options);
     this.#connections = new Connections((req, res) => {
-      if (this.#isDraining) res.setHeader("Connection", "close");
+      if (this.#isDraining) endBehind(res);
       if (isHealth(health, req)) return answerHealth(req, res, !this.#isDraining);
       app(req, res, handler);
     });

@@ -43,8 +43,8 @@ export class Ending {
 
   /** Told again, it may end earlier. True the first time. */
   stop({ timeout, idle }: Extract<ToLoop, { type: "stop" }>, now: number): boolean {
+    const isFirst = !this.isClosing;
     this.#until = Math.min(this.#until, now + timeout);
-    if (this.isClosing) return false;
     this.isDraining = this.isClosing = true;
     const { headersTimeout, keepAliveTimeout, stallTimeout } = this.#start;
     this.#core.connection_limits(
@@ -54,7 +54,7 @@ export class Ending {
       LINGER,
     );
     this.#look = now;
-    return true;
+    return isFirst;
   }
 
   /** After each turn: ends who has been idle for long enough. What has come of them is read first. */

@@ -56,9 +56,21 @@ export function limit(server: Server, connections: Connections, settings: Settin
   return () => clearInterval(timer);
 }
 
+/** Of the event loop, at the most: as many as a backlog has room for. */
+const TURNS = 4096;
+
 /** Has a server accept who has connected, then listen no more. Resolves when it has no connections. */
 export async function stopListening(server: Server | SecureServer): Promise<void> {
-  await new Promise(setImmediate); // behind what has come
+  let accepted = 0;
+  const count = () => accepted++;
+  server.on("connection", count);
+  // A turn accepts one or some; the first may have looked already.
+  for (let quiet = 0, turns = 0; quiet < 2 && turns < TURNS; turns++) {
+    const before = accepted;
+    await new Promise(setImmediate);
+    quiet = accepted === before ? quiet + 1 : 0;
+  }
+  server.off("connection", count);
   const closed = new Promise((done) => server.once("close", done));
   // Of node:http's: it would end idle connections at once.
   Object.defineProperty(server, "closeIdleConnections", { value: () => {}, configurable: true, writable: true });

@@ -39,7 +39,7 @@ export class Closing {
     milliseconds("timeout", timeout);
     if (upgraded !== undefined) callable("upgraded", upgraded);
     const open = performance.now() + delay;
-    const isEarlier = open < this.#open || open + timeout < this.#cut;
+    const isEarlier = open < this.#open || open + timeout < this.#cut || idle < this.#idle;
     this.#open = Math.min(open, this.#open);
     this.#cut = Math.min(open + timeout, this.#cut);
     this.#idle = Math.min(idle, this.#idle);

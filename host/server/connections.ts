@@ -95,9 +95,9 @@ export class Connections {
     this.#leave(socket);
   }
 
-  /** Has answers that are not begun end their connections. */
-  drain(): void {
-    for (const res of this.#responses) if (!res.headersSent) res.setHeader("Connection", "close");
+  /** Has answers that are not begun end their connections: as `endBehind`. */
+  drain(byField = false): void {
+    for (const res of this.#responses) if (!res.headersSent) endBehind(res, byField);
   }
 
   /** Calls `farewell` for each connection that is kept, also for those to come. */
@@ -164,6 +164,22 @@ export class Connections {
   end(): void {
     for (const socket of this.#all.keys()) socket.destroy();
   }
+}
+
+/**
+ * Has a response end its connection, and say so. The property is undocumented: errors of `send`, Express and Koa take all
+ * fields away, so that one of them would not last.
+ *
+ * @param byField for a server that does not know it.
+ */
+export function endBehind(res: ServerResponse, byField = false): void {
+  res.shouldKeepAlive = false;
+  if (!byField) return;
+  res.setHeader("Connection", "close");
+  const { removeHeader } = res;
+  res.removeHeader = (name) => {
+    if (name.toLowerCase() !== "connection") removeHeader.call(res, name);
+  };
 }
 
 /** Whether a part of a head has come. */

@@ -3,6 +3,7 @@
 import { linkSync, renameSync } from "node:fs";
 import { type AddressInfo, createServer, type ListenOptions, type Server } from "node:net";
 import { dirname, join } from "node:path";
+import { SendfileError } from "../errors.js";
 import { duplicate, type LoopLibc } from "../libc/epoll.js";
 import type { FdOf } from "../queue/queue.js";
 
@@ -14,6 +15,9 @@ export interface Listening {
   /** The name of a Unix socket is another server's now. */
   readonly isLeft?: boolean;
 }
+
+/** Bytes of a Unix socket's path: one more than that, and libuv before 1.46 has cut it. */
+const PATH_MOST = 107;
 
 /** Of node:net, undocumented. */
 interface Holder {
@@ -48,6 +52,19 @@ export async function listen(libc: LoopLibc, options: ListenOptions, fdOf: FdOf 
   } finally {
     if (server.listening) await new Promise((done) => server.close(done));
   }
+}
+
+/** @throws ENAMETOOLONG if a Unix socket's path is too long. */
+export function checkPath({ path = "" }: ListenOptions): void {
+  if (Buffer.byteLength(path) <= PATH_MOST) return;
+  const text = `listen ENAMETOOLONG: a socket's path has ${PATH_MOST} bytes at the most ${path}`;
+  throw Object.assign(new Error(text), { code: "ENAMETOOLONG", syscall: "listen", address: path });
+}
+
+/** @throws SendfileError with the reason, if `options` have an fd that `lacks` forbids to listen on. */
+export function checkFd(options: ListenOptions, lacks: string | null): void {
+  const { fd } = options as { fd?: number };
+  if (fd !== undefined && lacks !== null) throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", lacks);
 }
 
 /** The fd of a server that listens; -1 if its runtime does not tell. */

@@ -9,8 +9,8 @@ export interface ServerRuntime {
   readonly reader: () => URL;
   /** What this process lacks for a loop; null if nothing. */
   readonly lacks: () => string | null;
-  /** Why this runtime can't listen on a socket that was inherited; null if it can. */
-  readonly inherits: () => string | null;
+  /** Why its servers can't listen on a socket that was inherited, by the engine; null if they can. */
+  readonly inherits: (engine: "loop" | "node") => string | null;
   /** How they are started. */
   readonly options: () => WorkerOptions;
   /** Whether its http.Server takes requests that have no Host, or a transfer coding that it does not know. */

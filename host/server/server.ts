@@ -13,15 +13,15 @@ import type { Shared } from "../shared.js";
 import { object } from "../validate.js";
 import { adopt } from "./adopt.js";
 import { type App, byFiles, pageFor, passTo } from "./app.js";
-import { ask, filesFor } from "./ask.js";
+import { ask, filesFor, isAsking } from "./ask.js";
 import { createBehind, isUnsound, limit, stopListening } from "./behind.js";
 import { type CloseOptions, Closing } from "./closing.js";
-import { Connections } from "./connections.js";
+import { Connections, endBehind } from "./connections.js";
 import { have, putBefore, serverOf } from "./front.js";
 import { answerHealth, isHealth } from "./health.js";
 import { type ListenFd, tellServing } from "./inherited.js";
 import { Journals, type LogOptions } from "./journals.js";
-import { fdOfServer } from "./listener.js";
+import { checkFd, checkPath, fdOfServer } from "./listener.js";
 import { asWhole, listens, listensAlready } from "./listens.js";
 import { Loops } from "./loops.js";
 import { metricsOf } from "./metrics.js";
@@ -33,9 +33,6 @@ import type { ServerRuntime } from "./runtime.js";
 import { type ServerStats, statsOf } from "./stats.js";
 import { checkHandOver, type HandOverOptions, startSuccessor, toHandOver } from "./successor.js";
 import type { Thread } from "./thread.js";
-
-/** Bytes of a Unix socket's path: one more than that, and libuv before 1.46 has cut it. */
-const PATH_MOST = 107;
 
 /** What only this package has. */
 export interface Inside {
@@ -75,6 +72,8 @@ export class FileServer extends EventEmitter {
   #opening: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
   #closing = new Closing();
+  /** Aborted when it begins to end. */
+  readonly #abort = new AbortController();
   #upgraded: ((socket: Duplex) => void) | null = null;
   #unlimit: () => void = () => {};
   #unpose: () => void = () => {};
@@ -111,7 +110,7 @@ export class FileServer extends EventEmitter {
     this.#loops = this.reason === null ? new Loops(shared, runtime, plan) : null;
     const answer = (req: IncomingMessage, res: ServerResponse) => {
       const isRefused = runtime.isLax && isUnsound(req);
-      if (isRefused || this.#isDraining) res.setHeader("Connection", "close");
+      if (isRefused || (this.#isDraining && !isAsking(req.socket))) endBehind(res, this.#isNative);
       if (isRefused) return void res.writeHead(400).end();
       if (isHealth(health, req)) return answerHealth(req, res, !this.#isDraining || this.#isSucceeded);
       for (const [name, value] of headers) res.setHeader(name, value);
@@ -147,10 +146,7 @@ export class FileServer extends EventEmitter {
   async listen(options: ListenOptions = {}): Promise<AddressInfo & string> {
     object("options", options);
     if (this.#state !== "new") throw listensAlready();
-    if (Buffer.byteLength(options.path ?? "") > PATH_MOST) {
-      const text = `listen ENAMETOOLONG: a socket's path has ${PATH_MOST} bytes at the most ${options.path}`;
-      throw Object.assign(new Error(text), { code: "ENAMETOOLONG", syscall: "listen", address: options.path });
-    }
+    checkPath(options);
     this.#state = "listening";
     try {
       this.#opening = this.#listen(options);
@@ -242,11 +238,7 @@ export class FileServer extends EventEmitter {
     checkHandOver(options);
     if (this.#state !== "listening") throw new Error("a server that does not listen can't be handed over");
     await this.#opening;
-    const pid = await startSuccessor(this.#listenFds(), options);
-    if (this.#state !== "listening") {
-      process.kill(pid, "SIGTERM");
-      throw new Error("the server was closed meanwhile");
-    }
+    const pid = await startSuccessor(this.#listenFds(), options, this.#abort.signal);
     this.#isSucceeded = true;
     this.#loops?.leaveListener();
     this.#port?.close();
@@ -277,6 +269,11 @@ export class FileServer extends EventEmitter {
     return (this.#loops?.threads ?? []).map(({ worker }) => worker);
   }
 
+  /** Connections are those of a server that is not quite node:http. */
+  get #isNative(): boolean {
+    return this.#runtime.isBare && this.reason !== null;
+  }
+
   get #isDraining(): boolean {
     return this.#state !== "new" && this.#state !== "listening";
   }
@@ -285,12 +282,18 @@ export class FileServer extends EventEmitter {
   #listenFds(): ListenFd[] {
     const fds = [this.#loops?.fd ?? fdOfServer(this.#http, this.#fdOf)];
     if (this.#port !== null) fds.push(fdOfServer(this.#port.server, this.#fdOf));
-    return toHandOver(this.#runtime.inherits(), fds, this.address(), this.#loops !== null);
+    const lacks = this.#runtime.inherits(this.#port === null ? this.engine : "node");
+    return toHandOver(lacks, fds, this.address(), this.#loops !== null);
   }
 
   async #listen(options: ListenOptions): Promise<void> {
-    if (this.#port !== null) await this.#port.listen(this.#settings.metrics as ListenOptions);
-    await (this.#loops === null ? this.#listenNode(options) : this.#listenLoop(this.#loops, options));
+    const { metrics } = this.#settings;
+    checkFd(options, this.#runtime.inherits(this.engine));
+    checkFd(metrics ?? {}, this.#runtime.inherits("node"));
+    if (this.#port !== null && metrics !== null) await this.#port.listen(metrics);
+    if (this.#loops === null) return this.#listenNode(options);
+    await this.#loops.listen(options);
+    this.#pose(true);
   }
 
   #setRef(isRef: boolean): this {
@@ -310,11 +313,6 @@ export class FileServer extends EventEmitter {
         resolve();
       });
     });
-  }
-
-  async #listenLoop(loops: Loops, options: ListenOptions): Promise<void> {
-    await loops.listen(options);
-    this.#pose(true);
   }
 
   /** Has the server behind look as if it listened: to itself, and to its app. `isNew`: it did not so far. */
@@ -346,9 +344,10 @@ export class FileServer extends EventEmitter {
   async #close(): Promise<void> {
     if (this.#state === "listening") {
       this.#state = "draining";
+      this.#abort.abort();
       await this.#opening?.catch(() => {}); // told to who listens
       this.#loops?.drain();
-      this.#behind.drain();
+      this.#behind.drain(this.#isNative);
       await this.#closing.delayed();
       this.#state = "closing";
       if (this.#upgraded !== null) this.#behind.bid(this.#upgraded);
@@ -382,7 +381,7 @@ export class FileServer extends EventEmitter {
     });
     // The threads may hand over until their end.
     while (!isOver || this.#behind.size > 0) {
-      await new Promise(setImmediate); // what has come is read before that
+      for (const _ of ["this turn", "the next"]) await new Promise(setImmediate); // what has come is read before that
       if (this.#closing.left > 0) this.#behind.endIdle(this.#closing.idle);
       else this.#behind.end();
       const soon = new Promise((next) => setTimeout(next, 20));

@@ -46,8 +46,12 @@ export function toHandOver(
   return fds.map((fd, i) => ({ fd, name: NAMES[i] as string, ...(i === 0 ? path : {}) }));
 }
 
-/** The process id, once the new process serves. Rejects if it ends, or does not serve in time. */
-export function startSuccessor(fds: readonly ListenFd[], options: HandOverOptions): Promise<number> {
+/** The process id, once the new process serves. Rejects if it ends, does not serve in time, or `signal` is aborted. */
+export function startSuccessor(
+  fds: readonly ListenFd[],
+  options: HandOverOptions,
+  signal: AbortSignal,
+): Promise<number> {
   const {
     command = process.execPath,
     args = [...process.execArgv, ...process.argv.slice(1)],
@@ -70,15 +74,19 @@ export function startSuccessor(fds: readonly ListenFd[], options: HandOverOption
   });
   return new Promise((resolve, reject) => {
     const pipe = child.stdio[told] as Readable | undefined;
+    const giveUp = (why: string) => {
+      child.kill("SIGTERM");
+      over(new Error(why));
+    };
     const late = setTimeout(
-      () => {
-        child.kill("SIGTERM");
-        over(new Error(`the new process did not serve within ${within} ms`));
-      },
+      () => giveUp(`the new process did not serve within ${within} ms`),
       Math.min(within, LONGEST),
     );
+    const abort = () => giveUp("the server was closed meanwhile");
+    signal.addEventListener("abort", abort);
     const over = (error: Error | null) => {
       clearTimeout(late);
+      signal.removeEventListener("abort", abort);
       pipe?.destroy();
       child.unref();
       if (error === null) resolve(child.pid as number);

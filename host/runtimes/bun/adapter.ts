@@ -68,7 +68,8 @@ export const serverRuntime = {
   loop: thread,
   reader: thread,
   lacks: () => null,
-  inherits: () => null,
+  inherits: (engine: "loop" | "node") =>
+    engine === "node" ? "Bun's http.Server can't listen on an fd, nor does it tell its own" : null,
   isLax: true,
   isBare: true,
   options: () => ({}),
