@@ -10,7 +10,8 @@ import { BLANK, CLASS, digits, equals, HEX, HOST, isPlain, matches, number, PATH
  * ┌────────┬─────────────────────────────────────────────────────────────────────────────────────┐
  * │  0..12 │ flags, target, targetLength (the path, without "?" and query), rangeKind            │
  * │ 16..36 │ noneMatch, modifiedSince, acceptEncoding: the address and the length of each value  │
- * │ 40..48 │ first (of a suffix: how many bytes), last                                     (f64) │
+ * │ 40..52 │ referer, userAgent: the same, of the first of the name                              │
+ * │ 56..64 │ first (of a suffix: how many bytes), last                                     (f64) │
  * └────────┴─────────────────────────────────────────────────────────────────────────────────────┘
  */
 @unmanaged
@@ -25,11 +26,15 @@ class Facts {
   modifiedSinceLength: usize;
   acceptEncoding: usize;
   acceptEncodingLength: usize;
+  referer: usize;
+  refererLength: usize;
+  userAgent: usize;
+  userAgentLength: usize;
   first: f64;
   last: f64;
 }
 const SIZE: usize = offsetof<Facts>();
-export const FACTS: usize = memory.data(56, 8);
+export const FACTS: usize = memory.data(72, 8);
 const facts = changetype<Facts>(FACTS);
 
 /** The longest head that a host puts here, and 64 bytes to spare. */
@@ -145,10 +150,12 @@ function note(name: usize, length: i32, value: usize, end: usize): Odd {
       return equals(name, "expect") ? Odd.Body : Odd.None;
     case 7:
       if (equals(name, "upgrade")) return Odd.Connection;
+      if (equals(name, "referer")) keepFirst(offsetof<Facts>("referer"), value, end);
       return equals(name, "trailer") ? Odd.Body : Odd.None;
     case 8:
       return equals(name, "if-match") || equals(name, "if-range") ? Odd.Condition : Odd.None;
     case 10:
+      if (equals(name, "user-agent")) keepFirst(offsetof<Facts>("userAgent"), value, end);
       return equals(name, "connection") ? connection(value, end) : Odd.None;
     case 13:
       if (equals(name, "cache-control")) seen |= SEEN_CACHE;
@@ -171,9 +178,15 @@ function note(name: usize, length: i32, value: usize, end: usize): Odd {
 /** A value that is a fact: once, and not empty. */
 function keep(fact: usize, value: usize, end: usize): Odd {
   if (load<usize>(FACTS + fact) != 0 || value == end) return Odd.Condition;
+  keepFirst(fact, value, end);
+  return Odd.None;
+}
+
+/** A value that is only told on. */
+function keepFirst(fact: usize, value: usize, end: usize): void {
+  if (load<usize>(FACTS + fact) != 0) return;
   store<usize>(FACTS + fact, value);
   store<usize>(FACTS + fact, end - value, sizeof<usize>());
-  return Odd.None;
 }
 
 function host(at: usize, end: usize): Odd {

@@ -1,7 +1,7 @@
-// The output for people: the progress bar, the line at the end, the message of a failure.
+// The output of a transfer for people: the progress bar, the line at the end.
 
 import cliProgress from "cli-progress";
-import { type Progress, SendfileError } from "sendoff";
+import type { Progress } from "sendoff";
 import { twoDigits } from "../host/calendar.js";
 import { atEnd } from "./cleanup.js";
 import { units } from "./units.js";
@@ -14,26 +14,38 @@ export interface Meter {
   stop(): void;
 }
 
+/** Characters of the bar itself. */
+const LONGEST = 24;
+const SHORTEST = 8;
+
+/** What is drawn, in so many columns as there are, from 40 on. */
+function drawn({ sent, total }: Progress, seconds: number, options: cliProgress.Options): string {
+  const rate = sent / Math.max(0.001, seconds);
+  const speed = `${units(rate)}/s`;
+  if (!Number.isFinite(total)) return `${units(sent)}  ${speed}`;
+  const part = total === 0 ? 1 : sent / total;
+  const percent = `${Math.floor(part * 100)} %`.padStart(5);
+  const left = sent === total ? "waiting for the receiver" : `${clock((total - sent) / rate)} left`;
+  const words = sent === 0 ? [percent] : [percent, left];
+  const room = (process.stderr.columns ?? 80) - SHORTEST - 1;
+  const length = (more: string) => [...words, more].join("  ").length;
+  // What is left out first stands in the middle.
+  for (const more of [speed, `${units(sent)} of ${units(total)}`]) if (length(more) <= room) words.splice(1, 0, more);
+  const text = words.join("  ");
+  const barsize = Math.min(LONGEST, room - text.length + SHORTEST);
+  return `${cliProgress.Format.BarFormat(part, { ...options, barsize })} ${text}`;
+}
+
 export function meter(): Meter {
   if (!process.stderr.isTTY) return { moved() {}, stop() {} };
   const start = performance.now();
   let latest: Progress | null = null;
   const bar = new cliProgress.SingleBar({
-    format: (options) => {
-      if (latest === null) return "";
-      const { sent, total } = latest;
-      const rate = sent / Math.max(0.001, (performance.now() - start) / 1000);
-      const speed = `${units(sent)} of ${units(total)}  ${units(rate)}/s`;
-      if (!Number.isFinite(total)) return `${units(sent)}  ${units(rate)}/s`;
-      const left = sent === total ? "waiting for the receiver" : `${clock((total - sent) / rate)} left`;
-      const part = total === 0 ? 1 : sent / total;
-      const percent = `${Math.floor(part * 100)}`.padStart(3);
-      return `${cliProgress.Format.BarFormat(part, options)} ${percent} %  ${speed}${sent === 0 ? "" : `  ${left}`}`;
-    },
+    format: (options) => (latest === null ? "" : drawn(latest, (performance.now() - start) / 1000, options)),
     stream: process.stderr,
     barCompleteChar: "█",
     barIncompleteChar: "░",
-    barsize: 24,
+    barsize: LONGEST,
     fps: 10,
     hideCursor: true,
     clearOnComplete: true,
@@ -65,24 +77,23 @@ export interface Outcome {
 }
 
 /** The line at the end. `digest` describes the SHA-256 in words. */
-export function summary({ sent, seconds, cpuSeconds, ways }: Outcome, digest: string): string {
-  const rate = sent / 1e6 / seconds;
-  const { native, doorbell, cold, copied } = ways;
+export function summary(outcome: Outcome, digest: string): string {
+  const { native, doorbell, cold, copied } = outcome.ways;
   const how = `native ${native}, doorbell ${doorbell}, cold ${cold}, copied ${copied} bytes`;
-  const pace = `${seconds.toFixed(3)} s, ${rate.toFixed(1)} MB/s, ${cpuSeconds.toFixed(3)} CPU s`;
-  return `${sent} bytes in ${pace}; ${how}; sha256 ${digest}\n`;
+  return `${pace(outcome)}; ${how}; sha256 ${digest}\n`;
 }
 
-/** A failure in one line: code, message, and bytes sent. */
-export function explain(error: unknown): string {
-  const { code, message, errors } = error as NodeJS.ErrnoException & { errors?: Error[] };
-  // A name with several addresses fails with several errors, and no message of its own.
-  const nested = errors ?? (error as { cause?: { errors?: Error[] } }).cause?.errors ?? [];
-  const words = (message || nested.map((one) => one.message).join(", ")).replaceAll("\n", " ");
-  const text = code === undefined || words.includes(code) ? words : `${code}: ${words}`;
-  if (!(error instanceof SendfileError)) return text;
-  const hint = code === "ERR_SENDFILE_NOT_AVAILABLE" ? " (sendoff info may say why)" : "";
-  return `${text}${hint}; ${error.sent} bytes sent`;
+/** The line behind it: the same by pipe(). */
+export function comparison(ours: Outcome, theirs: Outcome): string {
+  const times = (theirs.seconds / ours.seconds).toFixed(2);
+  const cpu = (ours.cpuSeconds / theirs.cpuSeconds).toFixed(2);
+  const ratios = `${times} times as fast, for ${cpu} of the CPU time`;
+  return `${pace(theirs)} by pipe()${ours.sent > 0 ? `; sendfile: ${ratios}` : ""}\n`;
+}
+
+function pace({ sent, seconds, cpuSeconds }: Outcome): string {
+  const rate = sent / 1e6 / seconds;
+  return `${sent} bytes in ${seconds.toFixed(3)} s, ${rate.toFixed(1)} MB/s, ${cpuSeconds.toFixed(3)} CPU s`;
 }
 
 /** 1:05, or 1:00:05. */

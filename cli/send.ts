@@ -2,15 +2,17 @@
 
 import { createHash } from "node:crypto";
 import { close, createReadStream, existsSync, fstatSync, open } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
+import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
-import { drainOnExit, type Progress, SendfileError, sendfile } from "sendoff";
+import { drainOnExit, SendfileError, sendfile } from "sendoff";
 import { choice, duration, parse, size, type Target, target, UsageError } from "./arguments.js";
 import { known } from "./info.js";
 import { loopback } from "./loopback/loopback.js";
 import { sample } from "./loopback/sample.js";
+import { measure, type Patience, type Send } from "./measure.js";
 import { print } from "./print.js";
-import { meter, type Outcome, summary } from "./report.js";
+import { comparison, type Outcome, summary } from "./report.js";
 
 const SAMPLE = 256 << 20;
 /** Bytes that the embedded receiver keeps before it has to hash while receiving. */
@@ -36,6 +38,9 @@ Options:
       --count BYTES     how many bytes at most (default: to the end of the file)
       --timeout TIME    give up after so long without progress (default: never)
       --deadline TIME   give up after so long altogether (default: never)
+      --compare         the same bytes a second time, as programs without sendoff
+                        send them: by createReadStream(FILE).pipe(socket)
+      --no-verify       leave out the SHA-256: of more than 256 MiB it is the limit
       --mode MODE       auto (default): the kernel's sendfile if it is available,
                         else copies; native: fail if it isn't; copy: copies only
   -h, --help            this text
@@ -55,6 +60,9 @@ On a terminal a bar shows the progress. At the end one line goes to stdout:
   copied     copied because native calls were not available, or not wanted
   sha256     of the bytes that were to be sent, read again after the measurement:
              "verified" if the embedded receiver computed the same one
+With --compare a second line has the same of pipe(), and how sendfile compares.
+Both need the embedded receiver; FILE is read once before, so that both find it in
+the page cache if it fits there.
 
 The embedded receiver keeps the bytes (up to 256 MiB) and hashes them when the
 connection is closed, so that hashing does not hold up the sender. A longer
@@ -73,6 +81,7 @@ Exit status:
 
 Examples:
   sendoff send                                  how fast is this machine?
+  sendoff send --compare                        and how fast without sendoff?
   sendoff send --mode copy                      and without the kernel's sendfile?
   sendoff send disk.img
   sendoff send disk.img 192.0.2.7:9000          there: nc -l 9000 > disk.img
@@ -87,15 +96,22 @@ export async function run(argv: string[]): Promise<number> {
     timeout: { type: "string" },
     deadline: { type: "string" },
     mode: { type: "string" },
+    compare: { type: "boolean", default: false },
+    "no-verify": { type: "boolean", default: false },
   });
-  const options: Limits = {
+  const options: Options = {
     offset: size("--offset", values.offset, 0) ?? 0,
     count: size("--count", values.count, 1),
     timeout: duration("--timeout", values.timeout) ?? 0,
     deadline: duration("--deadline", values.deadline) ?? 0,
     mode: choice("--mode", values.mode, ["auto", "native", "copy"]),
+    compare: values.compare,
+    verify: !values["no-verify"],
   };
   const { path, to } = operands(positionals);
+  if (to !== null && options.compare) {
+    throw new UsageError("--compare needs the embedded receiver: a TARGET would get the bytes twice");
+  }
   drainOnExit({ timeout: 0, log: null }); // so that a signal still reports the bytes sent
   known(); // loads the library before the measurement
 
@@ -108,12 +124,12 @@ export async function run(argv: string[]): Promise<number> {
   }
 }
 
-interface Limits {
+interface Options extends Patience {
   offset: number;
   count: number | undefined;
-  timeout: number;
-  deadline: number;
   mode: "auto" | "native" | "copy" | undefined;
+  compare: boolean;
+  verify: boolean;
 }
 
 function operands([first, second, ...more]: string[]): { path: string | undefined; to: Target | null } {
@@ -128,25 +144,50 @@ function operands([first, second, ...more]: string[]): { path: string | undefine
   return { path: to === null ? first : undefined, to };
 }
 
-async function toTarget(fd: number, to: Target, options: Limits): Promise<number> {
-  const outcome = await transfer(connect({ ...to, allowHalfOpen: true }), fd, options);
-  const digest = rereadable(fd, options.offset, outcome.sent) && (await digestOf(fd, options.offset, outcome.sent));
-  await print(summary(outcome, digest ? `${digest} of the file, not verified` : "unknown: FILE can't be read twice"));
+async function toTarget(fd: number, to: Target, options: Options): Promise<number> {
+  const { offset, verify } = options;
+  const outcome = await measure(connect({ ...to, allowHalfOpen: true }), bySendfile(fd, options), options);
+  const { sent } = outcome;
+  const digest = verify && rereadable(fd, offset, sent) ? `${await digestOf(fd, offset, sent)} of the file, ` : "";
+  const unknown = verify ? "unknown: FILE can't be read twice" : "not verified";
+  await print(summary(outcome, digest === "" ? unknown : `${digest}not verified`));
   return 0;
 }
 
-async function toChild(fd: number, options: Limits): Promise<number> {
+async function toChild(fd: number, options: Options): Promise<number> {
+  const { offset, count, compare } = options;
   const stat = fstatSync(fd);
-  const bytes = Math.min(
-    stat.isFile() && stat.size > 0 ? Math.max(0, stat.size - options.offset) : BACKLOG,
-    options.count ?? BACKLOG,
-  );
-  const way = await loopback(Math.min(bytes, BACKLOG));
+  const size = stat.isFile() && stat.size > 0 ? Math.max(0, stat.size - offset) : BACKLOG;
+  const bytes = Math.min(size, count ?? BACKLOG);
+  if (!compare) {
+    const { outcome, words } = await toReceiver(fd, options, bytes, bySendfile(fd, options));
+    await print(summary(outcome, words));
+    return 0;
+  }
+  if (!rereadable(fd, offset, bytes)) throw new UsageError("--compare needs a FILE that can be read twice");
+  const all = Math.min(size, count ?? size);
+  await digestOf(fd, offset, all); // both find it in the page cache
+  const ours = await toReceiver(fd, options, bytes, bySendfile(fd, options));
+  await print(summary(ours.outcome, ours.words));
+  const theirs = await toReceiver(fd, options, bytes, byPipe(fd, offset, all));
+  await print(comparison(ours.outcome, theirs.outcome));
+  return 0;
+}
+
+/** One transfer to a receiver of its own, which may keep `bytes` before it hashes them. */
+async function toReceiver(
+  fd: number,
+  options: Options,
+  bytes: number,
+  send: Send,
+): Promise<{ outcome: Outcome; words: string }> {
+  const { offset, verify } = options;
+  const way = await loopback(verify ? Math.min(bytes, BACKLOG) : null);
   try {
-    const outcome = await transfer(way.socket, fd, options);
+    const outcome = await measure(way.socket, send, options);
     const { sent } = outcome;
-    const again = rereadable(fd, options.offset, sent);
-    const [received, expected] = await Promise.all([way.received, again ? digestOf(fd, options.offset, sent) : null]);
+    const again = verify && rereadable(fd, offset, sent);
+    const [received, expected] = await Promise.all([way.received, again ? digestOf(fd, offset, sent) : null]);
     if (received.bytes !== sent) {
       throw new SendfileError("ERR_SENDFILE_TRUNCATED", `the receiver got ${received.bytes} bytes`, { sent });
     }
@@ -154,76 +195,33 @@ async function toChild(fd: number, options: Limits): Promise<number> {
       const words = `the file's SHA-256 is ${expected}, the receiver's ${received.digest}`;
       throw new SendfileError("ERR_DIGEST", words, { sent });
     }
-    await print(summary(outcome, `${received.digest} ${again ? "verified" : "received: FILE can't be read twice"}`));
-    return 0;
+    const digest = `${received.digest} ${again ? "verified" : "received: FILE can't be read twice"}`;
+    return { outcome, words: verify ? digest : "not verified" };
   } finally {
     way.close();
   }
 }
 
-/** Sends, closes our side, and waits for the receiver to close its own, which confirms that it got all bytes. */
-async function transfer(socket: Socket, fd: number, options: Limits): Promise<Outcome> {
-  const { timeout, deadline } = options;
-  const begun = performance.now();
-  let start = begun;
-  let cpu = process.cpuUsage();
-  let latest: Progress | undefined;
-  let ended = false;
-  const bar = meter();
-  socket.once("connect", () => {
-    start = performance.now();
-    cpu = process.cpuUsage();
-  });
-  socket.once("end", () => {
-    ended = true;
-  });
-  const closed = new Promise<void>((resolve, reject) => {
-    socket.once("error", reject);
-    socket.once("close", () => resolve());
-  });
-  closed.catch(() => {});
-  socket.resume(); // discards the receiver's data, to see its end
-  try {
-    const sent = await sendfile(socket, fd, {
-      ...options,
-      onProgress: (progress) => bar.moved((latest = progress)),
+const bySendfile =
+  (fd: number, { offset, count, timeout, deadline, mode }: Options): Send =>
+  (socket, onProgress) =>
+    sendfile(socket, fd, { offset, count, timeout, deadline, mode, onProgress });
+
+/** As programs have it. */
+const byPipe =
+  (fd: number, offset: number, total: number): Send =>
+  async (socket, moved) => {
+    if (total === 0) return 0;
+    const stream = createReadStream("", { fd, autoClose: false, start: offset, end: offset + total - 1 });
+    const ways = { native: 0, doorbell: 0, cold: 0 };
+    let sent = 0;
+    stream.on("data", ({ length }) => {
+      sent += length;
+      moved({ sent, total, copied: sent, ...ways });
     });
-    const fail = (code: string, words: string, cause?: NodeJS.ErrnoException) => {
-      const { errno, syscall } = cause ?? {};
-      return new SendfileError(code, words, { sent, errno, syscall, cause });
-    };
-    if (ended) {
-      const words = "the receiver closed its side before the last byte, so it is not known what arrived";
-      throw fail("ERR_SENDFILE_CLOSED", words);
-    }
-    socket.end();
-    const left = deadline > 0 ? Math.max(1, begun + deadline - performance.now()) : Number.POSITIVE_INFINITY;
-    const wait = Math.min(timeout || Number.POSITIVE_INFINITY, left);
-    let timer: NodeJS.Timeout | undefined;
-    const expired = new Promise<never>((_, reject) => {
-      if (wait > 0x7fffffff) return;
-      const code = wait === left ? "ERR_SENDFILE_DEADLINE" : "ERR_SENDFILE_TIMEOUT";
-      timer = setTimeout(() => reject(fail(code, "the receiver did not close the connection")), wait);
-    });
-    try {
-      await Promise.race([closed, expired]);
-    } catch (error) {
-      if (error instanceof SendfileError) throw error;
-      const words = `the connection broke before the receiver had closed it (${(error as Error).message})`;
-      throw fail("ERR_SENDFILE_CLOSED", words, error as Error);
-    } finally {
-      clearTimeout(timer);
-    }
-    if (!ended) throw fail("ERR_SENDFILE_CLOSED", "the connection broke before the receiver had closed it");
-    const seconds = (performance.now() - start) / 1000;
-    const { user, system } = process.cpuUsage(cpu);
-    const { native = 0, doorbell = 0, cold = 0, copied = 0 } = latest ?? {};
-    return { sent, seconds, cpuSeconds: (user + system) / 1e6, ways: { native, doorbell, cold, copied } };
-  } finally {
-    bar.stop();
-    socket.destroy();
-  }
-}
+    await pipeline(stream, socket, { end: false });
+    return sent;
+  };
 
 /** Whether the same bytes can be read a second time: not from a FIFO, and hardly from /proc. */
 function rereadable(fd: number, offset: number, count: number): boolean {

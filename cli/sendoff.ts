@@ -6,8 +6,8 @@ import "./engine.js";
 import { readFileSync } from "node:fs";
 import { say } from "../host/say.js";
 import { UsageError } from "./arguments.js";
+import { explain } from "./explain.js";
 import { print } from "./print.js";
-import { explain } from "./report.js";
 
 /** The exports of a sub-command's module: its help, and the command, which resolves with the exit status. */
 export interface Command {

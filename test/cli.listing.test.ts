@@ -9,6 +9,7 @@ import { serveStatic } from "sendoff/http";
 import * as assert from "uvu/assert";
 import type { Files, Order } from "../cli/serve/catalog.js";
 import { FILES, Listings } from "../cli/serve/listing.js";
+import { due } from "../cli/serve/pace.js";
 import { site, staticOptions } from "../cli/serve/site.js";
 import { inFolder, until } from "./lib/command.js";
 import { suite } from "./lib/suite.js";
@@ -199,6 +200,7 @@ test("work that nobody waits for any more ends, and its folder is closed", () =>
       clients[2]?.abort();
       assert.equal(await Promise.all(asked), ["left", "left", "left"]);
       const { opendir, lstat } = counts;
+      await until("the end of the slice", due); // by then it looks whether it is waited for
       half.open();
       await until("the end of the read", () => closed);
       if (stage === "names") assert.equal([seen, lstat], [100, 0]);

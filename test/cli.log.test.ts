@@ -163,11 +163,12 @@ test("lines of a loop: many at once come whole; those that it has lost are told 
   const script = `
     const { AccessLog } = await import(${JSON.stringify(new URL("../cli/serve/log.js", import.meta.url).href)});
     const log = new AccessLog("common");
-    log.write(Array.from({ length: 2000 }, (_, i) => i + "x".repeat(i) + "\\n").join(""));
+    const write = (text) => log.write(Buffer.from(text));
+    write(Array.from({ length: 2000 }, (_, i) => i + "x".repeat(i) + "\\n").join(""));
     log.lost(3);
-    log.write("b\\nb\\n");
+    write("b\\nb\\n");
     await log.end();
-    log.write("c\\n");
+    write("c\\n");
     await log.end();`;
   const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
     encoding: "utf8",

@@ -87,6 +87,16 @@ const KNOWN: readonly (readonly [name: string, head: string, facts: Partial<Fact
     { modifiedSince: "Sat, 29 Oct 1994 19:43:31 GMT" },
   ],
   ["both", fields("If-Modified-Since: x", "If-None-Match: y"), { modifiedSince: "x", noneMatch: "y" }],
+  [
+    "Referer, User-Agent",
+    fields("Referer: http://a/ ", "USER-AGENT:\ta b"),
+    { referer: "http://a/", userAgent: "a b" },
+  ],
+  [
+    "Referer, User-Agent: twice",
+    fields("Referer:", "Referer: b", "User-Agent: a", "User-Agent: b"),
+    { referer: "", userAgent: "a" },
+  ],
   ["Accept-Encoding", fields("ACCEPT-ENCODING: gzip, br;q=0.5"), { acceptEncoding: "gzip, br;q=0.5" }],
   ["Cache-Control, Pragma alone", fields("Cache-Control: no-cache", "Pragma: no-cache"), {}],
   ["Cache-Control and Range", fields("Cache-Control: no-cache", "Range: bytes=1-"), range(From, 1)],
@@ -111,7 +121,7 @@ const KNOWN: readonly (readonly [name: string, head: string, facts: Partial<Fact
 
 const PLAIN: Facts = {
   ...{ length: 0, head: false, last: false, target: "/", range: None, first: 0, end: 0 },
-  ...{ noneMatch: null, modifiedSince: null, acceptEncoding: null },
+  ...{ noneMatch: null, modifiedSince: null, acceptEncoding: null, referer: null, userAgent: null },
 };
 
 /** What is not, and why. */

@@ -5,7 +5,7 @@
 //
 //   SUITE    test/suites.js has them. Default: fast
 //   FILE     only the files of this name, or whose names have this in them
-//   --times  the tests that took longest, too
+//   --times  how much CPU time each file took, and which tests took longest and most, too
 
 import { availableParallelism } from "node:os";
 import process from "node:process";
@@ -42,16 +42,17 @@ const results = [];
 const parts = [];
 
 function tell(result) {
-  const { name, passed, failed, skipped, ms, output } = result;
+  const { name, passed, failed, skipped, ms, cpu, output } = result;
   results.push(result);
   const counts = [`${passed} passed`];
   if (failed.length > 0) counts.unshift(`${failed.length} FAILED`);
   if (skipped.length > 0) counts.push(`${skipped.length} skipped`);
-  console.log(`${name.padEnd(28)} ${seconds(ms).padStart(7)}  ${counts.join(", ")}`);
+  const took = values.times ? `${seconds(ms).padStart(7)} ${seconds(cpu).padStart(7)} CPU` : seconds(ms).padStart(7);
+  console.log(`${name.padEnd(28)} ${took}  ${counts.join(", ")}`);
   if (failed.length > 0) console.log(`\n${output.trimEnd()}\n`);
 }
 
-const nothing = { passed: 0, failed: [], skipped: [], times: [], ms: 0, output: "" };
+const nothing = { passed: 0, failed: [], skipped: [], times: [], ms: 0, cpu: 0, output: "" };
 
 /** One that could not be run at all. */
 const lost = (name, message) => tell({ ...nothing, name, failed: [{ test: "(all)", message }], output: message });
@@ -81,13 +82,18 @@ for (const name of suites) {
 }
 if (results.length === 0) lost(words.join(" "), "no file has such a name");
 
-if (values.times) {
-  const times = results.flatMap(({ name, times }) => times.map(([test, ms]) => ({ name, test, ms })));
-  console.log("What took longest:");
+function most(title, of) {
+  const times = results.flatMap(({ name, times }) => times.map((time) => ({ name, test: time[0], ms: of(time) })));
+  console.log(title);
   for (const { name, test, ms } of times.sort((a, b) => b.ms - a.ms).slice(0, 40)) {
     console.log(`  ${seconds(ms).padStart(7)}  ${name}: ${test}`);
   }
   console.log("");
+}
+
+if (values.times) {
+  most("What took longest:", ([, ms]) => ms);
+  most("What took most CPU time:", ([, , cpu]) => cpu);
 }
 
 const skipped = results.flatMap(({ name, skipped }) => skipped.map((test) => `  ${name}: ${test}`));

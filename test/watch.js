@@ -22,8 +22,9 @@ const KEPT = 1 << 20;
  * @property {number} passed
  * @property {{ test: string, message: string }[]} failed
  * @property {string[]} skipped
- * @property {[test: string, ms: number][]} times
+ * @property {[test: string, ms: number, cpu: number][]} times
  * @property {number} ms
+ * @property {number} cpu ms of its processes, where that is known
  * @property {string} output
  */
 
@@ -137,11 +138,11 @@ function judge(events, status, reason) {
   } else if (passed + failed.length + skipped.length === 0) failed.push({ test: "(none)", message: "it has no test" });
   const begun = new Map();
   const times = [];
-  for (const { event, name, at } of events) {
-    if (event === "begin") begun.set(name, at);
-    else if (begun.has(name)) times.push([name, at - begun.get(name)]);
+  for (const { event, name, at, cpu } of events) {
+    if (event === "begin") begun.set(name, { at, cpu });
+    else if (begun.has(name)) times.push([name, at - begun.get(name).at, cpu - begun.get(name).cpu]);
   }
-  return { passed, failed, skipped, times };
+  return { passed, failed, skipped, times, cpu: last?.cpu ?? 0 };
 }
 
 /** Of a program: uvu's lines at its end; or it is one test itself. */
@@ -152,9 +153,9 @@ function totals(output, status, name) {
   const [total, passed, skips] = [number("Total"), number("Passed"), number("Skipped")];
   if (Number.isNaN(total)) {
     const failed = status === 0 ? [] : [{ test: name, message: `status ${status}` }];
-    return { passed: status === 0 ? 1 : 0, failed, skipped: [], times: [] };
+    return { passed: status === 0 ? 1 : 0, failed, skipped: [], times: [], cpu: 0 };
   }
   const failed = Array.from({ length: total - passed }, () => ({ test: "see its output", message: "above" }));
   if (status !== 0 && failed.length === 0) failed.push({ test: name, message: `status ${status}` });
-  return { passed, failed, skipped: Array.from({ length: skips }, () => "see its output"), times: [] };
+  return { passed, failed, skipped: Array.from({ length: skips }, () => "see its output"), times: [], cpu: 0 };
 }

@@ -23,6 +23,8 @@ const TIMEOUT_S = 60;
  * @typedef {object} More
  * @property {Record<string, string>} [headers] with `Connection: close` each request has a connection of its own
  * @property {number} [files] in turn, instead of the URL's path: /0.bin, /1.bin, …
+ * @property {string[]} [paths] the same: these
+ * @property {{ connections: number, delay: number }} [pace] so many connections, that wait so many ms before each request
  *
  * @typedef {object} Generator
  * @property {string | null} version
@@ -32,10 +34,24 @@ const TIMEOUT_S = 60;
 /** @type {Generator} */
 const wrk = {
   version: version(["wrk"], "-v", 1)?.version.replace(/ Copyright.*/, "") ?? null,
-  async run(url, seconds, { headers = {}, files } = {}) {
+  async run(url, seconds, { headers = {}, files, paths = [], pace } = {}) {
     const fields = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
-    const script = ["-s", here("report.lua"), url, ...(files === undefined ? [] : ["--", `${files}`])];
-    const args = ["-t1", `-c${CONNECTIONS}`, `-d${seconds}s`, `--timeout=${TIMEOUT_S}s`, ...fields, ...script];
+    const script = [
+      "-s",
+      here("report.lua"),
+      url,
+      "--",
+      `${pace?.delay ?? 0}`,
+      ...(files === undefined ? paths : [`${files}`]),
+    ];
+    const args = [
+      "-t1",
+      `-c${pace?.connections ?? CONNECTIONS}`,
+      `-d${seconds}s`,
+      `--timeout=${TIMEOUT_S}s`,
+      ...fields,
+      ...script,
+    ];
     const { stdout } = await run("wrk", args);
     return JSON.parse(/** @type {string} */ (stdout.trim().split("\n").pop()));
   },

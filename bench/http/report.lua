@@ -1,11 +1,20 @@
--- What wrk asks for, if that is more than one URL: with a number behind `--`, so many files in turn, /0.bin, /1.bin, …
--- And what it found, as one line of JSON.
+-- Behind `--`: how many ms a connection waits before each request; and what wrk asks for, if that is more than one URL: by a
+-- number so many files in turn, /0.bin, /1.bin, …; by paths, these in turn. And what it found, as one line of JSON.
 
 function init(args)
-  local count = tonumber(args[1])
-  if count == nil then return end
+  local wait = tonumber(args[1])
+  if wait > 0 then
+    function delay() return wait end
+  end
+  if args[2] == nil then return end
   local requests = {}
-  for i = 1, count do requests[i] = wrk.format("GET", string.format("/%d.bin", i - 1)) end
+  local count = tonumber(args[2])
+  if count == nil then
+    count = #args - 1
+    for i = 1, count do requests[i] = wrk.format("GET", args[i + 1]) end
+  else
+    for i = 1, count do requests[i] = wrk.format("GET", string.format("/%d.bin", i - 1)) end
+  end
   local next = 0
   function request()
     next = next % count + 1

@@ -8,7 +8,7 @@ import http from "node:http";
 import https from "node:https";
 import { connect } from "node:net";
 import { loadavg } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { kill, machine, Rig } from "../lib/rig.js";
 import { STEADY, Steady } from "../lib/steady.js";
 
@@ -93,11 +93,15 @@ export class HttpRig extends Rig {
     );
   }
 
-  /** A new folder of files: their names without ".bin", and sizes. @param {string} name @param {[string, number][]} files */
+  /** A new folder of files: their paths without ".bin", and sizes. @param {string} name @param {[string, number][]} files */
   fill(name, files) {
     const folder = join(this.folder, name);
     mkdirSync(folder);
-    for (const [name, size] of files) written(join(folder, `${name}.bin`), size);
+    for (const [name, size] of files) {
+      const path = join(folder, `${name}.bin`);
+      mkdirSync(dirname(path), { recursive: true });
+      written(path, size);
+    }
     return folder;
   }
 

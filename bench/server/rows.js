@@ -16,7 +16,7 @@ import { sized } from "../http/rig.js";
  * @property {string[]} servers
  * @property {string} title
  * @property {import("../http/rig.js").Request} [request] none: measures.js has a way of its own
- * @property {"files" | "many" | "disk"} [root]
+ * @property {"files" | "many" | "disk" | "app"} [root]
  * @property {boolean} [logged] the servers have an access log: that it has all requests is checked
  * @property {boolean} [handedOver] the loop hands each request over: that is checked
  * @property {Figure[]} figures
@@ -33,6 +33,10 @@ const PEERS = [
   ...["bun", "deno", "sirv-cli", "serve", "http-server", "sendoff serve, before"],
 ];
 const small = sized(SMALL);
+
+/** Of an app: a file, and what it answers itself. */
+export const inFront = { path: `/static/${SMALL}.bin`, size: SMALL };
+export const ownAnswer = { path: "/own.bin", size: 100 };
 
 /** What Chromium sends for a picture: with the request line about 600 bytes. */
 const CHROMIUM = {
@@ -150,6 +154,33 @@ export const ROWS = {
     request: { ...small, headers: { ...CLOSE, "Proxy-Connection": "close" } },
     handedOver: true,
     figures: [rate("loop", "serveStatic", 0.8, 0.95)],
+  },
+  "app-files": {
+    title: "4 KiB, an app behind",
+    servers: ["app, files in front", "loop", "app"],
+    root: "app",
+    request: inFront,
+    figures: [rate("app, files in front", "loop", 0.85), rate("app, files in front", "app", 6)],
+  },
+  "app-mixed": {
+    title: "4 KiB, four files to one of the app's own answers, on each connection",
+    servers: ["app, files in front", "app"],
+    root: "app",
+    request: { ...inFront, paths: [ownAnswer.path, ...Array(4).fill(inFront.path)] },
+    figures: [rate("app, files in front", "app", 1.5)],
+  },
+  "app-own": {
+    title: "the app's own answers",
+    servers: ["app, files in front", "app"],
+    root: "app",
+    request: ownAnswer,
+    figures: [rate("app, files in front", "app", 0.9)],
+  },
+  "app-latency": {
+    title: "the app's own answers, beside 10,000 files a second",
+    servers: ["app, files in front", "app"],
+    root: "app",
+    figures: [{ work: "p99 over that beside a busy loop", bound: 1.2, aim: null, atMost: true }],
   },
   slow: {
     title: "64 KiB, beside 500 slow clients",

@@ -17,6 +17,7 @@ import { list, whole } from "../lib/options.js";
 import { write } from "../lib/rig.js";
 import { COLD, cold, printCold } from "./cold.js";
 import { built } from "./commands.js";
+import { latency, printLatency } from "./latency.js";
 import { idle, lag } from "./measures.js";
 import { MANY, ROWS, SMALL } from "./rows.js";
 import { BEFORE, competitors, serveBefore, versions } from "./servers.js";
@@ -57,6 +58,10 @@ const FILES = {
   files: [],
   many: Array.from({ length: MANY }, (_, i) => [String(i), SMALL]),
   disk: [[String(SMALL), SMALL], COLD],
+  app: [
+    [`static/${SMALL}`, SMALL],
+    ["own", 100],
+  ],
 };
 /** @type {Map<string, string>} */
 const roots = new Map([["files", rig.root]]);
@@ -126,6 +131,7 @@ async function measure(name, row) {
   if (name === "slow") return slowly(present);
   if (name === "cold") return coldly(present);
   if (name === "lag") return lagging(present);
+  if (name === "app-latency") return waiting(present);
   return answering(row, present);
 }
 
@@ -207,6 +213,18 @@ async function coldly(present) {
     ...recorded(present, results),
     loads: [...results.values()].flat().flatMap((pair) => [pair.without, pair.with]),
     figure: () => ({ ratios: own.map((pair) => pair.with.p99) }),
+  };
+}
+
+/** @param {Map<string, Server>} present @returns {Promise<Measured>} */
+async function waiting(present) {
+  const [front, app] = /** @type {[Server, Server]} */ ([...present.values()]);
+  const results = await latency(rig, front, app, { runs, seconds: 3 * seconds });
+  printLatency(results);
+  return {
+    results,
+    loads: Object.values(results).flat(),
+    figure: () => ({ ratios: results.loop.map(({ p99 }, i) => p99 / results.burner[i].p99) }),
   };
 }
 

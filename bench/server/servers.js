@@ -26,6 +26,9 @@ function loopIdle() {
   return { ...competitor, argv: [node, ...COLLECT, ...rest] };
 }
 
+/** @param {string} name @param {string} label @returns {Competitor} */
+const labelled = (name, label) => ({ ...onNode(name, own), label });
+
 const installed = (/** @type {string} */ name) => (tools[name] === null ? null : other(name));
 
 /** @param {string} what @param {Parameters<typeof nginx>[2]} options @returns {Competitor | null} */
@@ -50,6 +53,8 @@ export const competitors = {
   [BEFORE]: null,
   "Node 26, koffi": loop26("koffi"),
   "Node 26, node:ffi": loop26("node"),
+  app: labelled("app", "Express alone"),
+  "app, files in front": labelled("app, files in front", "createFileServer before Express"),
   respond: onNode("respond", own),
   serveStatic: onNode("serveStatic", own),
   nginx: installed("nginx"),

@@ -48,3 +48,22 @@ export class Backlog {
     this.#hashed += bytes;
   }
 }
+
+/** Bytes that nobody looks at. */
+export class Counted {
+  readonly #room = Buffer.allocUnsafeSlow(SLICE).fill(1);
+  /** Bytes received. */
+  bytes = 0;
+
+  room(): Buffer {
+    return this.#room;
+  }
+
+  took(bytes: number): void {
+    this.bytes += bytes;
+  }
+
+  digest(): null {
+    return null;
+  }
+}

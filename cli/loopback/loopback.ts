@@ -8,13 +8,13 @@ import type { Order, Report } from "./receiver.js";
 export interface Loopback {
   readonly socket: Socket;
   /** The receiver's result, once the connection is closed. */
-  readonly received: Promise<{ bytes: number; digest: string }>;
+  readonly received: Promise<{ bytes: number; digest: string | null }>;
   /** Kills the child, if it still runs. */
   close(): void;
 }
 
-/** Starts the child, which keeps up to `backlog` bytes in memory until it hashes them. */
-export async function loopback(backlog: number): Promise<Loopback> {
+/** Starts the child, which keeps up to `backlog` bytes in memory until it hashes them; null: it hashes nothing. */
+export async function loopback(backlog: number | null): Promise<Loopback> {
   const child = fork(new URL("./receiver.js", import.meta.url), [], {
     execArgv: [],
     stdio: ["ignore", "ignore", "inherit", "ipc"],
@@ -35,7 +35,7 @@ export async function loopback(backlog: number): Promise<Loopback> {
   const localPort = new Promise<number>((resolve) => {
     child.on("message", (message: Report) => "localPort" in message && resolve(message.localPort));
   });
-  const received = new Promise<{ bytes: number; digest: string }>((resolve) => {
+  const received = new Promise<{ bytes: number; digest: string | null }>((resolve) => {
     child.on("message", (message: Report) => {
       if (!("digest" in message)) return;
       resolve(message);

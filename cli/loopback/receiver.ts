@@ -1,18 +1,18 @@
 // The embedded receiver, a child process: reads one connection to its end, closes it, and reports the byte count and
-// the SHA-256. It never outlives its parent.
+// the SHA-256, if it is wanted. It never outlives its parent.
 
 import { connect } from "node:net";
-import { Backlog } from "./backlog.js";
+import { Backlog, Counted } from "./backlog.js";
 
 /** From the parent. */
 export interface Order {
   port: number;
-  /** Bytes that may wait to be hashed. */
-  backlog: number;
+  /** Bytes that may wait to be hashed; null if none are hashed. */
+  backlog: number | null;
 }
 
 /** To the parent, in this order. */
-export type Report = { localPort: number } | { bytes: number; digest: string } | { error: string };
+export type Report = { localPort: number } | { bytes: number; digest: string | null } | { error: string };
 
 const report = (message: Report, then?: () => void) => process.send?.(message, then ?? (() => {}));
 
@@ -21,7 +21,7 @@ for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {})
 process.once("disconnect", () => process.exit());
 
 process.once("message", ({ port, backlog: capacity }: Order) => {
-  const backlog = new Backlog(capacity);
+  const backlog = capacity === null ? new Counted() : new Backlog(capacity);
   const socket = connect({
     host: "127.0.0.1",
     port,

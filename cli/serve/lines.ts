@@ -5,7 +5,9 @@ import fs from "node:fs";
 import { say } from "../../host/say.js";
 
 /** As much as a pipe takes in one piece (PIPE_BUF): the lines of several processes stay whole. */
-const PIECE = 4096;
+const PIPE_PIECE = 4096;
+/** A file takes any in one piece. */
+const FILE_PIECE = 1 << 18;
 /** The most bytes that wait for a slow reader, or for room on the disk. */
 const WAITING = 4 << 20;
 /** Time between retries, in ms. */
@@ -14,16 +16,21 @@ const RETRY = 1000;
 const LAST = 1000;
 
 /** Writes some bytes, and reports their count, and an error for the rest. Never throws; calls back asynchronously. */
-type Sink = (piece: string, done: (error: Error | null, bytes: number) => void) => void;
+type Sink = (piece: Buffer, done: (error: Error | null, bytes: number) => void) => void;
+
+const NOTHING = Buffer.alloc(0);
+const NEWLINE = 0x0a;
 
 export class Lines {
-  readonly #sink: Sink = isFile(1) ? toFile : toStream();
+  readonly #sink: Sink;
+  /** The most bytes of a piece. */
+  readonly #most: number;
   /** Some lines each. */
-  #lines: string[] = [];
+  #lines: Buffer[] = [];
   /** Their bytes. */
   #waiting = 0;
   /** The piece being written: some of the lines, or the rest of them. */
-  #piece = "";
+  #piece: Buffer = NOTHING;
   /** A piece is under way, or will be retried. */
   #writing = false;
   /** Why the last write failed. */
@@ -37,11 +44,16 @@ export class Lines {
   /** Called when nothing is under way. */
   #idle = () => {};
 
+  constructor() {
+    [this.#sink, this.#most] = isFile(1) ? [toFile, FILE_PIECE] : [toStream(), PIPE_PIECE];
+  }
+
   /** `lines` are ASCII, with their ends; each is shorter than a piece. */
-  write(lines: string): void {
+  write(lines: Buffer): void {
+    const most = this.#most;
     for (let at = 0; at < lines.length; ) {
-      const end = at + PIECE < lines.length ? lines.lastIndexOf("\n", at + PIECE - 1) + 1 : lines.length;
-      this.#add(lines.slice(at, end));
+      const end = at + most < lines.length ? lines.lastIndexOf(NEWLINE, at + most - 1) + 1 : lines.length;
+      this.#add(lines.subarray(at, end));
       at = end;
     }
     if (!this.#writing) this.#next();
@@ -53,7 +65,7 @@ export class Lines {
     if (!this.#writing) this.#next();
   }
 
-  #add(lines: string): void {
+  #add(lines: Buffer): void {
     // Once lines are lost, all are until those before them have been written: so there is one gap, and one report.
     if (this.#lost === 0 && this.#waiting <= WAITING) {
       this.#lines.push(lines);
@@ -74,7 +86,7 @@ export class Lines {
     }
     await idle;
     clearTimeout(late);
-    const left = count(`${this.#piece}${this.#lines.join("")}`);
+    const left = [this.#piece, ...this.#lines].reduce((sum, lines) => sum + count(lines), 0);
     if (left > 0) this.#lose(left);
     if (this.#lost > 0) say(this.#loss());
   }
@@ -91,14 +103,14 @@ export class Lines {
 
   /** One write at a time: a stream would join two that wait. */
   readonly #next = (): void => {
-    if (this.#piece === "") this.#piece = this.#take();
-    this.#writing = this.#piece !== "";
+    if (this.#piece.length === 0) this.#piece = this.#take();
+    this.#writing = this.#piece.length > 0;
     if (this.#writing) this.#sink(this.#piece, this.#written);
     else this.#idle();
   };
 
   readonly #written = (error: Error | null, bytes: number): void => {
-    this.#piece = this.#piece.slice(bytes);
+    this.#piece = this.#piece.subarray(bytes);
     if (error !== null) {
       if (this.#failure === null) say(`sendoff: the log can't be written (${error.message}): tried again every second`);
       this.#failure = error;
@@ -111,27 +123,31 @@ export class Lines {
     this.#next();
   };
 
-  #take(): string {
+  #take(): Buffer {
     if (this.#lines.length === 0 && this.#lost > 0) {
       const loss = this.#loss();
       this.#lost = 0;
       say(loss);
-      return `# ${loss}\n`; // programs that read logs skip such a line
+      return Buffer.from(`# ${loss}\n`); // programs that read logs skip such a line
     }
-    let piece = "";
+    let bytes = 0;
     let i = 0;
-    for (const line of this.#lines) {
-      if (i > 0 && piece.length + line.length > PIECE) break;
-      piece += line;
+    for (const { length } of this.#lines) {
+      if (i > 0 && bytes + length > this.#most) break;
+      bytes += length;
       i++;
     }
-    this.#lines.splice(0, i);
-    this.#waiting -= piece.length;
-    return piece;
+    this.#waiting -= bytes;
+    const taken = this.#lines.splice(0, i);
+    return taken.length === 1 ? (taken[0] as Buffer) : Buffer.concat(taken, bytes);
   }
 }
 
-const count = (lines: string) => lines.split("\n").length - 1;
+function count(lines: Buffer): number {
+  let n = 0;
+  for (let at = lines.indexOf(NEWLINE); at >= 0; at = lines.indexOf(NEWLINE, at + 1)) n++;
+  return n;
+}
 
 function isFile(fd: number): boolean {
   try {
@@ -146,7 +162,7 @@ const toFile: Sink = (piece, done) => {
   let bytes = 0;
   let error: Error | null = null;
   try {
-    while (bytes < piece.length) bytes += fs.writeSync(1, piece.slice(bytes));
+    while (bytes < piece.length) bytes += fs.writeSync(1, piece, bytes);
   } catch (thrown) {
     error = thrown as Error;
   }

@@ -24,7 +24,7 @@ export class AccessLog {
   }
 
   /** Lines of others. */
-  readonly write = (lines: string): void => this.#lines.write(lines);
+  readonly write = (lines: Buffer): void => this.#lines.write(lines);
 
   /** Lines of others that are lost. */
   readonly lost = (lines: number): void => this.#lines.lose(lines, "the process was too busy to write them");
@@ -58,7 +58,7 @@ export class AccessLog {
       answered.bytes = Math.max(0, (socket.bytesWritten ?? 0) - before - head());
       answered.ms = performance.now() - began;
       this.earlier();
-      this.#lines.write(logLine(this.format, answered));
+      this.#lines.write(Buffer.from(logLine(this.format, answered), "latin1"));
     };
     this.#open.add(log);
     // Before Node's own listener, which passes the socket to the next response in the pipeline.

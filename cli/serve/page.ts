@@ -41,8 +41,8 @@ p{margin:1rem .5rem;color:var(--soft)}
 @media (max-width:34rem){time span{display:none}h1{font-size:1.25rem}td,caption,th{font-size:.8125rem}}
 `;
 
-/** 1,234,567 */
-const NUMBER = new Intl.NumberFormat("en");
+/** 1,234,567. By hand: the first Intl.NumberFormat of a process takes 20 ms, and this is a whole number. */
+const grouped = (number: number) => String(number).replace(/\B(?=(?:\d{3})+$)/g, ",");
 
 /** The headers of every page. */
 export const HEADERS = {
@@ -128,7 +128,7 @@ export async function folderPage(
   };
   const row = ({ name, folder, size, modified }: Entry) => {
     const href = `./${encodeURIComponent(name)}${folder ? `/${query}` : ""}`;
-    const exact = `${NUMBER.format(size)} ${size === 1 ? "byte" : "bytes"}`;
+    const exact = `${grouped(size)} ${size === 1 ? "byte" : "bytes"}`;
     return `<tr><td class="n${folder ? " d" : ""}"><a href="${html(href)}"><bdi>${html(name)}${folder ? "/" : ""}</bdi></a></td><td class="s">${folder ? "" : `<span title="${exact}">${units(size)}</span>`}</td><td class="s">${time(modified)}</td></tr>`;
   };
   const parent =
@@ -178,7 +178,7 @@ export function errorPage(status: number, words: string): string {
 }
 
 function plural(count: number, word: string): string {
-  return `${NUMBER.format(count)} ${word}${count === 1 ? "" : "s"}`;
+  return `${grouped(count)} ${word}${count === 1 ? "" : "s"}`;
 }
 
 /** In the server's time zone, for readers on the same machine; exact and in UTC for all others. */

@@ -5,6 +5,12 @@ import type { Core } from "../core.js";
 const HEAD = 1;
 const LAST = 2;
 
+/** Values that are only told on: words of the facts. */
+export enum Told {
+  Referer = 10,
+  UserAgent = 12,
+}
+
 export class Facts {
   readonly #core: Core;
   readonly #address: number;
@@ -21,8 +27,8 @@ export class Facts {
   refreshed(): this {
     if (this.#words.length > 0) return this;
     const { buffer } = this.#core.memory;
-    this.#words = new Int32Array(buffer, this.#address, 10);
-    this.#numbers = new Float64Array(buffer, this.#address + 40, 2);
+    this.#words = new Int32Array(buffer, this.#address, 14);
+    this.#numbers = new Float64Array(buffer, this.#address + 56, 2);
     this.#bytes = Buffer.from(buffer);
     return this;
   }
@@ -43,10 +49,32 @@ export class Facts {
 
   /** The same with the query. */
   get wholeTarget(): string {
-    const at = this.#words[1] as number;
-    let end = at + (this.#words[2] as number);
+    return this.#bytes.toString("latin1", this.targetAt, this.targetEnd);
+  }
+
+  /** Where that is in `bytes`. */
+  get targetAt(): number {
+    return this.#words[1] as number;
+  }
+
+  get targetEnd(): number {
+    let end = this.targetAt + (this.#words[2] as number);
     while (this.#bytes[end] !== 0x20) end++;
-    return this.#bytes.toString("latin1", at, end);
+    return end;
+  }
+
+  /** The core's memory. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** Where a value is in `bytes`; 0 if it is missing. */
+  at(value: Told): number {
+    return this.#words[value] as number;
+  }
+
+  length(value: Told): number {
+    return this.#words[value + 1] as number;
   }
 
   /** The head from the target on, without the empty line. */
@@ -87,6 +115,14 @@ export class Facts {
 
   get acceptEncoding(): string | null {
     return this.#text(8);
+  }
+
+  get referer(): string | null {
+    return this.#text(Told.Referer);
+  }
+
+  get userAgent(): string | null {
+    return this.#text(Told.UserAgent);
   }
 
   #text(word: number): string | null {

@@ -29,15 +29,17 @@ export const hasFields = (format: Format): boolean => format !== "common";
 
 /** A longer request line is cut. */
 const REQUEST = 3000;
+/** The longest target of one that is not. */
+export const TARGET = REQUEST - 30;
 /** The same of a field: with it a line is shorter than PIPE_BUF, so that it is written in one piece. */
-const FIELD = 400;
+export const FIELD = 400;
 
 /** ASCII, with its end. */
 export function logLine(format: Format, answered: Answered): string {
   if (format === "json") return json(answered);
   const { host, time, method, target, version, status, bytes } = answered;
   const request = `${method} ${target} HTTP/${version}`;
-  const safe = isPlain(target, REQUEST - 30) ? request : escaped(request);
+  const safe = isPlain(target, TARGET) ? request : escaped(request);
   const line = `${host} - - [${timestamp(time)}] "${safe}" ${status} ${bytes === 0 ? "-" : bytes}`;
   if (format === "common") return `${line}\n`;
   return `${line} "${escaped(answered.referer ?? "-", FIELD)}" "${escaped(answered.userAgent ?? "-", FIELD)}"\n`;
@@ -91,7 +93,7 @@ let second = 0;
 let stamp = "";
 
 /** 10/Oct/2000:13:55:36 -0700, made once a second. */
-function timestamp(time: number): string {
+export function timestamp(time: number): string {
   const now = Math.floor(time / 1000);
   if (now === second) return stamp;
   second = now;

@@ -126,6 +126,7 @@ export class Loop {
 
   /** Closes all its fds, on every way out. */
   end(): void {
+    this.#journal?.flush();
     this.#acceptor.end();
     this.#fds.end();
     this.#disk.end();
@@ -156,6 +157,7 @@ export class Loop {
     }
     if (now - this.#swept >= SWEEP) this.#sweep();
     this.#ending.turn(now);
+    this.#journal?.flush();
     this.#tally.publish(this.#known.open); // before what was handed over is counted by others
     if (this.#handed.length > 0) {
       this.#tell({ type: "handed", connections: this.#handed });
@@ -230,14 +232,15 @@ export class Loop {
     const ready = bytes > 0 && bytes === entry.answer.size ? this.#ready.find(entry, text) : null;
     const head = ready ?? text;
     const count = ready === null ? bytes : 0;
-    this.#journal?.begin(handle, this.#facts, text, offset, bytes);
+    this.#journal?.begin(handle, this.#facts, text, offset, bytes, this.#second);
     this.#unsent.begin(handle, count, this.#now);
     this.#scratch.put(head, 0);
     const act = core.connection_answer(handle, head.length, entry.fd, offset, count, last ? 1 : 0, this.#now);
     if (core.connection_sending(handle) !== 0) {
       entry.users++;
       this.#sending.set(handle, { entry, head, reading: false, over: false });
-    } else this.#journal?.end(handle);
+      this.#journal?.later(handle, this.#facts, text, offset, bytes);
+    } else this.#journal?.done();
     return act;
   }
 

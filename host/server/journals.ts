@@ -15,7 +15,7 @@ export interface LogOptions {
   /** Whose X-Forwarded-For is believed. Default: null, nobody's. */
   readonly trust?: Trust | null;
   /** Lines, with their ends. */
-  write(lines: string): void;
+  write(lines: Buffer): void;
   /** Lines behind these that are lost, because this thread was too slow. */
   lost(lines: number): void;
   /** All lines that are lost so far, for metrics. Default: those that `lost` was told of. */
@@ -55,8 +55,8 @@ export class Journals {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     for (const ring of this.#rings) {
-      const { text, lost } = ring.read();
-      if (text !== "") this.#options.write(text);
+      const { lines, lost } = ring.read();
+      if (lines.length > 0) this.#options.write(lines);
       this.#lost += lost;
       if (lost > 0) this.#options.lost(lost);
     }

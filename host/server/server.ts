@@ -4,7 +4,6 @@ import { EventEmitter } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, ListenOptions } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Worker } from "node:worker_threads";
 import { SendfileError } from "../errors.js";
 import { type StaticFiles, staticFiles } from "../http/static.js";
 import type { FromLoop } from "../loop/messages.js";
@@ -264,9 +263,9 @@ export class FileServer extends EventEmitter {
     return this.close();
   }
 
-  /** @internal Its threads' workers, for tests. */
-  workers(): (Worker | null)[] {
-    return (this.#loops?.threads ?? []).map(({ worker }) => worker);
+  /** @internal For tests. */
+  threads(): readonly Thread[] {
+    return this.#loops?.threads ?? [];
   }
 
   /** Connections are those of a server that is not quite node:http. */

@@ -1,7 +1,6 @@
 // The sendoff command as a real child process, in a folder of the test's own that is also its TMPDIR.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,18 +31,12 @@ export interface Running {
 /** Another way to start a command: gets the usual command line. */
 export type Wrap = (usual: readonly string[]) => readonly string[];
 
-/** Deno and Bun, where they are installed: `npm test -- runtimes` does it; else null. */
-export function other(name: "deno" | "bun"): { path: string; args: readonly string[] } | null {
-  const path = fileURLToPath(new URL(`../../../test/runtimes/node_modules/.bin/${name}`, import.meta.url));
-  return existsSync(path) ? { path, args: name === "deno" ? ["run", "-A", "--no-lock"] : [] } : null;
-}
-
-/** By another runtime. */
-export function by({ path, args }: { path: string; args: readonly string[] }): Wrap {
-  return (usual) => [path, ...args, ...usual.slice(1 + FLAGS.length)];
-}
-
-export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, wrap: Wrap = (usual) => usual): Running {
+export function start(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  wrap: Wrap = (usual) => usual,
+  limit = WATCHDOG,
+): Running {
   // SENDOFF_* of the test run itself must not affect these tests.
   const { SENDOFF_MODE: _mode, SENDOFF_FFI: _ffi, ...inherited } = process.env;
   const [program = "", ...rest] = wrap([process.execPath, ...FLAGS, COMMAND, ...args]);
@@ -51,7 +44,7 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, wrap
     env: { ...inherited, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const watchdog = setTimeout(() => child.kill("SIGKILL"), WATCHDOG);
+  const watchdog = setTimeout(() => child.kill("SIGKILL"), limit);
   const ended = new Promise<Result>((resolve, reject) => {
     let stdout = "";
     let stderr = "";

@@ -18,6 +18,8 @@ export interface Facts {
   noneMatch: string | null;
   modifiedSince: string | null;
   acceptEncoding: string | null;
+  referer: string | null;
+  userAgent: string | null;
 }
 
 const PATH = "(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})";
@@ -31,6 +33,8 @@ const REFUSED = [
   ...["if-match", "if-unmodified-since", "if-range"],
 ];
 const ONCE = ["host", "connection", "range", "if-none-match", "if-modified-since", "accept-encoding"];
+/** Of these the first one counts. */
+const TOLD = ["referer", "user-agent"];
 const NOT_EMPTY = ["if-none-match", "if-modified-since", "accept-encoding"];
 
 /** `bytes`: latin1. Null where it is not recognized. */
@@ -49,7 +53,7 @@ export function recognize(bytes: string): Facts | null {
     if (ONCE.includes(key) && fields.has(key)) return null;
     if (NOT_EMPTY.includes(key) && value === "") return null;
     if (key === "connection" && !line.endsWith(value)) return null; // llhttp takes `close` and HTAB for another word
-    fields.set(key, value);
+    if (!(TOLD.includes(key) && fields.has(key))) fields.set(key, value);
   }
   if (!HOST.test(fields.get("host") ?? "")) return null;
   const connection = (fields.get("connection") ?? "keep-alive").toLowerCase();
@@ -67,6 +71,8 @@ export function recognize(bytes: string): Facts | null {
     noneMatch: fields.get("if-none-match") ?? null,
     modifiedSince: fields.get("if-modified-since") ?? null,
     acceptEncoding: fields.get("accept-encoding") ?? null,
+    referer: fields.get("referer") ?? null,
+    userAgent: fields.get("user-agent") ?? null,
   };
 }
 

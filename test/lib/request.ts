@@ -37,11 +37,13 @@ export class Recognizer {
       last: (word(0) & RequestFlag.Last) !== 0,
       target: text(1),
       range: word(3),
-      first: this.#bytes.readDoubleLE(facts + 40),
-      end: this.#bytes.readDoubleLE(facts + 48),
+      first: this.#bytes.readDoubleLE(facts + 56),
+      end: this.#bytes.readDoubleLE(facts + 64),
       noneMatch: value(4),
       modifiedSince: value(6),
       acceptEncoding: value(8),
+      referer: value(10),
+      userAgent: value(12),
     };
   }
 }

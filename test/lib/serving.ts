@@ -6,6 +6,7 @@ import { type Result, start, until, type Wrap } from "./command.js";
 export interface Serving {
   readonly child: ChildProcess;
   readonly ended: Promise<Result>;
+  readonly args: readonly string[];
   /** With a slash at its end. */
   readonly url: string;
   readonly port: number;
@@ -18,9 +19,14 @@ export interface Serving {
   stop(): Promise<Result>;
 }
 
-/** Starts it on a free port; resolves once it listens. */
-export async function serving(args: readonly string[], env?: NodeJS.ProcessEnv, wrap?: Wrap): Promise<Serving> {
-  const { child, ended } = start(["serve", "--port", "0", ...args], env, wrap);
+/** Starts it on a free port; resolves once it listens. Killed after `limit` ms, if that is given in place of the usual. */
+export async function serving(
+  args: readonly string[],
+  env?: NodeJS.ProcessEnv,
+  wrap?: Wrap,
+  limit?: number,
+): Promise<Serving> {
+  const { child, ended } = start(["serve", "--port", "0", ...args], env, wrap, limit);
   let stdout = "";
   let stderr = "";
   let over: Result | null = null;
@@ -34,6 +40,7 @@ export async function serving(args: readonly string[], env?: NodeJS.ProcessEnv, 
   return {
     child,
     ended,
+    args,
     url,
     port: Number(port),
     stdout: () => stdout,

@@ -35,7 +35,8 @@ function fileWith(find: string): string {
 }
 
 async function compile(tree: Tree, file: string, text: string): Promise<void> {
-  const compilerOptions = { rootDir: "mutant", outDir: "build", declaration: false, noCheck: true, noResolve: true };
+  const unchecked = { declaration: false, noCheck: true, noResolve: true, types: [], lib: ["ES5"] };
+  const compilerOptions = { rootDir: "mutant", outDir: "build", ...unchecked };
   const config = { extends: join(ROOT, "tsconfig.json"), compilerOptions, files: [`mutant/${file}`], include: [] };
   tree.write(`mutant/${file}`, text);
   tree.write("mutant.json", JSON.stringify(config));

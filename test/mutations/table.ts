@@ -259,8 +259,15 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "range-of-another-field": ["`\\r\\nContent-Range: bytes 0-0/", "`bytes 0-0/"],
   },
   "server.log": {
-    "ring-ends-early": ['if (first < text.length) this.#bytes.write(text.slice(first), 0, "latin1");', ""],
-    "gaps-in-a-ring": ["if (Atomics.load(words, Word.Lost) > 0 || text.length", "if (text.length"],
+    "ring-ends-early": ["if (first < bytes.length) this.#bytes.set(bytes.subarray(first));", ""],
+    "gaps-in-a-ring": ["if (Atomics.load(words, Word.Lost) > 0 || bytes.length", "if (bytes.length"],
+    "quote-in-a-line": ["c !== 0x22 && ", ""],
+    "line-that-is-copied-twice": [
+      "    this.#sheet.drop();\n    this.#lines.set",
+      "    this.#sheet.keep();\n    this.#lines.set",
+    ],
+    "lines-of-an-old-second": ["if (second !== this.#second) {", "if (this.#second === 0) {"],
+    "lines-that-are-not-told": ["    this.#journal?.flush();\n    this.#tally.publish", "    this.#tally.publish"],
     "told-of-each-line": ["Atomics.exchange(words, Word.Told, 1) === 0", "true"],
     "an-address-as-long-as-the-last": ["    view.setInt32(32, SIZE, true);\n", ""],
     "zeros-of-an-address": ["(a, b) => b.length - a.length", "(a, b) => a.length - b.length"],
@@ -460,20 +467,22 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
     "pipelined-without-a-bound": ["else if (waiting >= PIPELINED && answer !== null) req.socket.destroy();", ""],
     "log-of-a-cut-answer": [
-      "if (this.#core.connection_sending(handle) !== 0) answered.bytes = this.#sent(handle, line);",
+      "if (this.#core.connection_sending(handle) !== 0) line.answered.bytes = this.#sent(handle, line);",
       "",
     ],
-    "log-of-those-left-at-the-end": ["    every(this.#core, (handle) => this.#end(handle));\n", ""],
     "log-out-of-order": ["      this.earlier();\n", ""],
-    "mute-ones-kept-at-the-end": [
-      "!isUnderWay(socket, asked)) socket.destroy();",
-      "!isUnderWay(socket, asked)) socket.ref();",
-    ],
     "names-in-html": ["return text\n    .replace(/[&<>\"']/g", "return text\n    .replace(/[&>\"']/g"],
     "log-counts-the-header": ["- before - head()", "- before"],
     "links-that-lead-out": ["if (!isWithin(root, path)) return null;", ""],
     "hidden-files-listed": ['if (name.startsWith(".") && !dotfiles) continue;', ""],
     "folder-behind-a-link": ["if (!isWithin(root, real)) throw notFound();", ""],
+  },
+  "cli.ends": {
+    "log-of-those-left-at-the-end": ["    every(this.#core, (handle) => this.#end(handle));\n", ""],
+    "mute-ones-kept-at-the-end": [
+      "!isUnderWay(socket, asked)) socket.destroy();",
+      "!isUnderWay(socket, asked)) socket.ref();",
+    ],
   },
   "cli.options": {
     "hops-and-one-more": ["hop < trust", "hop <= trust"],

@@ -40,10 +40,19 @@ async function responding(mode) {
   };
 }
 
+/** Of Express: what it answers itself is in memory. */
+async function app(files = (/** @type {any} */ _app) => {}) {
+  const { default: express } = await import("express");
+  const own = readFileSync(join(root, "own.bin"));
+  const app = express();
+  files(app);
+  return app.get("/own.bin", (/** @type {any} */ _req, /** @type {any} */ res) => res.type(type).send(own));
+}
+
 /** It listens by itself. @param {object} [options] @returns {Promise<any>} */
-async function looping(options) {
+async function looping(options, folder = root) {
   const { createFileServer } = await import(entry("sendoff/server", checkout));
-  const server = createFileServer(root, { engine: "loop", ...options });
+  const server = createFileServer(folder, { engine: "loop", ...options });
   const address = await server.listen({ port: 0, host: "127.0.0.1" });
   return {
     address: () => address,
@@ -138,6 +147,17 @@ const servers = {
   async "express.static"() {
     const { default: express } = await import("express");
     return createServer(express().use(express.static(root)));
+  },
+
+  // An app with a folder of files, and an answer of its own.
+  async app() {
+    const { default: express } = await import("express");
+    return createServer(await app((app) => app.use("/static", express.static(join(root, "static")))));
+  },
+
+  // The same with its files in front of it.
+  async "app, files in front"() {
+    return looping({ app: await app(), prefix: "/static" }, join(root, "static"));
   },
 
   async "serve-static"() {

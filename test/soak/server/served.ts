@@ -38,8 +38,8 @@ const inside = {
   app,
   log: {
     format: log.format,
-    write(text: string) {
-      lines += text.split("\n").length - 1;
+    write(text: Buffer) {
+      lines += text.toString("latin1").split("\n").length - 1;
       log.write(text);
     },
     lost(count: number) {
@@ -52,20 +52,19 @@ const options = { engine: engine as "loop" | "node", threads: Number(threads), p
 const server = new FileServer(host().shared, serverRuntime, root, options, inside);
 log.earlier = () => server.readLog();
 
+const workers = () => server.threads().flatMap(({ worker }) => worker ?? []);
+
 /** When each thread was first seen. */
 const seen = new Map<number, number>();
 const look = () => {
-  for (const worker of server.workers()) {
-    const id = worker?.threadId ?? -1;
-    if (!seen.has(id)) seen.set(id, performance.now());
-  }
+  for (const { threadId } of workers()) if (!seen.has(threadId)) seen.set(threadId, performance.now());
 };
 setInterval(look, 100).unref();
 
 /** Ends one of the threads. */
 async function kill(): Promise<boolean> {
   const now = performance.now();
-  const old = server.workers().filter((one) => one !== null && (seen.get(one.threadId) ?? now) < now - LOADED);
+  const old = workers().filter(({ threadId }) => (seen.get(threadId) ?? now) < now - LOADED);
   const worker = old[Math.floor(Math.random() * old.length)];
   await worker?.terminate();
   return worker !== undefined;
@@ -74,7 +73,7 @@ async function kill(): Promise<boolean> {
 const answers = {
   stats: (): Told => {
     server.readLog();
-    return { stats: server.stats(), lines, lost, threads: server.workers().filter((one) => one !== null).length };
+    return { stats: server.stats(), lines, lost, threads: workers().length };
   },
   kill,
   async close() {
