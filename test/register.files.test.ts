@@ -414,11 +414,14 @@ for (const [how, env, by, lack = null] of CHILDREN) {
     await until(() => out().includes("\n") || child.exitCode !== null);
     assert.match(out(), /^\d+\n/, err());
     await both(Number(out()));
-    const told = `sendoff: files come before the http.Server of 127.0.0.1:${Number(out())}, `;
-    await until(() => err().includes(told));
+    const told = new RegExp(
+      `^sendoff: files come before the http\\.Server of (127\\.0\\.0\\.1|\\[::\\]):${Number(out())}, `,
+      "m",
+    );
+    await until(() => told.test(err()));
     const line = err()
       .split("\n")
-      .find((one) => one.startsWith(told)) as string;
+      .find((one) => told.test(one)) as string;
     assert.match(line, by);
     process.kill(child.pid as number, "SIGTERM"); // by its own kill() Deno takes it for dead
     const code = await ended;

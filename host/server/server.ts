@@ -167,13 +167,8 @@ export class FileServer extends EventEmitter {
   follow(isInherited: boolean): void {
     const http = this.#http;
     this.#state = "listening";
-    if (this.#loops === null) {
-      http.once("close", () => {
-        this.#unfront(); // before others hear of it: they may listen again
-        void this.close();
-      });
-      return;
-    }
+    // Whoever hears of its end may have it listen again.
+    if (this.#loops === null) return void http.once("close", this.#unfront);
     if ((http as { _unref?: boolean })._unref) this.#isRef = false; // undocumented
     this.#loops.follow(http, isInherited);
     this.#pose(false);

@@ -240,7 +240,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "name-goes-with-its-handle": ['  if (name !== "") renameSync(name, address as string);\n', ""],
     "shortest-prefix": [".sort((a, b) => b.prefix.length - a.prefix.length)", ""],
     "a-listener-for-each-try": ['        this.off("listening", front); // of a try that has failed\n', ""],
-    "in-front-for-ever": ["        this.#unfront(); // before others hear of it: they may listen again\n", ""],
+    "in-front-for-ever": ['return void http.once("close", this.#unfront);', "return;"],
     "in-front-after-its-end": ["      this.#unfront();\n      for", "      for"],
     "socket-of-others-shut": [
       "if (isInherited(args[0])) inherited.add(this);",
