@@ -151,10 +151,10 @@ const ROOMS: Record<string, string[]> = {
   source: ["libc"],
   transfer: ["libc", "queue", "source"],
   http: ["libc", "queue", "source", "transfer"],
-  register: ["libc", "queue", "source", "transfer", "http"],
   exit: [],
   loop: ["libc"],
   server: ["libc", "queue", "source", "transfer", "http", "loop"],
+  register: ["libc", "queue", "source", "transfer", "http", "server"],
   runtimes: ["libc", "queue", "source", "transfer", "exit", "loop"],
 };
 

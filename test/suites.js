@@ -256,6 +256,11 @@ export const SUITES = {
     packages: ["test/package"],
     entries: () => onNode(named("pack"), "pack"),
   },
+  fleet: {
+    about: "rolling restarts of three servers behind HAProxy",
+    packages: [],
+    entries: () => onNode(named("fleet"), "fleet"),
+  },
   network: {
     about: "delay, loss and worse, in network namespaces: as root",
     packages: [],

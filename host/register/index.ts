@@ -1,11 +1,13 @@
-// node --import sendoff/register server.js: an import with one effect. See host/register/install.ts.
+// node --import sendoff/register server.js: an import with one effect. See host/register/install.ts, and front.ts.
 // Servers built on `send` bypass the pipe.
 
 import { host } from "#process";
 import { accelerate } from "../http/send/send.js";
 import { say } from "../say.js";
 import { abandonedOf, destroyAbandoned } from "./abandoned.js";
+import { frontAll } from "./front.js";
 import { install } from "./install.js";
+import { mountsOf, portsOf, textOf } from "./mounts.js";
 import { copies } from "./require-hook.js";
 import { installToWeb } from "./to-web.js";
 
@@ -33,5 +35,13 @@ if (shared.auto !== "copy") {
     try {
       accelerate(shared, send);
     } catch {} // another package of that name
+  });
+}
+const mounts = mountsOf(process.env.SENDOFF_FILES);
+const ports = portsOf(process.env.SENDOFF_FILES_PORT);
+if (mounts.length > 0) {
+  process.env.SENDOFF_FILES = textOf(mounts); // for threads and children with another working directory
+  frontAll(shared, mounts, ports, (what) => {
+    if (debug) say(`sendoff: ${what}`);
   });
 }

@@ -18,15 +18,28 @@ export function serverOf(app: Server | RequestListener, settings: Settings): Ser
   return server;
 }
 
+/** Those that a FileServer has, and answers for. */
+const had = new WeakSet<Server>();
+
+/** Whether a server is a part of a FileServer already. */
+export const isHad = (server: Server): boolean => had.has(server);
+
+/** Makes it one. */
+export const have = (server: Server): void => void had.add(server);
+
+/** What is before a server's listeners. */
+interface Front {
+  /** Calls the listeners. */
+  readonly pass: RequestListener;
+  readonly undo: () => void;
+}
+
 /**
  * Has `connections` asked for each request before the server's listeners, whenever those are added. Those that `waits` is
- * true of come one at a time, all others at once. Returns what calls the listeners.
+ * true of come one at a time, all others at once.
  */
-export function putBefore(
-  server: Server,
-  connections: Connections,
-  waits: (req: IncomingMessage) => boolean,
-): RequestListener {
+export function putBefore(server: Server, connections: Connections, waits: (req: IncomingMessage) => boolean): Front {
+  const own = Object.getOwnPropertyDescriptor(server, "emit");
   const emit = server.emit as (event: string | symbol, ...args: unknown[]) => boolean;
   const pass: RequestListener = (req, res) => void emit.call(server, "request", req, res);
   /** The app has decided whether their bodies may come. */
@@ -56,5 +69,12 @@ export function putBefore(
     return emit.call(server, event, ...args);
   };
   Object.assign(server, { emit: before });
-  return pass;
+  have(server);
+  const undo = () => {
+    had.delete(server);
+    if (server.emit !== before) return; // somebody else's is before ours
+    if (own === undefined) Reflect.deleteProperty(server, "emit");
+    else Object.defineProperty(server, "emit", own);
+  };
+  return { pass, undo };
 }

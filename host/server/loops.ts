@@ -1,23 +1,20 @@
 // The loops of a server: one listener, a thread for each of them, and one that reads from disks for all.
 
 import { unlinkSync } from "node:fs";
-import type { AddressInfo, ListenOptions } from "node:net";
-import { type MessagePort, Worker } from "node:worker_threads";
-import { warn } from "../close.js";
+import type { AddressInfo, ListenOptions, Server } from "node:net";
 import { type LoopLibc, openEvent } from "../libc/epoll.js";
 import type { FromLoop } from "../loop/messages.js";
 import type { Shared } from "../shared.js";
 import type { Journals } from "./journals.js";
 import { onLeaving } from "./leaving.js";
-import { type Listening, listen } from "./listener.js";
+import { type Listening, listen, take } from "./listener.js";
 import { endless, type Settings } from "./options.js";
+import { Reader } from "./reader.js";
 import type { ServerRuntime } from "./runtime.js";
-import { type Plan, Thread } from "./thread.js";
+import { type Plan, Thread, type ThreadEvents } from "./thread.js";
 
 /** fds that a loop may have: a byte each. */
 const FDS = 1 << 20;
-/** Until a reader that has ended is started again, in ms. */
-const AGAIN = 100;
 /** Files that a loop keeps open. */
 const OPEN_FILES = 2048;
 
@@ -36,7 +33,7 @@ export class Loops {
   readonly #options: LoopsOptions;
   readonly #fds = new Uint8Array(new SharedArrayBuffer(FDS));
   #threads: Thread[] = [];
-  #reader: Worker | null = null;
+  #reader: Reader | null = null;
   #wakes: number[] = [];
   #listening: Listening | null = null;
   #stay: () => void = () => {};
@@ -62,14 +59,12 @@ export class Loops {
 
   /** Resolves once it listens, and all threads are started. If it rejects, it has to be ended. */
   async listen(options: ListenOptions): Promise<void> {
-    const { libc } = this;
-    const listening = await listen(libc, options, this.#shared.fdOf);
-    this.#listening = listening;
-    this.#reader = this.#startReader();
-    for (let id = 1; id <= this.#options.settings.threads; id++) this.#start(id, listening.fd);
-    this.#stay = onLeaving(() => {
-      for (const thread of this.#threads) thread.leave();
-    });
+    this.#serve(await listen(this.libc, options, this.#shared.fdOf));
+  }
+
+  /** Goes on with the socket of a server that listens. `isInherited`: others have it, too. */
+  follow(server: Server, isInherited: boolean): void {
+    this.#serve({ ...take(this.libc, server, this.#shared.fdOf), isInherited });
   }
 
   setRef(isRef: boolean): void {
@@ -105,21 +100,17 @@ export class Loops {
   /** Gives back what the threads shared, once they are over. */
   release(): void {
     this.#stay();
-    const reader = this.#reader;
-    this.#reader = null;
-    reader?.postMessage(null); // ended while it loads its modules, it would leave their fds open
     if (this.#listening === null) return;
     const { libc } = this;
     const { fd, address, isLeft = false } = this.#listening;
     libc.close(fd);
     const wakes = this.#wakes;
     this.#wakes = [];
-    const free = () => {
+    // Their numbers must be nobody else's until it has ended.
+    this.#reader?.end(() => {
       for (const eventfd of wakes) libc.close(eventfd);
-    };
-    // It may still read from a disk, and then wakes who asked: the number must be nobody else's until it has ended.
-    if (reader === null || reader.threadId < 0) free();
-    else reader.once("exit", free);
+    });
+    this.#reader = null;
     this.#listening = null;
     if (isLeft || typeof address !== "string") return;
     try {
@@ -127,7 +118,19 @@ export class Loops {
     } catch {} // somebody else has removed it
   }
 
-  #start(id: number, listener: number): void {
+  #serve(listening: Listening): void {
+    this.#listening = listening;
+    const reader = new Reader(this.#runtime, () => {
+      for (const thread of this.#threads) thread.reconnect();
+    });
+    this.#reader = reader;
+    for (let id = 1; id <= this.#options.settings.threads; id++) this.#start(id, listening.fd, reader);
+    this.#stay = onLeaving(() => {
+      for (const thread of this.#threads) thread.leave();
+    });
+  }
+
+  #start(id: number, listener: number, disks: Reader): void {
     const { libc } = this;
     const { settings, connections, journals, message } = this.#options;
     const { threads, headersTimeout, keepAliveTimeout, stallTimeout, maxConnections, files } = settings;
@@ -141,23 +144,7 @@ export class Loops {
       ...{ varies: files.precompressed === true, connections },
       log: journals?.add() ?? null,
     };
-    const reader = (port: MessagePort, eventfd: number) => this.#reader?.postMessage({ port, eventfd }, [port]);
+    const reader: ThreadEvents["reader"] = (port, eventfd) => disks.connect(port, eventfd);
     this.#threads.push(new Thread(this.#runtime, libc, plan, { message, reader }));
-  }
-
-  #startReader(): Worker {
-    const { reader, options } = this.#runtime;
-    const worker = new Worker(reader(), options());
-    worker.unref();
-    worker.on("error", warn);
-    worker.once("exit", () => {
-      const again = () => {
-        if (this.#reader !== worker) return; // it was ended
-        this.#reader = this.#startReader();
-        for (const thread of this.#threads) thread.reconnect();
-      };
-      if (this.#reader === worker) setTimeout(again, AGAIN).unref();
-    });
-    return worker;
   }
 }

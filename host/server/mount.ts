@@ -1,8 +1,14 @@
-// A folder's files below a prefix of the targets, as Express's app.use("/static", …) mounts them: it is not a part of
-// their names.
+// Folders' files below prefixes of the targets, as Express's app.use("/static", …) mounts them: they are not a part of
+// the files' names.
 
 import type { Request } from "../http/message.js";
 import type { StaticFiles } from "../http/static.js";
+
+/** A folder, and the prefix of its targets: "/static", or "" for all. */
+export interface Mount {
+  readonly prefix: string;
+  readonly root: string;
+}
 
 /** A target below `prefix` ("" for all, else "/static") as its folder has it, with its query; null if it is not below it. */
 export function below(prefix: string, target: string): string | null {
@@ -34,5 +40,27 @@ export function mounted(files: StaticFiles, prefix: string): StaticFiles {
       const inside = below(prefix, target);
       return inside === null ? null : files.find(inside, encodings);
     },
+  };
+}
+
+/** Of several, the longest prefix that fits a target decides, as nginx's location does. */
+export interface Mounted extends StaticFiles {
+  /** Whether a target is below one of the prefixes. */
+  has(target: string): boolean;
+}
+
+export function mountedAll(mounts: readonly Mount[], filesOf: (root: string) => StaticFiles): Mounted {
+  const all = mounts
+    .map(({ prefix, root }) => ({ prefix, files: mounted(filesOf(root), prefix) }))
+    .sort((a, b) => b.prefix.length - a.prefix.length);
+  const of = (target: string) => all.find(({ prefix }) => below(prefix, target) !== null)?.files;
+  return {
+    has: (target) => of(target) !== undefined,
+    handler(req, res, next) {
+      const files = of(req.url ?? "");
+      if (files === undefined) next?.();
+      else files.handler(req, res, next);
+    },
+    find: (target, encodings) => of(target)?.find(target, encodings) ?? null,
   };
 }

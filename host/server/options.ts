@@ -71,9 +71,9 @@ export interface Settings {
   readonly files: StaticOptions;
 }
 
-/** @throws TypeError or RangeError that names the option. */
-export function settingsOf(options: FileServerOptions): Settings {
-  const app = appOf(options);
+/** `follows`: the app listens already. @throws TypeError or RangeError that names the option. */
+export function settingsOf(options: FileServerOptions, follows = false): Settings {
+  const app = appOf(options, follows);
   const own = app instanceof Server ? app : null;
   const {
     engine = "auto",
@@ -119,7 +119,7 @@ export function timerOf(ms: number): number {
   return ms > 0x7fffffff ? 0 : ms;
 }
 
-function appOf({ app, prefix, fallback, notFound }: FileServerOptions): Settings["app"] {
+function appOf({ app, prefix, fallback, notFound }: FileServerOptions, follows: boolean): Settings["app"] {
   if (app === undefined) {
     if (prefix !== undefined) throw argumentError(TypeError, "prefix is for a server with an app");
     return null;
@@ -131,7 +131,7 @@ function appOf({ app, prefix, fallback, notFound }: FileServerOptions): Settings
   if (typeof app !== "function" && !(app instanceof Server)) {
     throw argumentError(TypeError, `app must be an http.Server or a request listener (got ${describe(app)})`);
   }
-  if (app instanceof Server && app.listening) {
+  if (app instanceof Server && app.listening && !follows) {
     throw argumentError(TypeError, "app must not listen itself: createFileServer() listens for it");
   }
   if (fallback !== undefined || notFound !== undefined) {
@@ -140,7 +140,7 @@ function appOf({ app, prefix, fallback, notFound }: FileServerOptions): Settings
   return app;
 }
 
-function prefixOf(prefix: unknown): string {
+export function prefixOf(prefix: unknown): string {
   if (typeof prefix !== "string" || !/^\/[\x21-\x7e]*$/.test(prefix) || /[?#]/.test(prefix)) {
     throw argumentError(
       TypeError,

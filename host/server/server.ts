@@ -16,16 +16,16 @@ import { ask, filesFor, isAsking } from "./ask.js";
 import { createBehind, isUnsound, limit, stopListening } from "./behind.js";
 import { type CloseOptions, Closing } from "./closing.js";
 import { Connections, endBehind } from "./connections.js";
-import { putBefore, serverOf } from "./front.js";
+import { have, putBefore, serverOf } from "./front.js";
 import { answerHealth, isHealth } from "./health.js";
 import { type ListenFd, tellServing } from "./inherited.js";
 import { Journals, type LogOptions } from "./journals.js";
-import { checkFd, fdOfServer } from "./listener.js";
-import { type Listens, listens } from "./listens.js";
+import { checkFd, checkPath, fdOfServer } from "./listener.js";
+import { asWhole, listens, listensAlready } from "./listens.js";
 import { Loops } from "./loops.js";
 import { metricsOf } from "./metrics.js";
 import { MetricsPort } from "./metrics-port.js";
-import { below, mounted } from "./mount.js";
+import { type Mount, mountedAll } from "./mount.js";
 import { obstacle } from "./obstacle.js";
 import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
 import type { ServerRuntime } from "./runtime.js";
@@ -33,11 +33,12 @@ import { type ServerStats, statsOf } from "./stats.js";
 import { checkHandOver, type HandOverOptions, startSuccessor, toHandOver } from "./successor.js";
 import type { Thread } from "./thread.js";
 
-/** Bytes of a Unix socket's path: one more than that, and libuv before 1.46 has cut it. */
-const PATH_MOST = 107;
-
-/** What this package's own command has, too. */
+/** What only this package has. */
 export interface Inside {
+  /** Why no loop can serve, beside what is asked here. */
+  readonly obstacle?: string | null;
+  /** Its app listens already: {@link FileServer.follow}. */
+  readonly follows?: boolean;
   readonly app?: App;
   /** The access log of the loops; the app has that of its own answers. */
   readonly log?: LogOptions | null;
@@ -75,24 +76,25 @@ export class FileServer extends EventEmitter {
   #upgraded: ((socket: Duplex) => void) | null = null;
   #unlimit: () => void = () => {};
   #unpose: () => void = () => {};
+  #unfront: () => void = () => {};
 
   constructor(
     shared: Shared,
     runtime: ServerRuntime,
-    root: string,
+    root: string | readonly Mount[],
     options: FileServerOptions = {},
     inside: Inside = {},
   ) {
     super();
     object("options", options);
     this.#runtime = runtime;
-    this.#settings = settingsOf(options);
+    this.#settings = settingsOf(options, inside.follows);
     this.#fdOf = shared.fdOf;
     const { headers, page, prefix, health, metrics } = this.#settings;
     this.#port = metrics === null ? null : new MetricsPort(() => this.metrics());
-    const files = staticFiles(shared, root, this.#settings.files, true);
-    this.#files = this.#settings.app === null ? files : mounted(files, prefix);
-    this.reason = this.#settings.engine === "node" ? "engine: 'node'" : obstacle(shared, runtime);
+    const filesOf = (folder: string) => staticFiles(shared, folder, this.#settings.files, true);
+    this.reason =
+      this.#settings.engine === "node" ? "engine: 'node'" : (obstacle(shared, runtime) ?? inside.obstacle ?? null);
     if (this.#settings.engine === "loop" && this.reason !== null) {
       throw new SendfileError("ERR_SENDFILE_NOT_AVAILABLE", `engine 'loop' can't run here: ${this.reason}`);
     }
@@ -117,12 +119,19 @@ export class FileServer extends EventEmitter {
       this.#connections[0] = count;
     });
     this.#asked = createBehind(this.#settings, this.#behind);
-    if (this.#settings.app === null) this.#http = this.#asked;
-    else {
+    if (this.#settings.app === null) {
+      this.#files = filesOf(root as string);
+      this.#http = this.#asked;
+      have(this.#http);
+    } else {
+      const mounts = mountedAll(typeof root === "string" ? [{ prefix, root }] : root, filesOf);
+      this.#files = mounts;
       this.#http = serverOf(this.#settings.app, this.#settings);
       const isFile = ({ method, url = "" }: IncomingMessage) =>
-        (method === "GET" || method === "HEAD") && below(prefix, url) !== null;
-      app = passTo(putBefore(this.#http, this.#behind, isFile), headers);
+        (method === "GET" || method === "HEAD") && mounts.has(url);
+      const { pass, undo } = putBefore(this.#http, this.#behind, isFile);
+      app = passTo(pass, headers);
+      this.#unfront = undo;
     }
     this.#http.on("drop", () => this.#dropped++);
   }
@@ -135,13 +144,8 @@ export class FileServer extends EventEmitter {
   /** Listens as `net.Server` does. Resolves with the address: that of a Unix socket is its path. */
   async listen(options: ListenOptions = {}): Promise<AddressInfo & string> {
     object("options", options);
-    if (this.#state !== "new") {
-      throw Object.assign(new Error("listen() was called before"), { code: "ERR_SERVER_ALREADY_LISTEN" });
-    }
-    if (Buffer.byteLength(options.path ?? "") > PATH_MOST) {
-      const text = `listen ENAMETOOLONG: a socket's path has ${PATH_MOST} bytes at the most ${options.path}`;
-      throw Object.assign(new Error(text), { code: "ENAMETOOLONG", syscall: "listen", address: options.path });
-    }
+    if (this.#state !== "new") throw listensAlready();
+    checkPath(options);
     this.#state = "listening";
     try {
       this.#opening = this.#listen(options);
@@ -157,6 +161,17 @@ export class FileServer extends EventEmitter {
     if ((options as { fd?: number }).fd !== undefined) tellServing();
     this.emit("listening");
     return this.address() as AddressInfo & string;
+  }
+
+  /** @internal Serves where its app listens already: a loop by the same socket, `isInherited` if others have it, too. */
+  follow(isInherited: boolean): void {
+    const http = this.#http;
+    this.#state = "listening";
+    // Whoever hears of its end may have it listen again.
+    if (this.#loops === null) return void http.once("close", this.#unfront);
+    if ((http as { _unref?: boolean })._unref) this.#isRef = false; // undocumented
+    this.#loops.follow(http, isInherited);
+    this.#pose(false);
   }
 
   address(): AddressInfo | string | null {
@@ -230,6 +245,11 @@ export class FileServer extends EventEmitter {
     this.#journals?.read();
   }
 
+  /** @internal Ends what `close()` waits for. */
+  cut(): void {
+    if (this.#isDraining) void this.close({ timeout: 0 });
+  }
+
   closeIdleConnections(): void {
     if (this.#state === "closing") this.#behind.endIdle(this.#closing.idle);
   }
@@ -256,12 +276,8 @@ export class FileServer extends EventEmitter {
   #listenFds(): ListenFd[] {
     const fds = [this.#loops?.fd ?? fdOfServer(this.#http, this.#fdOf)];
     if (this.#port !== null) fds.push(fdOfServer(this.#port.server, this.#fdOf));
-    return toHandOver(
-      this.#runtime.inherits(this.#port === null ? this.engine : "node"),
-      fds,
-      this.address(),
-      this.#loops !== null,
-    );
+    const lacks = this.#runtime.inherits(this.#port === null ? this.engine : "node");
+    return toHandOver(lacks, fds, this.address(), this.#loops !== null);
   }
 
   async #listen(options: ListenOptions): Promise<void> {
@@ -269,7 +285,9 @@ export class FileServer extends EventEmitter {
     checkFd(options, this.#runtime.inherits(this.engine));
     checkFd(metrics ?? {}, this.#runtime.inherits("node"));
     if (this.#port !== null && metrics !== null) await this.#port.listen(metrics);
-    await (this.#loops === null ? this.#listenNode(options) : this.#listenLoop(this.#loops, options));
+    if (this.#loops === null) return this.#listenNode(options);
+    await this.#loops.listen(options);
+    this.#pose(true);
   }
 
   #setRef(isRef: boolean): this {
@@ -291,34 +309,15 @@ export class FileServer extends EventEmitter {
     });
   }
 
-  async #listenLoop(loops: Loops, options: ListenOptions): Promise<void> {
-    await loops.listen(options);
-    if (this.#runtime.isBare) this.#unlimit = limit(this.#http, this.#behind, this.#settings);
-    this.#setRef(this.#isRef);
-    this.#pose();
-  }
-
-  /** Has the server behind look as if it listened: to itself, and to its app. */
-  #pose(): void {
+  /** Has the server behind look as if it listened: to itself, and to its app. `isNew`: it did not so far. */
+  #pose(isNew: boolean): void {
     const http = this.#http;
-    const { closeAllConnections } = http;
-    const methods: Partial<Listens> = {
-      address: () => this.address(),
-      close: (done) => {
-        if (done) http.once("close", done);
-        void this.close({ timeout: Number.POSITIVE_INFINITY });
-        return http;
-      },
-      closeAllConnections: () => {
-        closeAllConnections.call(http);
-        if (this.#isDraining) void this.close({ timeout: 0 });
-      },
-      ref: () => this.ref() && http,
-      unref: () => this.unref() && http,
-    };
-    const closers = [listens(http, this.#settings.app === null ? {} : methods)];
+    if (this.#runtime.isBare) this.#unlimit = limit(http, this.#behind, this.#settings);
+    this.#setRef(this.#isRef);
+    const closers = [listens(http, this.#settings.app === null ? {} : asWhole(http, this), isNew)];
     if (this.#asked !== http) closers.push(listens(this.#asked, {}));
     this.#unpose = () => {
+      this.#unfront();
       for (const close of closers) close();
     };
   }

@@ -64,6 +64,7 @@ export function pages(): Page[] {
   const guide = docs.map((name) => name.replaceAll("\\", "/")).filter((name) => /^[^/]*(\/[^/]*)?\.md$/.test(name));
   const others = [
     "examples/README.md",
+    "examples/fleet/README.md",
     "bench/README.md",
     "bench/http/README.md",
     "bench/server/README.md",

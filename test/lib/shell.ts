@@ -20,7 +20,23 @@ const { SUITES: own, GROUPS: groups } = await import(TABLE);
 const SUITES = new Set([...Object.keys(own), ...Object.keys(groups)]);
 
 /** Programs that are none of ours. */
-const FOREIGN = new Set(["apt-get", "cd", "curl", "git", "openssl", "sha256sum", "wc", "wizer", "ulimit"]);
+const FOREIGN = new Set([
+  ...[
+    "apt-get",
+    "cd",
+    "cp",
+    "curl",
+    "git",
+    "haproxy",
+    "openssl",
+    "sha256sum",
+    "sysctl",
+    "systemctl",
+    "wc",
+    "wizer",
+    "ulimit",
+  ],
+]);
 
 /** A reader's own file. */
 const YOURS = new Set(["server.js", "app.js"]);
@@ -38,7 +54,7 @@ export function complaints(code: string): string[] {
 }
 
 function complaint(words: string[]): string | null {
-  const at = words.findIndex((word) => !/^[A-Z_]+=/.test(word));
+  const at = words.findIndex((word) => !/^[A-Z_][A-Z0-9_]*=/.test(word));
   if (at < 0) return null;
   const [program = "", ...rest] = words.slice(at);
   switch (program) {
