@@ -18,7 +18,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** npm has to fetch what the package depends on, from a network that may be slow. */
 const LATE_MS = 300_000;
 /** The bound of what is to be fetched, in bytes. */
-const PACKED_MAX = 280_000;
+const PACKED_MAX = 310_000;
 
 const read = (name: string) => fs.readFileSync(path.join(ROOT, name), "utf8");
 const manifest = JSON.parse(read("package.json"));

@@ -32,6 +32,7 @@ import { Unsent } from "../host/loop/unsent.js";
 import type { App } from "../host/server/app.js";
 import { ask, filesFor, isAsking } from "../host/server/ask.js";
 import { Connections } from "../host/server/connections.js";
+import type { ServerRuntime } from "../host/server/runtime.js";
 import { FileServer } from "../host/server/server.js";
 import { Thread } from "../host/server/thread.js";
 import { same } from "./lib/bytes.js";
@@ -550,7 +551,7 @@ test.unless(
   "a listening socket that was inherited stays open for the others that have it",
   async (t) => {
     const root = folder(t);
-    for (const engine of ENGINES.filter((engine) => serverRuntime.inherits(engine) === null)) {
+    for (const engine of ENGINES.filter((engine) => (serverRuntime as ServerRuntime).inherits(engine) === null)) {
       const shared = net.createServer((socket) => socket.end("shared"));
       t.after(() => new Promise((done) => shared.close(done)));
       await once(shared.listen(0, "127.0.0.1"), "listening");

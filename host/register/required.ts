@@ -1,4 +1,4 @@
-// node --require sendoff/register server.js: the same without an await, which require() can't take.
+// The same for node --require and for bundlers, which can't have an await here.
 
 import "./pipes.js";
 import "./files.js";
