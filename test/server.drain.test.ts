@@ -2,14 +2,17 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createFileServer } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { until } from "./lib/connection.js";
 import { COMMAND } from "./lib/exit-process.js";
 import { answersOf, ENGINES, first, folder, get, head, LARGE, onBun, SMALL, serve, talk } from "./lib/file-server.js";
+import { tempFolder } from "./lib/files.js";
 import { type Cleanup, test } from "./lib/suite.js";
 
 const FIXTURE = fileURLToPath(new URL("../../test/fixtures/draining-server.mjs", import.meta.url));
@@ -218,8 +221,9 @@ for (const engine of ENGINES) {
 
   test(`${engine}: SIGTERM drains it by onExit(), and then it dies by the signal`, async (t) => {
     const [command = "", ...args] = COMMAND;
-    const env = { ...process.env, ROOT: folder(t), ENGINE: engine };
-    const child = spawn(command, [...args, FIXTURE], { env, stdio: ["pipe", "pipe", "inherit"] });
+    const go = join(tempFolder(t), "go");
+    const env = { ...process.env, ROOT: folder(t), ENGINE: engine, GO: go };
+    const child = spawn(command, [...args, FIXTURE], { env, stdio: ["ignore", "pipe", "inherit"] });
     t.after(() => child.kill("SIGKILL"));
     const ended = once(child, "exit");
     const [line] = await once(child.stdout, "data");
@@ -229,7 +233,7 @@ for (const engine of ENGINES) {
     child.kill("SIGTERM");
     while ((await health()) !== 503) assert.is(child.exitCode, null);
     assert.is((await ask(port, get("/small.bin")))[0]?.status, 200);
-    child.stdin.write("now");
+    writeFileSync(go, "");
     assert.equal(await ended, [null, "SIGTERM"]);
   });
 }
