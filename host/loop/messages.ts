@@ -36,8 +36,14 @@ export interface LogPlan {
   readonly memory: SharedArrayBuffer;
 }
 
+/** How the thread that reads from disks is started. */
+export interface ReaderStart {
+  /** Of `binding.ts`. */
+  readonly bindings: Int32Array;
+}
+
 /** How a loop is started. */
-export interface Start {
+export interface Start extends ReaderStart {
   readonly port: MessagePort;
   /** To the thread that reads from disks. */
   readonly reader: MessagePort;
