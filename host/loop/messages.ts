@@ -77,8 +77,9 @@ export interface Start extends ReaderStart {
 export enum Count {
   Accepted,
   Dropped,
-  Requests,
-  /** Of these, those with 304. */
+  /** Answers with a file, or a part of one. */
+  Found,
+  /** Those with 304. */
   Unmodified,
   WakeUps,
   ColdReads,
