@@ -1,8 +1,12 @@
 // sendoff/server when its system calls fail, each at its first, second and third time: no client hangs or gets a wrong
 // byte, no fd is left or closed twice, and the loop serves on.
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
 import { createFileServer, type FileServerOptions } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { host, serverRuntime } from "#process";
@@ -397,6 +401,24 @@ for (const call of ["preadv2", "sendfile", "send"]) {
     await served.traffic();
     await rests(served.server);
     await ends(served, before);
+  });
+}
+
+const ENDS_EARLY = fileURLToPath(new URL("../../test/fixtures/ends-early.mjs", import.meta.url));
+
+for (const [way, slow] of [
+  ["exit", "all"],
+  ["close", "reader"],
+] as const) {
+  // koffi aborts the process if one of its threads is stopped in a call that fails.
+  test.unless(faulty, `${way}: a process that ends while a thread binds libc ends well`, async (t) => {
+    const env = { ...process.env, WAY: way, SLOW: slow, BEGUN: join(tempFolder(t), "begun") };
+    const child = spawn(process.execPath, [ENDS_EARLY], { env, stdio: ["ignore", "inherit", "pipe"] });
+    t.after(() => child.kill("SIGKILL"));
+    const exited = once(child, "exit");
+    assert.is(await text(child.stderr), "");
+    assert.equal(await exited, [0, null]);
+    assert.ok(fs.existsSync(env.BEGUN));
   });
 }
 

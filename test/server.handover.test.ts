@@ -7,8 +7,9 @@ import * as fs from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { createFileServer, listenFds } from "sendoff/server";
+import { createFileServer, type HandOverOptions, listenFds } from "sendoff/server";
 import * as assert from "uvu/assert";
 import { until } from "./lib/connection.js";
 import { COMMAND } from "./lib/exit-process.js";
@@ -182,6 +183,63 @@ for (const engine of ENGINES) {
 
   test.unless(
     noFd ?? (engine === "node" ? bunTellsNone : null),
+    `${engine}: one new process at a time, with options that close() takes, of a server that is not being closed`,
+    async (t) => {
+      const { server } = await serve(t, folder(t), { engine });
+      const marker = join(tempFolder(t), "begun");
+      const args = ["-e", `fs.writeFileSync(${JSON.stringify(marker)}, ""); setTimeout(() => {}, 1e6)`];
+      const hand = (options: HandOverOptions = {}) =>
+        server.handOver({ command: process.execPath, args, ...options }).then(
+          () => "taken over",
+          ({ message }) => message,
+        );
+      assert.match(await hand({ idle: -1 }), /^idle must be/);
+      assert.match(await hand({ upgraded: 1 as never }), /^upgraded must be/);
+      const under = hand();
+      assert.is(await hand(), "another process is being started already");
+      await until(() => fs.existsSync(marker));
+      fs.rmSync(marker);
+      assert.is(await hand(), "another process is being started already");
+      const closed = server.close();
+      assert.is(await under, "the server was closed meanwhile");
+      await closed;
+      const other = createFileServer(folder(t), { engine });
+      await other.listen({ port: 0, host: "127.0.0.1" });
+      const late = other.handOver({ command: process.execPath, args }).catch(({ message }) => message);
+      await other.close();
+      assert.match(await late, /does not listen/);
+      assert.not(fs.existsSync(marker));
+    },
+  );
+
+  test.unless(
+    noFd ?? (onBun ? "Bun throws another error" : null),
+    `${engine}: without an fd for a new process the server goes on`,
+    async (t) => {
+      const program = `
+        import * as fs from "node:fs";
+        import { createFileServer } from "sendoff/server";
+        const server = createFileServer(".", { engine: "${engine}", health: "/healthz" });
+        const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
+        const ask = async () => (await fetch("http://127.0.0.1:" + port + "/healthz")).text();
+        await ask();
+        const fds = [];
+        try {
+          for (;;) fds.push(fs.openSync("/dev/null"));
+        } catch {}
+        const code = await server.handOver().then(() => "none", (error) => error.code);
+        for (const fd of fds) fs.closeSync(fd);
+        process.stdout.write(code + " " + (await ask()));
+        process.exit();`;
+      const args = ["-c", 'ulimit -n 256; exec "$0" "$@"', process.execPath, "--input-type=module", "-e", program];
+      const child = spawn("/bin/sh", args, { stdio: ["ignore", "pipe", "inherit"] });
+      t.after(() => child.kill("SIGKILL"));
+      assert.is(await text(child.stdout), "EMFILE ok\n");
+    },
+  );
+
+  test.unless(
+    noFd ?? (engine === "node" ? bunTellsNone : null),
     `${engine}: a socket of systemd's is served, and left open for others`,
     async (t) => {
       // A server of a process that has ended since: its socket goes on.
@@ -244,6 +302,7 @@ test("sockets of another process are not taken, and their variables are removed"
     ["-1", process.pid],
     ["x", process.pid],
     ["1e9999", process.pid],
+    ["100000000", process.pid],
     ["1", ""],
   ] as const) {
     Object.assign(process.env, { LISTEN_FDS: fds, LISTEN_PID: String(pid) });

@@ -4,8 +4,10 @@ import { once } from "node:events";
 import * as net from "node:net";
 import { createFileServer } from "sendoff/server";
 import * as assert from "uvu/assert";
+import { COUNTS, Count } from "../host/loop/messages.js";
 import { expose } from "../host/server/exposition.js";
 import { metricsOf } from "../host/server/metrics.js";
+import { statsOf } from "../host/server/stats.js";
 import { until } from "./lib/connection.js";
 import {
   answersOf,
@@ -190,6 +192,29 @@ test("values of labels are escaped", () => {
   const text = expose({ a: { type: "gauge", help: "b\\c\nd", samples: [[1, { e: 'f"g\\h\ni' }]] } });
   assert.is(text, '# TYPE a gauge\n# HELP a b\\\\c\\nd\na{e="f\\"g\\\\h\\ni"} 1\n# EOF\n');
   parse(text);
+});
+
+test("a counter of answers does not fall, whatever a loop counts while it is read", () => {
+  const counts = new Float64Array(new SharedArrayBuffer(8 * COUNTS));
+  counts[Count.Unmodified] = 7;
+  // A loop that answers with 304 meanwhile.
+  const busy = new Proxy(counts, {
+    get(target, name) {
+      target[Count.Unmodified] = (target[Count.Unmodified] as number) + 1;
+      return Reflect.get(target, name, target);
+    },
+  });
+  const counted = {
+    ...{ reason: null, draining: false, connections: new Int32Array(1), followed: 0, statuses: [0, 0, 0], dropped: 0 },
+    threads: [{ counts: busy, respawns: 0 }],
+  };
+  let before = statsOf(counted).answers.loop;
+  for (let i = 0; i < 3; i++) {
+    const { loop } = statsOf(counted).answers;
+    assert.is(loop["2xx"], 0);
+    assert.ok((loop["3xx"] as number) > (before["3xx"] as number));
+    before = loop;
+  }
 });
 
 test.run();

@@ -226,8 +226,7 @@ export class Loop {
   }
 
   #answer(handle: number, entry: Entry, { head: text, offset, count: bytes }: Decision, last: boolean): number {
-    this.#tally.add(Count.Requests);
-    if (text.charCodeAt(9) === THREE) this.#tally.add(Count.Unmodified);
+    this.#tally.add(text.charCodeAt(9) === THREE ? Count.Unmodified : Count.Found);
     const core = this.#core;
     const ready = bytes > 0 && bytes === entry.answer.size ? this.#ready.find(entry, text) : null;
     const head = ready ?? text;

@@ -36,8 +36,14 @@ export interface LogPlan {
   readonly memory: SharedArrayBuffer;
 }
 
+/** How the thread that reads from disks is started. */
+export interface ReaderStart {
+  /** Of `binding.ts`. */
+  readonly bindings: Int32Array;
+}
+
 /** How a loop is started. */
-export interface Start {
+export interface Start extends ReaderStart {
   readonly port: MessagePort;
   /** To the thread that reads from disks. */
   readonly reader: MessagePort;
@@ -71,8 +77,9 @@ export interface Start {
 export enum Count {
   Accepted,
   Dropped,
-  Requests,
-  /** Of these, those with 304. */
+  /** Answers with a file, or a part of one. */
+  Found,
+  /** Those with 304. */
   Unmodified,
   WakeUps,
   ColdReads,

@@ -7,16 +7,18 @@ import type { Libc } from "../libc/libc.js";
 import { linux } from "../libc/linux.js";
 import type { Syscalls } from "../libc/syscalls.js";
 import { wasm } from "../wasm.js";
+import { unlessLeaving } from "./binding.js";
 import { Loop } from "./loop.js";
-import type { Start } from "./messages.js";
+import type { ReaderStart, Start } from "./messages.js";
 import { READER_ROOM, read } from "./reader.js";
 
 /** `open`: this runtime's libc, over a memory. `isLimited`: as of linux(). */
 export function run(open: (memory: Memory) => Libc, isLimited?: () => boolean): void {
-  const start = workerData as Start | null | undefined;
-  if (start) return turn(open, start, isLimited);
+  const start = workerData as Start | ReaderStart;
+  if ("listener" in start) return turn(open, start, isLimited);
   const memory = memoryOf(READER_ROOM);
-  read(open(memory) as Libc & LoopLibc, memory);
+  const libc = unlessLeaving(start.bindings, () => open(memory));
+  if (libc !== null) read(libc as Libc & LoopLibc, memory);
 }
 
 function turn(open: (memory: Memory) => Libc, start: Start, isLimited?: () => boolean): void {
@@ -27,7 +29,8 @@ function turn(open: (memory: Memory) => Libc, start: Start, isLimited?: () => bo
     send: (out, ptr, count, more) => (calls.sys as Syscalls).send(out, ptr, count, more),
     recv: (from, ptr, count) => (calls.recv as ReturnType<typeof receive>)(from, ptr, count),
   });
-  const libc = open(core.memory) as Libc & LoopLibc;
+  const libc = unlessLeaving(start.bindings, () => open(core.memory)) as (Libc & LoopLibc) | null;
+  if (libc === null) return;
   calls.sys = linux(libc, core.memory, core.frame(), isLimited);
   calls.recv = receive(libc);
   const loop = new Loop(core, libc, calls.sys, start);

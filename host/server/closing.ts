@@ -23,6 +23,16 @@ export interface CloseOptions {
   upgraded?: (socket: Duplex) => void;
 }
 
+/** @throws TypeError or RangeError that names the option. */
+export function checkClose(options: CloseOptions): void {
+  object("options", options);
+  const { delay = 0, idle = 0, timeout = 0, upgraded } = options;
+  milliseconds("delay", delay);
+  milliseconds("idle", idle);
+  milliseconds("timeout", timeout);
+  if (upgraded !== undefined) callable("upgraded", upgraded);
+}
+
 export class Closing {
   /** Both in ms of performance.now(). */
   #open = Number.POSITIVE_INFINITY;
@@ -32,12 +42,8 @@ export class Closing {
 
   /** True if it is to end earlier than was told before. @throws TypeError or RangeError that names the option. */
   add(options: CloseOptions): boolean {
-    object("options", options);
-    const { delay = 0, idle = 100, timeout = 5000, upgraded } = options;
-    milliseconds("delay", delay);
-    milliseconds("idle", idle);
-    milliseconds("timeout", timeout);
-    if (upgraded !== undefined) callable("upgraded", upgraded);
+    checkClose(options);
+    const { delay = 0, idle = 100, timeout = 5000 } = options;
     const open = performance.now() + delay;
     const isEarlier = open < this.#open || open + timeout < this.#cut || idle < this.#idle;
     this.#open = Math.min(open, this.#open);

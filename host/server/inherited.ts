@@ -5,6 +5,8 @@ import type { Shared } from "../shared.js";
 
 /** The first of them. */
 const FIRST = 3;
+/** fds that a process is given: more is no count of them. */
+const MOST = 1 << 16;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 
@@ -34,7 +36,8 @@ export function inherited({ sys }: Shared): ListenFd[] {
   const [parent, tell, ...path] = env.SENDOFF_HANDED_OVER?.split(" ") ?? [];
   const isHanded = Number(parent) === process.ppid;
   // A child of the process that they are for has the variables, too, but not the sockets.
-  if (!(isHanded || Number(env.LISTEN_PID) === process.pid) || !(Number.isSafeInteger(count) && count > 0)) return [];
+  if (!(isHanded || Number(env.LISTEN_PID) === process.pid) || !(Number.isInteger(count) && count > 0 && count <= MOST))
+    return [];
   const libc: Partial<Pick<NonNullable<Shared["sys"]>["libc"], "fcntl">> = sys?.libc ?? {};
   const names = env.LISTEN_FDNAMES?.split(":") ?? [];
   const close = (fd: number) => libc.fcntl?.(fd, F_SETFD, FD_CLOEXEC);

@@ -3,6 +3,7 @@
 import { unlinkSync } from "node:fs";
 import type { AddressInfo, ListenOptions, Server } from "node:net";
 import { type LoopLibc, openEvent } from "../libc/epoll.js";
+import { bindings, leaveBindings } from "../loop/binding.js";
 import type { FromLoop } from "../loop/messages.js";
 import type { Shared } from "../shared.js";
 import type { Journals } from "./journals.js";
@@ -32,6 +33,7 @@ export class Loops {
   readonly #runtime: ServerRuntime;
   readonly #options: LoopsOptions;
   readonly #fds = new Uint8Array(new SharedArrayBuffer(FDS));
+  readonly #bindings = bindings();
   #threads: Thread[] = [];
   #reader: Reader | null = null;
   #wakes: number[] = [];
@@ -99,8 +101,8 @@ export class Loops {
 
   /** Gives back what the threads shared, once they are over. */
   release(): void {
-    this.#stay();
     if (this.#listening === null) return;
+    const stay = this.#stay;
     const { libc } = this;
     const { fd, address, isLeft = false } = this.#listening;
     libc.close(fd);
@@ -108,6 +110,7 @@ export class Loops {
     this.#wakes = [];
     // Their numbers must be nobody else's until it has ended.
     this.#reader?.end(() => {
+      stay();
       for (const eventfd of wakes) libc.close(eventfd);
     });
     this.#reader = null;
@@ -120,14 +123,15 @@ export class Loops {
 
   #serve(listening: Listening): void {
     this.#listening = listening;
-    const reader = new Reader(this.#runtime, () => {
+    this.#stay = onLeaving(() => {
+      leaveBindings(this.#bindings);
+      for (const thread of this.#threads) thread.leave();
+    });
+    const reader = new Reader(this.#runtime, this.#bindings, () => {
       for (const thread of this.#threads) thread.reconnect();
     });
     this.#reader = reader;
     for (let id = 1; id <= this.#options.settings.threads; id++) this.#start(id, listening.fd, reader);
-    this.#stay = onLeaving(() => {
-      for (const thread of this.#threads) thread.leave();
-    });
   }
 
   #start(id: number, listener: number, disks: Reader): void {
@@ -141,7 +145,7 @@ export class Loops {
       ...{ listener, wake, fds: this.#fds, id, shared: threads > 1 },
       ...{ headersTimeout: endless(headersTimeout), keepAliveTimeout: endless(keepAliveTimeout) },
       ...{ stallTimeout, maxConnections, openFiles: OPEN_FILES },
-      ...{ varies: files.precompressed === true, connections },
+      ...{ varies: files.precompressed === true, connections, bindings: this.#bindings },
       log: journals?.add() ?? null,
     };
     const reader: ThreadEvents["reader"] = (port, eventfd) => disks.connect(port, eventfd);

@@ -2,6 +2,7 @@
 
 import { type MessagePort, Worker } from "node:worker_threads";
 import { warn } from "../close.js";
+import type { ReaderStart } from "../loop/messages.js";
 import type { ServerRuntime } from "./runtime.js";
 
 /** Until it is started again, in ms. */
@@ -9,12 +10,14 @@ const AGAIN = 100;
 
 export class Reader {
   readonly #runtime: ServerRuntime;
+  readonly #bindings: Int32Array;
   readonly #again: () => void;
   #worker: Worker | null;
 
   /** `again` is called for each new thread, which is connected to no loop. */
-  constructor(runtime: ServerRuntime, again: () => void) {
+  constructor(runtime: ServerRuntime, bindings: Int32Array, again: () => void) {
     this.#runtime = runtime;
+    this.#bindings = bindings;
     this.#again = again;
     this.#worker = this.#start();
   }
@@ -35,7 +38,10 @@ export class Reader {
 
   #start(): Worker {
     const { reader, options } = this.#runtime;
-    const worker = new Worker(reader(), options());
+    const worker = new Worker(reader(), {
+      ...options(),
+      workerData: { bindings: this.#bindings } satisfies ReaderStart,
+    });
     worker.unref();
     worker.on("error", warn);
     worker.once("exit", () => {

@@ -67,6 +67,7 @@ export class FileServer extends EventEmitter {
   #state: "new" | "listening" | "draining" | "closing" | "closed" = "new";
   /** Another process serves in place of this one. */
   #isSucceeded = false;
+  #isHandingOver = false;
   #isRef = true;
   #opening: Promise<void> | null = null;
   #closed: Promise<void> | null = null;
@@ -226,18 +227,24 @@ export class FileServer extends EventEmitter {
   /**
    * Starts a new process with the listening socket, waits until that serves, then closes this server: no connection is
    * refused meanwhile. The new process listens with what `listenFds()` gives. Rejects, and serves on, if the new process
-   * ends or does not serve in time. Resolves with its process id.
+   * ends or does not serve in time, or if another one is being started. Resolves with its process id.
    */
   async handOver(options: HandOverOptions = {}): Promise<number> {
     checkHandOver(options);
-    if (this.#state !== "listening") throw new Error("a server that does not listen can't be handed over");
-    await this.#opening;
-    const pid = await startSuccessor(this.#listenFds(), options, this.#abort.signal);
-    this.#isSucceeded = true;
-    this.#loops?.leaveListener();
-    this.#port?.close();
-    await this.close(options);
-    return pid;
+    if (this.#isHandingOver) throw new Error("another process is being started already");
+    this.#isHandingOver = true;
+    try {
+      if (this.#state === "listening") await this.#opening;
+      if (this.#state !== "listening") throw new Error("a server that does not listen can't be handed over");
+      const pid = await startSuccessor(this.#listenFds(), options, this.#abort.signal);
+      this.#isSucceeded = true;
+      this.#loops?.leaveListener();
+      this.#port?.close();
+      await this.close(options);
+      return pid;
+    } finally {
+      this.#isHandingOver = false;
+    }
   }
 
   /** @internal Passes on what the loops have logged so far, so that what is logged next stands behind it. */

@@ -49,6 +49,9 @@ export interface Counted {
 export function statsOf(counted: Counted): ServerStats {
   const { reason, draining, connections, threads, followed, statuses, dropped } = counted;
   const sum = (count: number) => threads.reduce((all, { counts }) => all + (counts[count] as number), 0);
+  // A difference of what others count meanwhile would fall at times.
+  const found = sum(Count.Found);
+  const unmodified = sum(Count.Unmodified);
   const handedOver: { [reason: string]: number } = {};
   for (const [i, reason] of REASONS.entries()) if (i > 0) handedOver[reason] = sum(Count.HANDED + i);
   return {
@@ -56,9 +59,9 @@ export function statsOf(counted: Counted): ServerStats {
     draining,
     connections: connections.reduce((all, one) => all + one),
     accepted: reason === null ? sum(Count.Accepted) : followed,
-    requests: sum(Count.Requests),
+    requests: found + unmodified,
     answers: {
-      loop: { "2xx": sum(Count.Requests) - sum(Count.Unmodified), "3xx": sum(Count.Unmodified) },
+      loop: { "2xx": found, "3xx": unmodified },
       node: Object.fromEntries(statuses.slice(2).map((count, i) => [`${i + 2}xx`, count])),
     },
     handedOver,

@@ -3,8 +3,8 @@
 import { spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { SendfileError } from "../errors.js";
-import { milliseconds, object } from "../validate.js";
-import type { CloseOptions } from "./closing.js";
+import { milliseconds } from "../validate.js";
+import { type CloseOptions, checkClose } from "./closing.js";
 import type { ListenFd } from "./inherited.js";
 
 /** The first fd of those that are handed over. */
@@ -73,7 +73,8 @@ export function startSuccessor(
     },
   });
   return new Promise((resolve, reject) => {
-    const pipe = child.stdio[told] as Readable | undefined;
+    // Without fds for them there are no pipes at all: its error tells.
+    const pipe = (child.stdio as typeof child.stdio | undefined)?.[told] as Readable | undefined;
     const giveUp = (why: string) => {
       child.kill("SIGTERM");
       over(new Error(why));
@@ -101,7 +102,7 @@ export function startSuccessor(
 
 /** @throws TypeError or RangeError that names the option. */
 export function checkHandOver(options: HandOverOptions): void {
-  object("options", options);
+  checkClose(options);
   const { within = 0 } = options;
   milliseconds("within", within);
 }
