@@ -62,6 +62,12 @@ const BENCHES = {
     full: [],
     quick: ["--only", "sendoff"],
   },
+  fleet: {
+    packages: ["bench/fleet"],
+    script: ["bench/fleet/run.js"],
+    full: [],
+    quick: ["--only", "sendoff", "--rounds", "1"],
+  },
   wasi: { packages: [], script: ["bench/wasi.js"], full: [], quick: ["1"] },
 };
 

@@ -9,6 +9,7 @@ import * as info from "../cli/info.js";
 import * as send from "../cli/send.js";
 import * as serve from "../cli/serve.js";
 import { call, run } from "./lib/command.js";
+import { until } from "./lib/connection.js";
 import { fdCount } from "./lib/files.js";
 import { check } from "./lib/hostile.js";
 import { suite } from "./lib/suite.js";
@@ -95,7 +96,7 @@ test("send", async () => {
     await refused(send, [...some.filter((word) => word !== "--"), ...own, NOWHERE, ...targets.slice(0, 1)]);
   });
   await check(property, 300);
-  assert.is(fdCount(), before);
+  await until(() => fdCount() <= before); // one may have been open for a moment
 });
 
 test("serve", async () => {
@@ -104,7 +105,7 @@ test("serve", async () => {
     return refused(serve, [...some.filter((word) => word !== "--"), `--cert=${NOWHERE}`, `--key=${NOWHERE}`, NOWHERE]);
   });
   await check(property, 300);
-  assert.is(fdCount(), before);
+  await until(() => fdCount() <= before); // one may have been open for a moment
 });
 
 test("info", async () => {

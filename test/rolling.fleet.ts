@@ -2,38 +2,27 @@
 //
 //   SENDOFF_FLEET_ROUNDS=50 npm run test:fleet    as often each is restarted; else twice
 
-import * as fs from "node:fs";
 import * as http from "node:http";
-import { join } from "node:path";
-import process from "node:process";
 import * as assert from "uvu/assert";
-import { pattern } from "./lib/bytes.js";
 import { until } from "./lib/command.js";
 import { tempFolder } from "./lib/files.js";
-import { Balancer, freePorts, Load, NAMES, type Process, serve } from "./lib/fleet.js";
+import {
+  Balancer,
+  freePorts,
+  LARGE,
+  Load,
+  NAMES,
+  type Process,
+  RELEASED,
+  ROUNDS,
+  release,
+  SMALL,
+  serve,
+} from "./lib/fleet.js";
 import { without } from "./lib/programs.js";
 import { Cleanup, test } from "./lib/suite.js";
 
-const { SENDOFF_FLEET_ROUNDS = "2" } = process.env;
-const ROUNDS = Number(SENDOFF_FLEET_ROUNDS);
-if (!Number.isSafeInteger(ROUNDS) || ROUNDS < 1) throw new Error("SENDOFF_FLEET_ROUNDS must be a whole number");
-
 const noBalancer = without("haproxy");
-
-const SMALL = Array.from({ length: 16 }, (_, i) => ({ path: `/small-${i}.bin`, bytes: pattern(256 << (i % 8)) }));
-const LARGE = { path: "/large.bin", bytes: pattern(16 << 20) };
-const RELEASED = new Date("2026-01-02T03:04:05Z");
-
-/** The files of a release, as each machine has a copy of its own. */
-function release(t: Cleanup): string {
-  const folder = tempFolder(t);
-  for (const { path, bytes } of [...SMALL, LARGE]) {
-    const file = join(folder, path);
-    fs.writeFileSync(file, bytes);
-    fs.utimesSync(file, RELEASED, RELEASED);
-  }
-  return folder;
-}
 
 const cleanup = new Cleanup();
 const servers: Process[] = [];
@@ -46,7 +35,8 @@ let load: Load;
 if (noBalancer === null) {
   test.before(async () => {
     [port = 0, ...ports] = await freePorts(1 + NAMES.length);
-    folders.push(...NAMES.map(() => release(cleanup)));
+    folders.push(...NAMES.map(() => tempFolder(cleanup)));
+    for (const folder of folders) release(folder);
     cleanup.after(() => {
       for (const { child } of servers) child.kill("SIGKILL");
     });

@@ -30,7 +30,6 @@ const OWN = ["deno", "bun"];
 const LONG = [
   "server",
   "cli.serve",
-  "cli.ends",
   "cli",
   "cli.options",
   "exit",
@@ -88,6 +87,9 @@ const PORTABLE = [
 
 /** Of a server, and long. */
 const LOAD = ["server.faults", "server.load"];
+
+/** Of programs that are started, restarted and ended. */
+const PROCESSES = ["cli.ends", "cli.restarts", "register.files", "server.handover"];
 
 /** The exit rows are about children and their wait status: Node watches, the runtime is the child's. */
 const WATCHED = ["exit"];
@@ -200,7 +202,7 @@ export const SUITES = {
     packages: [],
     entries: () =>
       onNode(
-        named("test").filter((name) => name !== "docs" && !LOAD.includes(name)), // suites of their own, below
+        named("test").filter((name) => !["docs", ...LOAD, ...PROCESSES].includes(name)), // suites of their own, below
         "test",
       ),
   },
@@ -208,6 +210,11 @@ export const SUITES = {
     about: "a server whose system calls fail, that has few fds, and thousands of connections",
     packages: [],
     entries: () => onNode(LOAD, "test"),
+  },
+  processes: {
+    about: "programs that are started, restarted and ended",
+    packages: [],
+    entries: () => onNode(PROCESSES, "test"),
   },
   http: {
     about: "the examples and browsers, by real clients",
@@ -257,7 +264,7 @@ export const SUITES = {
     entries: () => onNode(named("pack"), "pack"),
   },
   fleet: {
-    about: "rolling restarts of three servers behind HAProxy",
+    about: "restarts under load: of three servers behind HAProxy, and of one by hand-over",
     packages: [],
     entries: () => onNode(named("fleet"), "fleet"),
   },

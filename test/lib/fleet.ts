@@ -7,12 +7,34 @@ import * as http from "node:http";
 import * as net from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { pattern } from "./bytes.js";
 import { COMMAND, until } from "./command.js";
 
 const CONFIG = fileURLToPath(new URL("../../../examples/fleet/haproxy.cfg", import.meta.url));
 
 /** As HAProxy names them. */
 export const NAMES = ["one", "two", "three"] as const;
+
+const { SENDOFF_FLEET_ROUNDS = "2" } = process.env;
+/** How often each server is restarted. */
+export const ROUNDS = Number(SENDOFF_FLEET_ROUNDS);
+if (!Number.isSafeInteger(ROUNDS) || ROUNDS < 1) throw new Error("SENDOFF_FLEET_ROUNDS must be a whole number");
+
+export const SMALL = Array.from({ length: 16 }, (_, i) => ({
+  path: `/small-${i}.bin`,
+  bytes: pattern(256 << (i % 8)),
+}));
+export const LARGE = { path: "/large.bin", bytes: pattern(16 << 20) };
+export const RELEASED = new Date("2026-01-02T03:04:05Z");
+
+/** The files of a release, as each machine has a copy of its own. */
+export function release(folder: string): void {
+  for (const { path, bytes } of [...SMALL, LARGE]) {
+    const file = join(folder, path);
+    fs.writeFileSync(file, bytes);
+    fs.utimesSync(file, RELEASED, RELEASED);
+  }
+}
 
 /** Bytes in a ms: 20 MB/s. */
 const RATE = 20_000;
@@ -49,10 +71,15 @@ export function run(command: string, args: readonly string[], env: NodeJS.Proces
   return { child, ended, err: () => text };
 }
 
-/** A server of `folder`; resolves once it is ready. */
-export async function serve(folder: string, port: number): Promise<Process> {
+/** `sendoff serve` of a folder. */
+export function serve(folder: string, port: number): Promise<Process> {
   const drain = ["--health", "/healthz", "--drain-delay", "1500", "--timeout", "30s"];
-  const server = run(process.execPath, [COMMAND, "serve", "--quiet", "--port", String(port), ...drain, folder]);
+  return started([COMMAND, "serve", "--quiet", "--port", String(port), ...drain, folder], port);
+}
+
+/** A server on Node; resolves once it is ready. */
+export async function started(args: readonly string[], port: number): Promise<Process> {
+  const server = run(process.execPath, args);
   let over = false;
   server.ended.then(() => {
     over = true;

@@ -209,6 +209,10 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "tag-by-mtime-alone": ["Math.max(mtimeMs, ctimeMs);", "mtimeMs;"],
   },
   "server.drain": {
+    "upgraded-is-no-longer-told-of": [
+      'else if (event === "upgrade" || event === "connect") connections.keep(second as Socket);',
+      "",
+    ],
     "idle-ones-kept-by-the-loop": ["Math.min(headersTimeout, idle)", "headersTimeout"],
     "half-a-head-is-idle": ["&& !isUnderWay(socket, asked)) socket", ") socket"],
   },
@@ -221,10 +225,6 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "the-app-waits-for-its-turn": ["else connections.askNow(req, res);", "else connections.ask(req, res);"],
     "files-do-not-wait": ["else if (waits(req)) connections.ask(req, res);", ""],
     "waits-for-what-it-expects": ["if (expected.has(res)) pass(req, res);\n    else if", "if"],
-    "upgraded-is-idle": [
-      'else if (event === "upgrade" || event === "connect") connections.keep(second as Socket);',
-      "",
-    ],
     "never-listens": ['  if (isNew) server.emit("listening");\n', ""],
     "counts-no-connection": ["  server._connections++;\n", ""],
     "connections-for-ever": ["(server._connections as number)--;", ""],
