@@ -158,18 +158,17 @@ async function toChild(fd: number, options: Options): Promise<number> {
   const { offset, count, compare } = options;
   const stat = fstatSync(fd);
   const size = stat.isFile() && stat.size > 0 ? Math.max(0, stat.size - offset) : BACKLOG;
-  const bytes = Math.min(size, count ?? BACKLOG);
+  const bytes = Math.min(size, count ?? size);
   if (!compare) {
     const { outcome, words } = await toReceiver(fd, options, bytes, bySendfile(fd, options));
     await print(summary(outcome, words));
     return 0;
   }
   if (!rereadable(fd, offset, bytes)) throw new UsageError("--compare needs a FILE that can be read twice");
-  const all = Math.min(size, count ?? size);
-  await digestOf(fd, offset, all); // both find it in the page cache
+  await digestOf(fd, offset, bytes); // both find it in the page cache
   const ours = await toReceiver(fd, options, bytes, bySendfile(fd, options));
   await print(summary(ours.outcome, ours.words));
-  const theirs = await toReceiver(fd, options, bytes, byPipe(fd, offset, all));
+  const theirs = await toReceiver(fd, options, bytes, byPipe(fd, offset, bytes));
   await print(comparison(ours.outcome, theirs.outcome));
   return 0;
 }

@@ -15,7 +15,7 @@ import { lacks, runtime } from "./lib/runtime.js";
 import { type Serving, serving } from "./lib/serving.js";
 import { ask, big, LOGGED, sha256 } from "./lib/site.js";
 import { suite } from "./lib/suite.js";
-import { within } from "./lib/web.js";
+import { refused, within } from "./lib/web.js";
 
 const test = suite("sendoff serve");
 const linux = process.platform === "linux";
@@ -125,16 +125,6 @@ async function download(server: Serving, name: string) {
   };
   return { rest };
 }
-
-const refused = (port: number) =>
-  new Promise<boolean>((resolve) => {
-    const socket = net.connect(port, "127.0.0.1");
-    socket.on("error", () => resolve(true));
-    socket.on("connect", () => {
-      socket.destroy();
-      resolve(false);
-    });
-  });
 
 const BY_NODE = ["--engine", "node"];
 

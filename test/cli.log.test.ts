@@ -12,7 +12,7 @@ import * as assert from "uvu/assert";
 import { childrenOf, inFolder, shell, start, until } from "./lib/command.js";
 import { serving } from "./lib/serving.js";
 import { suite } from "./lib/suite.js";
-import { exchange, parse, request, within } from "./lib/web.js";
+import { exchange, parse, refused, request, within } from "./lib/web.js";
 
 const test = suite("sendoff serve's log");
 const linux = process.platform === "linux";
@@ -327,15 +327,5 @@ function fill(fd: number): void {
     for (;;) fs.writeSync(fd, "x".repeat(4096));
   } catch {}
 }
-
-const refused = (port: number) =>
-  new Promise<boolean>((resolve) => {
-    const socket = net.connect(port, "127.0.0.1");
-    socket.on("error", () => resolve(true));
-    socket.on("connect", () => {
-      socket.destroy();
-      resolve(false);
-    });
-  });
 
 test.run();

@@ -7,7 +7,8 @@ import { relative } from "node:path";
 import process from "node:process";
 import * as assert from "uvu/assert";
 import { until } from "./lib/connection.js";
-import { answersOf, first, folder, get, noLoop, talk, undated } from "./lib/file-server.js";
+import { echoed } from "./lib/echoed.js";
+import { answersOf, folder, get, noLoop, talk, undated } from "./lib/file-server.js";
 import { type Registered, registered } from "./lib/registered.js";
 import { type Cleanup, test } from "./lib/suite.js";
 
@@ -32,18 +33,7 @@ for (const mode of MODES) {
   for (const name of ["express", "koa", "fastify"]) {
     test(`${name}, SENDOFF_MODE=${mode}: files, its own answers, and its end`, async (t) => {
       const { port, child, ended, err } = await start(t, name, mode);
-      const body = "x".repeat(70_000);
-      const post = `POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-      for (const before of ["", first("/static/small.bin")]) {
-        const text = undated(await talk(port, [before + post + first("/static/sub/") + get("/static/none")]));
-        const answers = answersOf(text).slice(before === "" ? 0 : 1);
-        assert.equal(
-          answers.map(({ status }) => status),
-          [200, 200, 404],
-        );
-        assert.equal(JSON.parse(answers[0]?.body as string), { body, ip: "127.0.0.1" });
-        assert.is(answers[1]?.body, "<p>sub</p>\n");
-      }
+      await echoed(port);
       child.kill("SIGTERM");
       assert.is(await ended, 0, err());
     });

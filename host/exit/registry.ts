@@ -4,6 +4,7 @@
 import { Begun, Next, Reason, Status } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import { argumentError } from "../errors.js";
+import { LONGEST } from "../timers.js";
 import { callable, checkLog, describe, exitCode, milliseconds, object } from "../validate.js";
 import type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "./options.js";
 import type { Listening, Runtime } from "./runtime.js";
@@ -17,9 +18,6 @@ const DEADLINE = 8000;
 const REFUSED = new Set(["SIGKILL", "SIGSTOP", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL"]);
 /** Signals that the runtime uses itself; they kill once a listener was added and removed. */
 const SPECIAL = new Set(["SIGPIPE", "SIGXFSZ", "SIGUSR1", "SIGPROF"]);
-
-/** Timers take a 32-bit number of milliseconds. */
-const LONGEST = 0x7fffffff;
 
 interface Registered {
   readonly fn: ExitFunction;

@@ -100,3 +100,9 @@ export function takeHeader(res: Response): string {
 export function giveBack(res: Response): void {
   (res as Response & Inner)._headerSent = false;
 }
+
+/** The path of a request's target. */
+export function withoutQuery(target: string): string {
+  const at = target.indexOf("?");
+  return at < 0 ? target : target.slice(0, at);
+}

@@ -12,7 +12,7 @@ import { etagOf, isStrong, setStrongTag, tagOf } from "./etag.js";
 import { cacheControlBy, typeBy } from "./fields.js";
 import { insideOf, sendOpen } from "./inside.js";
 import { note, noteSibling, notingFile, notingFound, notingIndex, notingNone, notingSent } from "./learn.js";
-import type { Request, Response } from "./message.js";
+import { type Request, type Response, withoutQuery } from "./message.js";
 import { sendRanges } from "./ranges.js";
 import { isPlain, reply } from "./reply.js";
 import { Representations } from "./representations.js";
@@ -239,11 +239,6 @@ export function staticFiles(
     return { path: file.path, absent: known.absent, name: known.name, stat: file.stat, tag };
   };
   return { handler, find };
-}
-
-function withoutQuery(target: string): string {
-  const at = target.indexOf("?");
-  return at < 0 ? target : target.slice(0, at);
 }
 
 /** A stream of `send`; its constructor checks the options and throws its own messages. */

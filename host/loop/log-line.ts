@@ -56,7 +56,8 @@ export function escaped(text: string, most = REQUEST): string {
 }
 
 /** Whether nothing of a text is to be escaped or cut. */
-const isPlain = (text: string, most: number) => text.length <= most && /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(text);
+export const isPlain = (text: string, most: number) =>
+  text.length <= most && /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(text);
 
 function json({ host, time, ms, method, target, version, status, bytes, referer, userAgent }: Answered): string {
   const text = (value: string | null, most: number) => (value === null ? "null" : quoted(value, most));

@@ -1,12 +1,14 @@
 // Lines of an access log that a loop has made in this turn, as bytes: the last one may still be dropped.
 
+import { isPlain } from "./log-line.js";
+
 /** Bytes. */
 const SIZE = 1 << 16;
 /** Bytes of the longest line, PIPE_BUF. */
 const LONGEST = 4096;
 
 /** Of each byte: 1 if a line has it as it is. */
-const PLAIN = Uint8Array.from({ length: 256 }, (_, c) => Number(c >= 0x20 && c < 0x7f && c !== 0x22 && c !== 0x5c));
+const PLAIN = Uint8Array.from({ length: 256 }, (_, c) => Number(isPlain(String.fromCharCode(c), 1)));
 
 export class Sheet {
   readonly #bytes = Buffer.alloc(SIZE);

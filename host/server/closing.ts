@@ -1,10 +1,8 @@
 // How long a server's end may take. Told again, it may be shorter.
 
 import type { Duplex } from "node:stream";
+import { LONGEST } from "../timers.js";
 import { callable, milliseconds, object } from "../validate.js";
-
-/** Timers take a 32-bit number of milliseconds. */
-const LONGEST = 0x7fffffff;
 
 export interface CloseOptions {
   /**

@@ -1,13 +1,14 @@
 // The target that tells a balancer whether to send requests here: 200 while the server serves, 503 once it drains.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { withoutQuery } from "../http/message.js";
 
 /** Whether it may be one. */
 export const isTarget = (health: string): boolean => /^\/[\x21-\x22\x24-\x3e\x40-\x7e]*$/.test(health);
 
 /** Whether a request asks for it. `health` is a target without a query; null for none. */
 export function isHealth(health: string | null, { method, url = "" }: IncomingMessage): boolean {
-  return health !== null && (method === "GET" || method === "HEAD") && url.replace(/\?.*$/s, "") === health;
+  return health !== null && (method === "GET" || method === "HEAD") && withoutQuery(url) === health;
 }
 
 /** Nobody may keep the answer. */

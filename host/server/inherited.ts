@@ -3,8 +3,8 @@
 import { closeSync, writeSync } from "node:fs";
 import type { Shared } from "../shared.js";
 
-/** The first of them. */
-const FIRST = 3;
+/** The first of them: SD_LISTEN_FDS_START. */
+export const FIRST = 3;
 /** fds that a process is given: more is no count of them. */
 const MOST = 1 << 16;
 const F_SETFD = 2;

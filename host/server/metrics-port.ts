@@ -2,6 +2,7 @@
 
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, ListenOptions } from "node:net";
+import { withoutQuery } from "../http/message.js";
 import { MEDIA_TYPE } from "./exposition.js";
 
 /** Connections at once: those who ask are few. */
@@ -14,7 +15,7 @@ export class MetricsPort {
   constructor(text: () => string) {
     this.server = createServer((req, res) => {
       const { method, url = "" } = req;
-      if (url.replace(/\?.*$/s, "") !== "/metrics") return void res.writeHead(404).end();
+      if (withoutQuery(url) !== "/metrics") return void res.writeHead(404).end();
       if (method !== "GET" && method !== "HEAD") return void res.writeHead(405, { Allow: "GET, HEAD" }).end();
       res.writeHead(200, { "Content-Type": MEDIA_TYPE, "Cache-Control": "no-store" });
       res.end(method === "HEAD" ? undefined : text());

@@ -6,6 +6,7 @@ import type { ListenOptions } from "node:net";
 import { argumentError } from "../errors.js";
 import type { StaticOptions } from "../http/static.js";
 import { MOST_LOOPS } from "../loop/fds.js";
+import { LONGEST } from "../timers.js";
 import { describe, integer, milliseconds, object } from "../validate.js";
 import type { Page } from "./app.js";
 import { type Field, fieldsOf } from "./fields.js";
@@ -116,7 +117,7 @@ export const endless = (ms: number): number => ms || Number.POSITIVE_INFINITY;
 
 /** The longest timer in ms; 0, for none, if it is longer. */
 export function timerOf(ms: number): number {
-  return ms > 0x7fffffff ? 0 : ms;
+  return ms > LONGEST ? 0 : ms;
 }
 
 function appOf({ app, prefix, fallback, notFound }: FileServerOptions, follows: boolean): Settings["app"] {

@@ -3,14 +3,10 @@
 import { spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { SendfileError } from "../errors.js";
+import { LONGEST } from "../timers.js";
 import { milliseconds } from "../validate.js";
 import { type CloseOptions, checkClose } from "./closing.js";
-import type { ListenFd } from "./inherited.js";
-
-/** The first fd of those that are handed over. */
-const FIRST = 3;
-/** Timers take a 32-bit number of milliseconds. */
-const LONGEST = 0x7fffffff;
+import { FIRST, type ListenFd } from "./inherited.js";
 
 export interface HandOverOptions extends CloseOptions {
   /** The program. Default: this one, process.execPath. */

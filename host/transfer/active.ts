@@ -1,6 +1,7 @@
 // Draining at the end of the process: no new transfers, and time for the running ones to finish.
 
 import { argumentError, callEach, SendfileError } from "../errors.js";
+import { LONGEST } from "../timers.js";
 import { describe, milliseconds, object } from "../validate.js";
 
 /** A server that can be closed: of net, http, https or http2. */
@@ -33,9 +34,6 @@ export interface Running {
   slot: number;
   abort(error: SendfileError): void;
 }
-
-/** Timers take a 32-bit number of milliseconds. */
-const LONGEST = 0x7fffffff;
 
 /** Interval between checks for idle connections, in ms. */
 const IDLE_MS = 20;

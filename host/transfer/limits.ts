@@ -1,9 +1,7 @@
 // The timer of a transfer that has limits: `timeout`, which progress puts off, and `deadline`. The core judges them.
 
+import { LONGEST } from "../timers.js";
 import type { Driver } from "./driver.js";
-
-/** Timers take a 32-bit number of milliseconds. */
-const LONGEST = 0x7fffffff;
 
 export class Limits {
   readonly #now: () => number;

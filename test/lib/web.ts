@@ -92,3 +92,14 @@ export function descriptors(): number {
   host().shared.files.clear();
   return fs.readdirSync("/proc/self/fd").length;
 }
+
+/** Whether nobody listens on a port. */
+export const refused = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = net.connect(port, "127.0.0.1");
+    socket.on("error", () => resolve(true));
+    socket.on("connect", () => {
+      socket.destroy();
+      resolve(false);
+    });
+  });

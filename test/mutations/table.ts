@@ -264,7 +264,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
   "server.log": {
     "ring-ends-early": ["if (first < bytes.length) this.#bytes.set(bytes.subarray(first));", ""],
     "gaps-in-a-ring": ["if (Atomics.load(words, Word.Lost) > 0 || bytes.length", "if (bytes.length"],
-    "quote-in-a-line": ["c !== 0x22 && ", ""],
+    "quote-in-a-line": ["if (PLAIN[byte] === 0) return false;", ""],
     "line-that-is-copied-twice": [
       "    this.#sheet.drop();\n    this.#lines.set",
       "    this.#sheet.keep();\n    this.#lines.set",
