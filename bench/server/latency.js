@@ -1,5 +1,6 @@
-// How long an app's own answers take while its files are asked for: those that a loop sends, those that the app sends itself, and,
-// to compare, beside a process that takes as much of the processors as the loop does.
+// How long an app's own answers take while its files are asked for: those that a loop sends, those that the app sends itself,
+// and, to compare, beside the same loop in a process of its own, and beside a process that takes as much of the processors
+// as the loop does, but has no clients, who take their part, too.
 
 import { progress, turn, WARM_S } from "../http/scenarios.js";
 import { median, spread, table } from "../lib/numbers.js";
@@ -10,7 +11,7 @@ import { inFront, ownAnswer } from "./rows.js";
  * @typedef {import("../http/rig.js").Server} Server
  * @typedef {import("../http/rig.js").Result} Result
  * @typedef {Result & { files: number }} Latency with the files per second that were answered meanwhile
- * @typedef {"alone" | "loop" | "app" | "burner"} Way
+ * @typedef {"alone" | "loop" | "app" | "beside" | "burner"} Way
  */
 
 /** Of the app's own: 200 a second, so that they do not wait for each other. */
@@ -30,25 +31,24 @@ const CALLED = {
   alone: "no files",
   loop: "files by createFileServer before it",
   app: "files by express.static in it",
-  burner: "a busy loop of the same CPU",
+  beside: "the same files by createFileServer in another process",
+  burner: "a busy loop of the same CPU, without clients",
 };
 
 /**
- * @param {Rig} rig @param {Server} front @param {Server} app @param {import("../http/scenarios.js").Options} options
+ * @param {Rig} rig @param {Server} front @param {Server} app @param {Server} other for the files alone @param {import("../http/scenarios.js").Options} options
  * @returns {Promise<Record<Way, Latency[]>>}
  */
-export async function latency(rig, front, app, { runs, seconds }) {
-  for (const server of [front, app]) {
-    await rig.prepare(server, inFront, WARM_S);
-    await rig.prepare(server, ownAnswer, WARM_S);
-  }
+export async function latency(rig, front, app, other, { runs, seconds }) {
+  for (const server of [front, app, other]) await rig.prepare(server, inFront, WARM_S);
+  for (const server of [front, app]) await rig.prepare(server, ownAnswer, WARM_S);
   /** @type {Record<Way, Latency[]>} */
-  const results = { alone: [], loop: [], app: [], burner: [] };
+  const results = { alone: [], loop: [], app: [], beside: [], burner: [] };
   const own = (/** @type {Server} */ server) => rig.load(server, OWN, seconds);
-  /** @param {Server} server */
-  const withFiles = (server) =>
+  /** @param {Server} server @param {Server} [sender] */
+  const withFiles = (server, sender = server) =>
     rig.awake(server, async () => {
-      const files = rig.generator.run(`${server.origin}${FILES.path}`, seconds + 2 * SETTLE_S, FILES);
+      const files = rig.generator.run(`${sender.origin}${FILES.path}`, seconds + 2 * SETTLE_S, FILES);
       await rig.warm(server, OWN, SETTLE_S);
       const result = await own(server);
       const { requests, seconds: wall } = await files;
@@ -63,6 +63,7 @@ export async function latency(rig, front, app, { runs, seconds }) {
       }),
     loop: () => withFiles(front),
     app: () => withFiles(app),
+    beside: () => rig.awake(other, () => withFiles(app, other)),
     burner: () =>
       rig.awake(app, async () => {
         const busy = (/** @type {Way} */ way) => median(results[way].map((one) => one.busy));
@@ -78,7 +79,7 @@ export async function latency(rig, front, app, { runs, seconds }) {
   };
   for (let round = 0; round < runs; round++) {
     // The last one needs the first two's figures.
-    const order = /** @type {Way[]} */ ([...turn(["alone", "loop", "app"], round), "burner"]);
+    const order = /** @type {Way[]} */ ([...turn(["alone", "loop", "app", "beside"], round), "burner"]);
     for (const way of order) {
       progress(`the app's latency, round ${round + 1} of ${runs}: ${CALLED[way]}`);
       results[way].push(await ways[way]());

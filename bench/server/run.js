@@ -218,13 +218,15 @@ async function coldly(present) {
 
 /** @param {Map<string, Server>} present @returns {Promise<Measured>} */
 async function waiting(present) {
-  const [front, app] = /** @type {[Server, Server]} */ ([...present.values()]);
-  const results = await latency(rig, front, app, { runs, seconds: 3 * seconds });
+  const [front, app, other] = /** @type {[Server, Server, Server]} */ ([...present.values()]);
+  const results = await latency(rig, front, app, other, { runs, seconds: 3 * seconds });
   printLatency(results);
   return {
     results,
     loads: Object.values(results).flat(),
-    figure: () => ({ ratios: results.loop.map(({ p99 }, i) => p99 / results.burner[i].p99) }),
+    figure: ({ over }) => ({
+      ratios: results.loop.map(({ p99 }, i) => p99 / results[/** @type {"beside" | "burner"} */ (over)][i].p99),
+    }),
   };
 }
 
