@@ -177,8 +177,9 @@ export function tally(way: i32): i64 {
   return load<i64>(TALLY + ((<usize>way) << 3));
 }
 
-/** Whether its time is up. */
+/** Whether its time is up. A disk's time is not the client's. */
 export function expired(c: Connection, now: f64): bool {
+  if (c.state == State.Cold) return false;
   if (c.state == State.Reading) return now - c.since >= (c.flags & USED ? untilNext : untilFirst);
   if (c.state == State.Lingering) return now - c.since >= untilEnd;
   const t = c.answer;

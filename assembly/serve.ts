@@ -168,7 +168,7 @@ export function warm(c: Connection, bytes: i32, now: f64): Act {
   if (t == null) return unreachable();
   if (bytes <= 0) return Act.Close; // shorter than was announced
   at = end = 0;
-  transfer.warmed(t, bytes);
+  transfer.warmed(t, bytes, now);
   transfer.copied(t);
   return go(c, now);
 }

@@ -215,9 +215,10 @@ export function wanted(t: Transfer, bytes: i64, way: Way): void {
   t.way = <u8>way;
 }
 
-/** The host has had the next `bytes` of the file read into the page cache. */
-export function warmed(t: Transfer, bytes: i32): void {
+/** The host has had the next `bytes` of the file read into the page cache. Nobody has stood still meanwhile. */
+export function warmed(t: Transfer, bytes: i32, now: f64): void {
   t.warmUntil = position(t) + bytes;
+  t.progress = now;
 }
 
 /** The host's copy is over. */

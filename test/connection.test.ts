@@ -25,7 +25,7 @@ each("connection", (test, build) => {
       },
       read: () => (world.cold ? -Fault.WouldBlock : 1),
       send: (_out, _ptr, count) => (world.full ? -Fault.WouldBlock : count),
-      sendfile: (_out, _file, _offset, count) => count,
+      sendfile: (_out, _file, _offset, count) => (world.full ? -Fault.WouldBlock : count),
     });
     const handle = core.connection_open(5, 0);
     const generation = core.connection_generation(handle);
@@ -113,6 +113,23 @@ each("connection", (test, build) => {
     assert.is(core.connection_headed(handle, 14), Act.Wait);
     assert.is(core.connection_expired(handle, 1e6), 0);
     assert.is(core.connection_expired(handle, 1e6 + 14), 1);
+  });
+
+  test("an answer that waits for a disk does not expire, nor once the disk has been read", () => {
+    const { world, core, handle, event } = asked();
+    core.connection_limits(1e6, 1e6, 10, 1e6);
+    core.turn_begin(0);
+    assert.is(core.connection_answer(handle, 10, 6, 0, 8 * MIB, 0, 0), Act.Again);
+    world.cold = true;
+    core.turn_begin(1);
+    assert.is(event(IN | OUT), Act.Cold);
+    assert.is(core.connection_expired(handle, 100), 0);
+    world.cold = false;
+    world.full = true;
+    core.turn_begin(100);
+    assert.is(core.connection_warm(handle, 4096, 100), Act.Wait);
+    assert.is(core.connection_expired(handle, 109), 0);
+    assert.is(core.connection_expired(handle, 110), 1);
   });
 
   test("a file that ends before what is cold: closed, and the disk is not asked again", () => {

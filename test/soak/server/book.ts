@@ -2,6 +2,7 @@
 
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
+import type { Kills, Opened } from "./kills.js";
 
 /** A client that has reset its connection by then has no address any more. */
 const LINE = /^(127\.0\.0\.1|-) - - \[[^\]]+\] "\S+ \S*[?&]n=(\d+) HTTP\/1\.[01]" (\d{3}) (\d+|-)$/;
@@ -19,20 +20,22 @@ interface Lines {
   readonly excused: number;
 }
 
-/** Whether the end of a connection has a reason: a thread was killed while it was open. */
-export type Explained = (peer: { readonly opened: number }) => boolean;
+/** A thread that is killed may have sent an answer this long ago, in ms, and not have written its line: once a turn it does. */
+const TURN = 1000;
 
 export class Book {
   /** By number: the status of an answer that came whole, and its bytes. */
   #statuses = new Uint16Array(1 << 16);
   #bytes = new Float64Array(1 << 16);
   readonly #excused = new Set<number>();
-  readonly #explained: Explained;
+  /** The latest answers, and when they came. */
+  #recent: { id: number; at: number }[] = [];
+  readonly #kills: Kills;
   #last = 0;
   whole = 0;
 
-  constructor(explained: Explained) {
-    this.#explained = explained;
+  constructor(kills: Kills) {
+    this.#kills = kills;
   }
 
   next(): number {
@@ -47,12 +50,25 @@ export class Book {
     return id;
   }
 
-  /** It has come whole. A thread that was killed may not have written its line. */
-  answered(id: number, status: number, bytes: number, peer: { readonly opened: number }): void {
-    if (this.#explained(peer)) this.#excused.add(id);
+  /** It has come whole. A thread that was killed meanwhile may not have written its line. */
+  answered(id: number, status: number, bytes: number, peer: Opened): void {
+    if (this.#kills.explain(peer)) this.#excused.add(id);
+    this.#recent.push({ id, at: performance.now() });
+    if (this.#recent.length > 20_000) this.#forget();
     this.#statuses[id] = status;
     this.#bytes[id] = bytes;
     this.whole++;
+  }
+
+  /** A thread is about to be. */
+  killed(): void {
+    this.#forget();
+    for (const { id } of this.#recent) this.#excused.add(id);
+  }
+
+  #forget(): void {
+    const since = performance.now() - TURN;
+    this.#recent = this.#recent.filter(({ at }) => at >= since);
   }
 
   async compare(path: string): Promise<Lines> {

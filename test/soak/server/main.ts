@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { random } from "../../lib/bytes.js";
-import { Book, type Explained } from "./book.js";
+import { Book } from "./book.js";
 import { Health } from "./health.js";
+import { Kills } from "./kills.js";
 import type { Asked, Told } from "./served.js";
 import { Versions } from "./versions.js";
 import { Visits } from "./visits.js";
@@ -98,11 +99,8 @@ class Server {
 
 const folder = fs.mkdtempSync(join(tmpdir(), "sendoff-soak-"));
 const versions = new Versions(folder);
-/** When each kill was over. */
-const kills: { over: number }[] = [];
-/** A slow client may notice long after. */
-const explained: Explained = ({ opened }) => kills.some(({ over }) => opened <= over);
-const book = new Book(explained);
+const kills = new Kills();
+const book = new Book(kills);
 const problems: string[] = [];
 const problem = (text: string) => {
   if (problems.length < MOST_PROBLEMS) console.error(text);
@@ -113,7 +111,7 @@ const end = began + minutes * 60_000;
 
 async function soak(server: Server): Promise<void> {
   const port = await server.hear<number>();
-  const visits = new Visits(port, versions, book, explained);
+  const visits = new Visits(port, versions, book, kills);
   const stats = () => server.ask<Told>("stats");
 
   const first = random(seed + 1);
@@ -137,18 +135,16 @@ async function soak(server: Server): Promise<void> {
     }
   };
   const dice = random(seed + 3);
-  const kill = async () => {
-    const one = { over: Number.POSITIVE_INFINITY };
-    kills.push(one);
-    if (!(await server.ask<boolean>("kill"))) kills.pop();
-    one.over = performance.now();
+  const kill = () => {
+    book.killed();
+    return kills.wait(server.ask("kill"));
   };
   const tell = async () => {
     const told = await stats();
     const { fds, memory } = health.look(told);
     const gib = (visits.tally.bytes / 2 ** 30).toFixed(2);
     console.log(
-      `${((performance.now() - began) / 60_000).toFixed(0)} min: ${book.whole} answers, ${gib} GiB; ${kills.length} kills; ` +
+      `${((performance.now() - began) / 60_000).toFixed(0)} min: ${book.whole} answers, ${gib} GiB; ${kills.count} kills; ` +
         `${told.stats.connections} connections, ${fds} fds, ${memory >> 20} MiB; ${problems.length} problems`,
     );
   };
@@ -178,9 +174,9 @@ async function soak(server: Server): Promise<void> {
   }
   if (engine === "loop" && last.stats.requests - before.stats.requests < 25) problem("the loops answer no more");
   if (engine === "loop" && last.threads !== THREADS) problem(`${last.threads} of ${THREADS} threads are left`);
-  if (last.stats.respawns !== kills.length) problem(`${last.stats.respawns} respawns, after ${kills.length} kills`);
+  if (last.stats.respawns !== kills.count) problem(`${last.stats.respawns} respawns, after ${kills.count} kills`);
   const unlogged = last.stats.requests - last.lines - last.lost;
-  if (unlogged < 0 || unlogged > kills.length * (FAST + SLOW)) problem(`${unlogged} answers of loops have no line`);
+  if (unlogged < 0 || unlogged > kills.count * (FAST + SLOW)) problem(`${unlogged} answers of loops have no line`);
   for (const text of health.problems(last)) problem(text);
   await server.ask("close");
   await compare(server, visits, last.lost);
@@ -198,7 +194,7 @@ async function compare(server: Server, { tally }: Visits, lost: number): Promise
     `\n${all} lines of the access log; ${book.whole} answers that came whole, ${without + excused} without a line`,
   );
   if (without > lost) problem(`${without} whole answers have no line, ${lost} lines are lost`);
-  if (excused > kills.length) problem(`${excused} whole answers have no line, with ${kills.length} kills`);
+  if (excused > kills.count) problem(`${excused} whole answers have no line, with ${kills.count} kills`);
   for (const text of wrong.slice(0, 5)) problem(`the access log, ${wrong.length} times: ${text}`);
 }
 

@@ -1,6 +1,7 @@
 // What clients do with a connection: ask for much on it, read slowly, vanish, say nothing, send odd things.
 
-import type { Book, Explained } from "./book.js";
+import type { Book } from "./book.js";
+import type { Kills } from "./kills.js";
 import { ODD, type Odd } from "./odd.js";
 import { Cut, Left, type Pace, Peer } from "./peer.js";
 import { type Dice, type Drawn, FileRequest, type Learned } from "./request.js";
@@ -13,7 +14,7 @@ export class Visits {
   readonly #port: number;
   readonly #versions: Versions;
   readonly #book: Book;
-  readonly #explained: Explained;
+  readonly #kills: Kills;
   readonly #learned: Learned = new Map();
   readonly tally = {
     ...{ connections: 0, bytes: 0, pipelined: 0, slow: 0, vanished: 0, odd: 0, ended: 0, stuck: 0 },
@@ -21,11 +22,11 @@ export class Visits {
     ...{ killed: 0, truncated: 0, numberless: 0 },
   };
 
-  constructor(port: number, versions: Versions, book: Book, explained: Explained) {
+  constructor(port: number, versions: Versions, book: Book, kills: Kills) {
     this.#port = port;
     this.#versions = versions;
     this.#book = book;
-    this.#explained = explained;
+    this.#kills = kills;
   }
 
   /** A connection of any kind, from its beginning to its end. */
@@ -62,7 +63,10 @@ export class Visits {
       await visit(peer);
     } catch (error) {
       if (!(error instanceof Cut)) throw error;
-      if (!this.#explained(peer)) throw new Error(`cut off: ${error.message}`, { cause: error });
+      if (!this.#kills.explain(peer)) {
+        const age = Math.round(performance.now() - peer.opened);
+        throw new Error(`cut off, ${age} ms old: ${error.message}; ${this.#kills}`, { cause: error });
+      }
       this.tally.killed++;
     } finally {
       peer.close(false);
