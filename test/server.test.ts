@@ -1151,22 +1151,42 @@ test("a whole answer is ready for who asks again in the same second, as long as 
   assert.equal(reads, []);
 });
 
+/** A socket that is followed. */
+function followed(connections: Connections) {
+  const socket = Object.assign(new EventEmitter(), {
+    bytesRead: 0,
+    destroyed: false,
+    destroy() {
+      socket.destroyed = true;
+      socket.emit("close");
+    },
+  });
+  connections.follow(socket as unknown as net.Socket);
+  return socket;
+}
+
+test("a connection that closes takes the answers with it that have waited behind one", () => {
+  const connections = new Connections(() => {});
+  const sockets = [followed(connections), followed(connections)];
+  const answers = sockets.map((socket) =>
+    [1, 2].map(() => {
+      const res = Object.assign(new EventEmitter(), { headersSent: false, shouldKeepAlive: true });
+      connections.ask({ socket } as unknown as http.IncomingMessage, res as unknown as http.ServerResponse);
+      return res;
+    }),
+  );
+  sockets[0]?.destroy();
+  connections.drain();
+  const kept = answers.map((all) => all.map(({ shouldKeepAlive }) => shouldKeepAlive));
+  assert.equal(kept[0], [true, true], "drained no more: nobody has it");
+  assert.equal(kept[1], [false, false]);
+});
+
 test("connections of a server without limits end by ours: in a first head, between two requests, in a later head", async () => {
   const limits = { headersTimeout: 60, keepAliveTimeout: 5 };
   const answers: EventEmitter[] = [];
   const connections = new Connections((_req, res) => void answers.push(res));
-  const open = () => {
-    const socket = Object.assign(new EventEmitter(), {
-      bytesRead: 0,
-      destroyed: false,
-      destroy() {
-        socket.destroyed = true;
-        socket.emit("close");
-      },
-    });
-    connections.follow(socket as unknown as net.Socket);
-    return socket;
-  };
+  const open = () => followed(connections);
   const ask = (socket: object) =>
     connections.ask({ socket } as http.IncomingMessage, new EventEmitter() as http.ServerResponse);
   const at = (now: number) => connections.expire(now, limits);

@@ -19,6 +19,8 @@ interface Limits {
 interface Asked {
   /** The answer under way, and those that wait behind it. */
   readonly answers: (() => void)[];
+  /** Of these answers. Of a connection that closes only the one under way is told: the others go with it. */
+  readonly responses: Set<ServerResponse>;
   /** What has come with it may not have been looked at yet. */
   isNew: boolean;
   /** What was read of it when the last answer was over; -1 before the first request. */
@@ -35,8 +37,6 @@ export class Connections {
   readonly #answer: RequestListener;
   readonly #counted: (count: number) => void;
   readonly #all = new Map<Socket, Asked>();
-  /** Those that are not over. */
-  readonly #responses = new Set<ServerResponse>();
   /** Those that are of requests and answers no more. */
   readonly #kept = new Set<Socket>();
   #farewell: ((socket: Socket) => void) | null = null;
@@ -59,7 +59,10 @@ export class Connections {
   follow(socket: Socket): void {
     const isBegun = socket.readableLength > 0;
     const over = performance.now();
-    const asked: Asked = { answers: [], isNew: true, read: -1, since: Number.NaN, over, isBegun };
+    const asked: Asked = {
+      ...{ answers: [], responses: new Set<ServerResponse>(), isNew: true, isBegun },
+      ...{ read: -1, since: Number.NaN, over },
+    };
     this.followed++;
     setImmediate(() => {
       asked.isNew = false;
@@ -97,7 +100,9 @@ export class Connections {
 
   /** Has answers that are not begun end their connections: as `endBehind`. */
   drain(byField = false): void {
-    for (const res of this.#responses) if (!res.headersSent) endBehind(res, byField);
+    for (const { responses } of this.#all.values()) {
+      for (const res of responses) if (!res.headersSent) endBehind(res, byField);
+    }
   }
 
   /** Calls `farewell` for each connection that is kept, also for those to come. */
@@ -117,13 +122,13 @@ export class Connections {
   #add(req: IncomingMessage, res: ServerResponse, answer: (() => void) | null): void {
     const asked = this.#all.get(req.socket);
     if (asked === undefined) return answer?.();
-    const { answers } = asked;
+    const { answers, responses } = asked;
     // The requests of a client that disconnects are dropped with its connection.
     const waiting = answers.push(answer ?? (() => {}));
-    this.#responses.add(res);
+    responses.add(res);
     res.once("close", () => {
       answers.shift();
-      this.#responses.delete(res);
+      responses.delete(res);
       const digit = Math.trunc(res.statusCode / 100);
       if (digit in this.statuses) this.statuses[digit] = (this.statuses[digit] as number) + 1;
       asked.over = performance.now();
