@@ -362,6 +362,44 @@ for (const engine of ENGINES)
     same(body.subarray(0, LARGE.length), LARGE);
   });
 
+const noLinger = onBun || onDeno ? "node:http is the runtime's own, and closes as it likes" : null;
+
+/** Answered with 405, before its body has come. */
+const POST = ["POST /small.bin HTTP/1.1", "Host: a", "Connection: close"];
+const BODIES: [head: string, body: string][] = [
+  [lines(...POST, "Content-Length: 5"), "hello"],
+  [lines(...POST, "Transfer-Encoding: chunked"), "5\r\nhello\r\n0\r\n\r\n"],
+];
+
+for (const engine of ENGINES)
+  test.unless(noLinger, `S8 ${engine}: a body that comes once its request is answered cuts off nothing`, async (t) => {
+    const root = folder(t);
+    const body = pattern(200_000); // of it the half is on its way as long as nobody reads
+    fs.writeFileSync(join(root, "way.bin"), body);
+    const { server, port } = await serve(t, root, { engine });
+    for (const [i, [head, late]] of BODIES.entries()) {
+      const socket = connect(t, port).pause();
+      let error: Error | null = null;
+      socket.on("error", (one) => {
+        error = one;
+      });
+      socket.write(lines("GET /way.bin HTTP/1.1", "Host: a") + head);
+      await until(() => server.stats().answers.node["4xx"] === i + 1);
+      await new Promise((done) => socket.write(late, done));
+      await answered(port); // as long as it takes to reset the connection
+      const chunks: Buffer[] = [];
+      socket.on("data", (chunk: Buffer) => chunks.push(chunk)).resume();
+      await once(socket, "end");
+      const all = Buffer.concat(chunks);
+      assert.ok(all.includes(body), `${all.length} bytes`);
+      assert.match(all.toString("latin1"), /HTTP\/1\.1 405 .*Connection: close/s);
+      socket.end();
+      await once(socket, "close");
+      assert.is(error, null);
+    }
+    await until(() => server.stats().connections === 0);
+  });
+
 test("S9 a slow head, half of one, an idle client and one that never reads are ended", async (t) => {
   const root = folder(t);
   fs.truncateSync(join(root, "large.bin"), 64 * MIB);

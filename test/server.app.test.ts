@@ -505,7 +505,7 @@ test("answers of files wait for their turn, those of the app do not", () => {
   const connections = new Connections(({ url = "" }) => void begun.push(url));
   const app = http.createServer();
   putBefore(app, connections, ({ url = "" }) => url.startsWith("/file"));
-  const socket = Object.assign(new EventEmitter(), { destroyed: false, bytesRead: 0 });
+  const socket = Object.assign(new EventEmitter(), { writable: true, bytesRead: 0 });
   connections.follow(socket as unknown as net.Socket);
   const [res] = ["/file1", "/file2", "/app"].map((url) => {
     const res = new EventEmitter();

@@ -1156,8 +1156,10 @@ function followed(connections: Connections) {
   const socket = Object.assign(new EventEmitter(), {
     bytesRead: 0,
     destroyed: false,
+    writable: true,
     destroy() {
       socket.destroyed = true;
+      socket.writable = false;
       socket.emit("close");
     },
   });

@@ -11,6 +11,7 @@ import { endClient } from "../../host/server/client-error.js";
 import { type CloseOptions, Closing } from "../../host/server/closing.js";
 import { Connections, endBehind } from "../../host/server/connections.js";
 import { answerHealth, isHealth } from "../../host/server/health.js";
+import { lingering } from "../../host/server/lingering.js";
 
 /** Between two looks for connections that have become idle, in ms. */
 const IDLE = 20;
@@ -36,9 +37,10 @@ export class SecureServer extends EventEmitter {
       if (isHealth(health, req)) return answerHealth(req, res, !this.#isDraining);
       app(req, res, handler);
     });
-    this.#server = createServer(certificate(files), this.#connections.ask);
+    const ask = lingering(this.#connections.ask);
+    this.#server = createServer(certificate(files), ask);
     // The body of a GET is useless: it is ignored.
-    this.#server.on("checkContinue", this.#connections.ask);
+    this.#server.on("checkContinue", ask);
     this.#server.on("clientError", endClient);
     this.#server.on("secureConnection", (socket) => this.#connections.follow(socket));
   }

@@ -6,6 +6,7 @@ import type { Socket } from "node:net";
 import { isAsking } from "./ask.js";
 import { endClient, endConnect } from "./client-error.js";
 import type { Connections } from "./connections.js";
+import { lingering } from "./lingering.js";
 import { endless, type Settings, timerOf } from "./options.js";
 
 /** Its requests go to `connections`. */
@@ -17,14 +18,15 @@ export function createBehind(settings: Settings, connections: Connections): Serv
     keepAliveTimeout: timerOf(limits.keepAliveTimeout),
     connectionsCheckingInterval: 1000, // as the loop; else half a head stays for 30 s longer
   };
-  const server = createServer(timers, connections.ask);
+  const ask = lingering(connections.ask);
+  const server = createServer(timers, ask);
   server.on("checkContinue", (req, res) => {
     const { "content-length": length = "0", "transfer-encoding": coding } = req.headers;
     // Nobody waits for it without a body. Before its turn it would come between head and body of this answer: node:http
     // puts the head before all that waits.
     if ((length !== "0" || coding !== undefined) && res.socket !== null) res.writeContinue();
     else Object.assign(res, { _expect_continue: false }); // undocumented: else the connection ends behind it
-    connections.ask(req, res);
+    ask(req, res);
   });
   // A client may half-close after its request, and wait for the answer: nc -N. The property is undocumented.
   Object.assign(server, { httpAllowHalfOpen: true });

@@ -1,11 +1,11 @@
 // What a client gets whose request node:http can't parse. Node answers 400 at once, instead of a response that has not
 // begun, and cuts off one that has. Here what was asked for before comes whole, as from a loop and from nginx; and the
-// connection is closed without a reset, which could cut off the last answer (RFC 9112 section 9.6).
+// connection is closed without a reset.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { LINGER } from "../loop/messages.js";
+import { begin, end } from "./lingering.js";
 
 /** As Node answers. */
 const STATUSES: { readonly [code: string]: string } = {
@@ -23,13 +23,9 @@ interface Inner {
   readonly parser?: { readonly incoming?: IncomingMessage | null } | null;
 }
 
-/** Those that are ending: what still comes is no news. */
-const ending = new WeakSet<Duplex>();
-
 /** A listener of http.Server's "clientError". */
 export function endClient(error: Error & { code?: string }, socket: Socket): void {
-  if (ending.has(socket)) return;
-  ending.add(socket);
+  if (!begin(socket)) return;
   const { code = "" } = error;
   const isParsed = code.startsWith("HPE_");
   const { parser, _httpMessage: current } = socket as Socket & Inner;
@@ -45,8 +41,7 @@ export function endClient(error: Error & { code?: string }, socket: Socket): voi
 
 /** A listener of http.Server's "connect": closes the connection as Node does, but behind what was asked for before. */
 export function endConnect(_request: unknown, socket: Duplex): void {
-  if (ending.has(socket)) return;
-  ending.add(socket);
+  if (!begin(socket)) return;
   answered(socket as Socket, "", true);
 }
 
@@ -57,16 +52,4 @@ function answered(socket: Socket, text: string, lingers: boolean): void {
   const { _last: isLast } = response;
   response._last = false; // Node would close over what is unread
   response.once("close", () => setImmediate(() => answered(socket, isLast ? "" : text, lingers)));
-}
-
-/** `lingers`: more input may come, and has to be read before the connection is closed. */
-function end(socket: Socket, text: string, lingers: boolean): void {
-  if (socket.destroyed) return;
-  if (text !== "") socket.write(text, "latin1");
-  if (!lingers) return void socket.destroySoon();
-  const timer = setTimeout(() => socket.destroy(), LINGER);
-  socket.once("close", () => clearTimeout(timer));
-  socket.once("end", () => socket.destroy());
-  socket.end();
-  socket.resume();
 }

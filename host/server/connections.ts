@@ -134,7 +134,7 @@ export class Connections {
       asked.over = performance.now();
       asked.since = Number.NaN;
       asked.read = req.socket.bytesRead;
-      if (!req.socket.destroyed) answers[0]?.();
+      if (req.socket.writable) answers[0]?.(); // else nothing is answered behind it
     });
     if (waiting === 1) answers[0]?.();
     else if (waiting >= PIPELINED && answer !== null) req.socket.destroy();

@@ -283,6 +283,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
   },
   "pitfalls.server": {
+    "closed-over-a-body-to-come": ["    linger(req, res);\n", ""],
     "weak-tag-for-if-match": ["(strong && !isStrong(tag))", "(strong && isStrong(tag) && false)"],
     "suffix-before-the-file": ["first = Math.max(size - first, 0);", "first = size - first;"],
     "end-beyond-the-file": ["end = Math.min(facts.last, end);", "end = facts.last;"],

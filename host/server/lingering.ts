@@ -1,0 +1,64 @@
+// How a connection ends behind its last answer: our side is shut, and what the client still sends is dropped for a while.
+// Who closes over unread input resets the connection, and that cuts off what of the answer is still on its way (RFC 9112,
+// section 9.6). The loop does the same.
+
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { LINGER } from "../loop/messages.js";
+
+/** Those that are ending: what still comes is no news. */
+const ending = new WeakSet<Duplex>();
+
+/** Marks it. False if it was ending already. */
+export function begin(socket: Duplex): boolean {
+  if (ending.has(socket)) return false;
+  ending.add(socket);
+  return true;
+}
+
+/** `lingers`: more input may come, and has to be read before the connection is closed. */
+export function end(socket: Socket, text: string, lingers: boolean): void {
+  if (socket.destroyed) return;
+  if (text !== "") socket.write(text, "latin1");
+  if (!lingers) return void socket.destroySoon();
+  const timer = setTimeout(() => socket.destroy(), LINGER);
+  socket.once("close", () => clearTimeout(timer));
+  socket.once("end", () => socket.destroy());
+  socket.end();
+  socket.resume();
+}
+
+/** Undocumented: the connection ends behind this response, as Node does it. */
+type Last = { _last?: boolean };
+
+/**
+ * Has `answer` linger. Node closes behind the last answer at once: also where a body is still to come, and where the client could
+ * not know that its next request is one too many.
+ */
+export function lingering(answer: RequestListener): RequestListener {
+  return (req, res) => {
+    if (ending.has(req.socket)) return; // one too many
+    linger(req, res);
+    answer(req, res);
+  };
+}
+
+function linger(req: IncomingMessage, res: ServerResponse): void {
+  const { socket } = req;
+  let lingers = false;
+  res.once("prefinish", () => {
+    const response = res as Last;
+    if (response._last !== true || (req.complete && isLast(req)) || !begin(socket)) return;
+    lingers = true;
+    response._last = false;
+  });
+  res.once("close", () => {
+    if (lingers) end(socket, "", true);
+  });
+}
+
+/** Whether the client has said that it asks for nothing more. */
+function isLast({ httpVersion, headers: { connection = "" } }: IncomingMessage): boolean {
+  return httpVersion !== "1.1" || /(?:^|[\s,])close(?:$|[\s,])/i.test(connection);
+}
