@@ -20,7 +20,22 @@ const test = suite("fuzz, the command");
 const NOWHERE = "/does/not/exist";
 const OPTIONS = {
   send: ["offset", "count", "timeout", "deadline", "mode"],
-  serve: ["port", "host", "workers", "tls", "cert", "key", "precompressed", "cache", "dotfiles", "no-listing", "quiet"],
+  serve: [
+    "port",
+    "host",
+    "workers",
+    "tls",
+    "cert",
+    "key",
+    "precompressed",
+    "cache",
+    "dotfiles",
+    "no-listing",
+    "quiet",
+    "open",
+    "auth",
+    "config",
+  ],
   info: ["json"],
 };
 const WORDS = [
