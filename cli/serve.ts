@@ -117,8 +117,9 @@ async function serve(values: Values, dir: string, file: Config | null): Promise<
   const told = server instanceof FileServer ? server.metricsAddress() : null;
   const port = told === null ? [] : [`metrics: http://${told.address}:${told.port}/metrics`];
   const lines = [...options, way, ...port, reason === null ? loop : `engine: node (${reason})`];
+  const closed = once(server, "close"); // it may be so before all is said
   await announce(settings, at, { lines, opens });
-  await once(server, "close");
+  await closed;
   return 0;
 }
 

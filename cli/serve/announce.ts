@@ -60,8 +60,9 @@ export function addressesOf(all: readonly Interface[], six: boolean): string[] {
 async function sayCode(url: string): Promise<void> {
   const { isTTY, columns } = process.stderr;
   if (!isTTY) return;
-  const { renderUnicodeCompact } = await import("uqr"); // hardly ever needed
-  const code = codeOf(renderUnicodeCompact(url, { border: BORDER }), columns || COLUMNS, process.env);
+  const uqr = await import("uqr").catch(() => null); // hardly ever needed
+  if (uqr === null) return; // somebody has installed us without it
+  const code = codeOf(uqr.renderUnicodeCompact(url, { border: BORDER }), columns || COLUMNS, process.env);
   if (code !== null) say(code);
 }
 
