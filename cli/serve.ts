@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { createSecureContext } from "node:tls";
 import { configureExit } from "sendoff";
 import { host, serverRuntime } from "#process";
+import { isWithin } from "../host/http/within.js";
 import { MOST_LOOPS } from "../host/loop/fds.js";
 import { FORMATS } from "../host/loop/log-line.js";
 import { obstacle } from "../host/server/obstacle.js";
@@ -62,7 +63,7 @@ async function serve(values: Values, dir: string, file: Config | null): Promise<
     page: null,
     trust: trust(values["trust-proxy"]),
     auth,
-    hidden: hiddenOf(values, file),
+    hidden: [],
     engine: "node",
     threads: 1,
     ...logStyle(
@@ -84,6 +85,7 @@ async function serve(values: Values, dir: string, file: Config | null): Promise<
   const isClear = auth !== null && settings.tls === null && values["auth-allow-cleartext"] !== true;
   if (settings.host === "") throw new UsageError("--host must be an address or a name (got '')");
   settings.root = folder(dir);
+  settings.hidden = hiddenOf(values, file).filter((path) => isWithin(settings.root, path));
   settings.page = page(settings.root, values.single === true, values["404"]);
   if (settings.tls !== null) check(settings.tls);
   const reason = whyNode(wanted);
