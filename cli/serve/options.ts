@@ -75,8 +75,9 @@ regular files, and files outside of DIR behind a symbolic link.
 Addresses, whether sendfile is used, and the engine go to stderr. A terminal also gets a QR
 code of the first address that other machines can reach. The log goes to stdout, a line
 for each response when it is over, by default in the NCSA common log format:
-  host - - [time] "request" status bytes
-bytes are those of the body that were sent, also if the client disconnected.
+  host - user [time] "request" status bytes
+user is - without --auth; bytes are those of the body that were sent, also if the client
+disconnected.
 
 A file of options has them in JSON by their long names: { "port": 80, "single": true,
 "header": ["X-A: 1", "X-B: 2"] }. The command line comes before it. It is never sent.
