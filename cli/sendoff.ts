@@ -35,7 +35,7 @@ ${Object.entries(COMMANDS)
 
 Options:
   -h, --help      the same, also after a command
-  -V, --version   the version
+  -v, --version   the version, also after a command
 
 Environment:
   SENDOFF_MODE    auto (default), native or copy: what --mode auto means
@@ -58,18 +58,23 @@ async function main([name, ...rest]: string[]): Promise<number> {
     case "help":
       await print(rest[0] === undefined ? HELP : (await command(rest[0])).help);
       return 0;
-    case "-V":
-    case "--version": {
-      const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-      await print(`${version}\n`);
-      return 0;
-    }
   }
+  if (VERSION.includes(name)) return printVersion();
   const { help, run } = await command(name);
   const end = rest.indexOf("--");
   const options = end < 0 ? rest : rest.slice(0, end);
-  if (!options.includes("--help") && !options.includes("-h")) return run(rest);
-  await print(help);
+  if (options.includes("--help") || options.includes("-h")) {
+    await print(help);
+    return 0;
+  }
+  return options.some((option) => VERSION.includes(option)) ? printVersion() : run(rest);
+}
+
+const VERSION: readonly string[] = ["-v", "-V", "--version"];
+
+async function printVersion(): Promise<number> {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  await print(`${version}\n`);
   return 0;
 }
 

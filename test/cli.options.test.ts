@@ -113,7 +113,7 @@ test("--header, --cors: on each answer; what describes a file is not on pages an
         assert.is(answer.fields["cache-control"], ofFile ? "max-age=9" : listed, request);
       }
       const { headers } = await preflight(ask);
-      assert.equal(headers, "204 | * | GET, HEAD | *");
+      assert.equal(headers, "204 | * | GET, HEAD | *, Authorization");
       assert.is((await ask(get("/a.txt").replace("GET", "OPTIONS"))).status, 405, "no browser's question");
     },
   ));

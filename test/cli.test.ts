@@ -420,7 +420,10 @@ test("help: of everything, and of each command, however it is asked for", async 
 
 test("--version is package.json's", async () => {
   const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
-  assert.is((await call(["--version"])).stdout, `${version}\n`);
+  for (const args of [["--version"], ["-v"], ["-V"], ["serve", "-v"], ["serve", "x", "--version"], ["info", "-V"]]) {
+    assert.equal(await call(args), { status: 0, signal: null, stdout: `${version}\n`, stderr: "" }, args.join(" "));
+  }
+  assert.is((await call(["info", "--", "-v"])).status, 2, "what follows two dashes is no option");
 });
 
 if (runtime === "node") {

@@ -1,14 +1,19 @@
 // Any arguments for the command: a refusal is one line that names the argument, and no stack trace.
 
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { join } from "node:path";
 import fc from "fast-check";
 import * as assert from "uvu/assert";
 import { UsageError } from "../cli/arguments.js";
 import { explain } from "../cli/explain.js";
 import * as info from "../cli/info.js";
 import * as send from "../cli/send.js";
+import { Gate } from "../cli/serve/auth.js";
+import { config } from "../cli/serve/config.js";
+import { OPTIONS as SERVE } from "../cli/serve/options.js";
 import * as serve from "../cli/serve.js";
-import { call, run } from "./lib/command.js";
+import { call, inFolder, run } from "./lib/command.js";
 import { until } from "./lib/connection.js";
 import { fdCount } from "./lib/files.js";
 import { check } from "./lib/hostile.js";
@@ -20,7 +25,22 @@ const test = suite("fuzz, the command");
 const NOWHERE = "/does/not/exist";
 const OPTIONS = {
   send: ["offset", "count", "timeout", "deadline", "mode"],
-  serve: ["port", "host", "workers", "tls", "cert", "key", "precompressed", "cache", "dotfiles", "no-listing", "quiet"],
+  serve: [
+    "port",
+    "host",
+    "workers",
+    "tls",
+    "cert",
+    "key",
+    "precompressed",
+    "cache",
+    "dotfiles",
+    "no-listing",
+    "quiet",
+    "open",
+    "auth",
+    "config",
+  ],
   info: ["json"],
 };
 const WORDS = [
@@ -106,6 +126,50 @@ test("serve", async () => {
   });
   await check(property, 300);
   await until(() => fdCount() <= before); // one may have been open for a moment
+});
+
+test("a file of options", () =>
+  inFolder(async (folder) => {
+    const file = join(folder, "x.json");
+    const name = fc.oneof(fc.constantFrom(...OPTIONS.serve, "__proto__"), fc.string());
+    const text = fc.oneof(
+      fc.dictionary(name, fc.jsonValue()).map((all) => JSON.stringify(all)),
+      fc.json(),
+      fc.string(),
+    );
+    const property = fc.asyncProperty(text, async (some) => {
+      writeFileSync(file, some);
+      let taken: ReturnType<typeof config>;
+      try {
+        taken = config(file);
+      } catch (error) {
+        assert.instance(error, UsageError);
+        assert.ok(told(error).startsWith(file));
+        return;
+      }
+      for (const [option, value] of Object.entries(taken?.values ?? {})) {
+        assert.ok(Object.hasOwn(SERVE, option), option);
+        assert.ok(value === true || typeof value === "string" || Array.isArray(value), option);
+      }
+    });
+    await check(property, 500);
+  }));
+
+test("a field Authorization: whoever does not have the password is nobody", async () => {
+  const gate = new Gate("me:secret");
+  const base64 = fc.uint8Array().map((bytes) => Buffer.from(bytes).toString("base64"));
+  const word = fc.oneof(
+    base64,
+    fc.string({ unit: "binary" }),
+    fc.constantFrom("", "Basic", "=", "bWU6", "bWU6c2VjcmU="),
+  );
+  const field = fc.tuple(fc.constantFrom("Basic ", "basic\t", "Bearer ", ""), word).map((both) => both.join(""));
+  const property = fc.asyncProperty(fc.array(field, { maxLength: 3 }), async (fields) => {
+    const rawHeaders = fields.flatMap((value) => ["authorization", value]);
+    const headers = fields.length === 0 ? {} : { authorization: fields[0] };
+    assert.is(gate.userOf({ headers, rawHeaders } as IncomingMessage), null);
+  });
+  await check(property, 1000);
 });
 
 test("info", async () => {

@@ -82,7 +82,7 @@ const PORTABLE = [
   ...["representations", "dates"],
   ...["server", "server.log", "server.options", "server.app", "server.drain", "server.metrics", "server.handover"],
   "pitfalls.server",
-  ...["cli", "cli.backlog", "cli.options", "cli.serve", "cli.ends"],
+  ...["cli", "cli.auth", "cli.backlog", "cli.config", "cli.options", "cli.serve", "cli.terminal", "cli.ends"],
 ];
 
 /** Of a server, and long. */

@@ -6,25 +6,29 @@ import { serverRuntime } from "#process";
 import { type Answered, type Format, hasFields, logLine } from "../../host/loop/log-line.js";
 import { Proxies, type Trust } from "../../host/loop/proxies.js";
 import { Lines } from "./lines.js";
+import { type Look, shown } from "./terminal.js";
 
 export class AccessLog {
   readonly format: Format;
   readonly trust: Trust | null;
   readonly #proxies: Proxies | null;
+  readonly #look: Look | null;
   readonly #lines = new Lines();
   /** Unfinished responses, and functions that log them as they are. */
   readonly #open = new Set<() => void>();
   /** Writes the lines of others that come before the next one. */
   earlier: () => void = () => {};
 
-  constructor(format: Format, trust: Trust | null = null) {
+  /** With a `look`, for a terminal, the format is "json". */
+  constructor(format: Format, trust: Trust | null = null, look: Look | null = null) {
     this.format = format;
+    this.#look = look;
     this.trust = trust;
     this.#proxies = trust === null ? null : new Proxies(trust);
   }
 
   /** Lines of others. */
-  readonly write = (lines: Buffer): void => this.#lines.write(lines);
+  readonly write = (lines: Buffer): void => this.#lines.write(this.#look === null ? lines : shown(lines, this.#look));
 
   /** Lines of others that are lost. */
   readonly lost = (lines: number): void => this.#lines.lose(lines, "the process was too busy to write them");
@@ -32,13 +36,14 @@ export class AccessLog {
   /** Lines that are lost so far, whosever they were. */
   readonly total = (): number => this.#lines.total;
 
-  /** Logs the response when it is over, finished or not. Call before any of it is sent, and after all earlier ones. */
-  follow(req: IncomingMessage, res: ServerResponse): void {
+  /** Logs the response when it is over, finished or not; `user` as {@link Answered} has it. Call before any of it is sent, and after all earlier ones. */
+  follow(req: IncomingMessage, res: ServerResponse, user?: string | null): void {
     const { socket } = req;
     const { referer = null, "user-agent": userAgent = null } = hasFields(this.format) ? req.headers : {};
     const peer = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)|%.*/, "") ?? "-"; // a loop knows no %zone
     const answered: Answered = {
       host: this.#proxies?.clientOf(peer, String(req.headers["x-forwarded-for"] ?? "")) ?? peer,
+      ...(user === undefined ? {} : { user }),
       time: Date.now(),
       ms: 0,
       method: req.method as string,
@@ -58,7 +63,7 @@ export class AccessLog {
       answered.bytes = Math.max(0, (socket.bytesWritten ?? 0) - before - head());
       answered.ms = performance.now() - began;
       this.earlier();
-      this.#lines.write(Buffer.from(logLine(this.format, answered), "latin1"));
+      this.write(Buffer.from(logLine(this.format, answered), "latin1"));
     };
     this.#open.add(log);
     // Before Node's own listener, which passes the socket to the next response in the pipeline.

@@ -2,32 +2,39 @@
 
 import type { EventEmitter } from "node:events";
 import type { AddressInfo, ListenOptions } from "node:net";
+import { join } from "node:path";
 import { configureExit, onExit } from "sendoff";
 import { host, serverRuntime } from "#process";
-import type { Format } from "../../host/loop/log-line.js";
+import { hide, isHidden } from "../../host/http/inside.js";
 import type { Trust } from "../../host/loop/proxies.js";
 import type { App } from "../../host/server/app.js";
 import { isAsking } from "../../host/server/ask.js";
 import type { CloseOptions } from "../../host/server/closing.js";
 import type { ListenFd } from "../../host/server/inherited.js";
 import { FileServer } from "../../host/server/server.js";
+import { Gate } from "./auth.js";
+import type { Files } from "./catalog.js";
+import { FILES } from "./listing.js";
 import { AccessLog } from "./log.js";
 import { SecureServer } from "./secure.js";
 import { type SiteOptions, site, staticOptions } from "./site.js";
+import type { LogStyle } from "./terminal.js";
 
 /** All values can be sent to another process. */
-export interface Settings extends SiteOptions {
+export interface Settings extends SiteOptions, LogStyle {
   host: string;
   port: number;
   /** In place of host and port. */
   inherited: ListenFd | null;
   /** Files in PEM: HTTPS, by node:https. */
   tls: { cert: string; key: string } | null;
+  /** USER:PASSWORD; null: everybody may read. */
+  auth: string | null;
+  /** Real paths of files that are never sent. */
+  hidden: string[];
   engine: "loop" | "node";
   /** Loops. */
   threads: number;
-  /** null: none. */
-  log: Format | null;
   /** Whose X-Forwarded-For the log believes. */
   trust: Trust | null;
   /** Milliseconds that running responses get when the process ends. */
@@ -58,11 +65,14 @@ export const untilEnd = ({ delay, timeout }: Settings): number => delay + timeou
 /** Resolves once it listens. */
 export async function open(settings: Settings): Promise<{ server: Server; at: Address }> {
   const { host, port, inherited, timeout, delay } = settings;
-  const log = settings.log === null ? null : new AccessLog(settings.log, settings.trust);
-  const answer = site(settings);
+  const log = settings.log === null ? null : new AccessLog(settings.log, settings.trust, settings.look);
+  for (const file of settings.hidden) hide(file);
+  const gate = settings.auth === null ? null : new Gate(settings.auth);
+  const answer = site(settings, settings.hidden.length > 0 ? LISTED : FILES);
   const app: App = (req, res, files) => {
-    if (!isAsking(req.socket)) log?.follow(req, res);
-    answer(req, res, files);
+    const user = gate?.userOf(req);
+    if (!isAsking(req.socket)) log?.follow(req, res, user);
+    answer(req, res, gate !== null && user === null ? gate.refuse : files);
   };
   const server = serverOf(settings, app, log);
   const address = await server.listen(inherited ?? { host, port });
@@ -80,6 +90,21 @@ export async function open(settings: Settings): Promise<{ server: Server; at: Ad
   if (typeof address === "string" || address === null) return { server, at: address };
   return { server, at: { host: inherited === null ? host : address.address, port: address.port } };
 }
+
+/** Files as pages of folders have them: without those that are never sent. */
+const LISTED: Files = {
+  ...FILES,
+  async opendir(path) {
+    const folder = await FILES.opendir(path);
+    return (async function* () {
+      for await (const entry of folder) if (!isHidden(join(path, entry.name))) yield entry;
+    })();
+  },
+  async lstat(path) {
+    if (isHidden(path)) throw new Error("hidden");
+    return FILES.lstat(path);
+  },
+};
 
 function serverOf(settings: Settings, app: App, log: AccessLog | null): Server {
   const { root, tls, engine, threads, health, metrics } = settings;

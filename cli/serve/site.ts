@@ -49,7 +49,7 @@ const CORS: readonly Field[] = [
   ["Access-Control-Allow-Origin", "*"],
   ["Access-Control-Expose-Headers", "*"],
 ];
-const PREFLIGHT = { "Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Allow-Headers": "*" };
+const PREFLIGHT = { "Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Allow-Headers": "*, Authorization" };
 
 /** A browser asks whether it may send a request with fields of its own, such as If-None-Match. */
 const isPreflight = ({ method, headers }: IncomingMessage) =>

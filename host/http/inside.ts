@@ -6,11 +6,17 @@ import type { sendMethods } from "./send/send.js";
 import type { SendStream } from "./send/stream.js";
 import { isWithin, realPathOf } from "./within.js";
 
-/** Whether a real path, if it is known, is in `root`. If it is not, resolves the root again: it may be a link that has changed, or gone. */
+/** Real paths of files that are nobody's, as those with passwords: they are treated as missing, whatever leads to them. */
+const hidden = new Set<string>();
+
+export const hide = (file: string): void => void hidden.add(file);
+export const isHidden = (file: string): boolean => hidden.has(file);
+
+/** Whether a real path, if it is known, is in `root` and not hidden. If it is not, resolves the root again: it may be a link that has changed, or gone. */
 export function insideOf(root: string): (file: string | null) => boolean {
   let real = "";
   return (file) => {
-    if (file === null) return false;
+    if (file === null || hidden.has(file)) return false;
     if (real !== "" && isWithin(real, file)) return true;
     try {
       real = fs.realpathSync.native(root);

@@ -9,6 +9,8 @@ export type Format = (typeof FORMATS)[number];
 export interface Answered {
   /** Of the client; "-" if it has none. */
   readonly host: string;
+  /** Whose password the request had; null for nobody's, undefined where there are none. */
+  readonly user?: string | null;
   /** When it began, in ms since 1970, and how long it took. */
   readonly time: number;
   ms: number;
@@ -33,14 +35,16 @@ const REQUEST = 3000;
 export const TARGET = REQUEST - 30;
 /** The same of a field: with it a line is shorter than PIPE_BUF, so that it is written in one piece. */
 export const FIELD = 400;
+/** The same of a user's name. */
+const USER = 100;
 
 /** ASCII, with its end. */
 export function logLine(format: Format, answered: Answered): string {
   if (format === "json") return json(answered);
-  const { host, time, method, target, version, status, bytes } = answered;
+  const { host, user, time, method, target, version, status, bytes } = answered;
   const request = `${method} ${target} HTTP/${version}`;
   const safe = isPlain(target, TARGET) ? request : escaped(request);
-  const line = `${host} - - [${timestamp(time)}] "${safe}" ${status} ${bytes === 0 ? "-" : bytes}`;
+  const line = `${host} - ${user ? named(user) : "-"} [${timestamp(time)}] "${safe}" ${status} ${bytes === 0 ? "-" : bytes}`;
   if (format === "common") return `${line}\n`;
   return `${line} "${escaped(answered.referer ?? "-", FIELD)}" "${escaped(answered.userAgent ?? "-", FIELD)}"\n`;
 }
@@ -55,16 +59,23 @@ export function escaped(text: string, most = REQUEST): string {
   return safe.length > most ? `${safe.slice(0, most)}...` : safe;
 }
 
+/** A user's name in UTF-8, in one word. */
+function named(user: string): string {
+  const word = escaped(Buffer.from(user).toString("latin1"), USER).replaceAll(" ", "\\x20");
+  return word.slice(0, USER);
+}
+
 /** Whether nothing of a text is to be escaped or cut. */
 export const isPlain = (text: string, most: number) =>
   text.length <= most && /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/.test(text);
 
-function json({ host, time, ms, method, target, version, status, bytes, referer, userAgent }: Answered): string {
+function json({ host, user, time, ms, method, target, version, status, bytes, referer, userAgent }: Answered): string {
   const text = (value: string | null, most: number) => (value === null ? "null" : quoted(value, most));
+  const who = user === undefined ? "" : `"user":${text(user, USER)},`;
   const { length } = method;
   const request = `"method":"${method}","target":${text(target, REQUEST - length)},"version":"${version}"`;
   const fields = `"referer":${text(referer, FIELD)},"userAgent":${text(userAgent, FIELD)}`;
-  return `{"time":"${isoTime(time)}","host":"${host}",${request},"status":${status},"bytes":${bytes},"ms":${Math.round(ms * 1000) / 1000},${fields}}\n`;
+  return `{"time":"${isoTime(time)}","host":"${host}",${who}${request},"status":${status},"bytes":${bytes},"ms":${Math.round(ms * 1000) / 1000},${fields}}\n`;
 }
 
 /** ASCII. What has too many escapes is cut earlier. */

@@ -38,7 +38,7 @@ export function start(
   limit = WATCHDOG,
 ): Running {
   // SENDOFF_* of the test run itself must not affect these tests.
-  const { SENDOFF_MODE: _mode, SENDOFF_FFI: _ffi, ...inherited } = process.env;
+  const { SENDOFF_MODE: _mode, SENDOFF_FFI: _ffi, SENDOFF_AUTH: _auth, ...inherited } = process.env;
   const [program = "", ...rest] = wrap([process.execPath, ...FLAGS, COMMAND, ...args]);
   const child = spawn(program, rest, {
     env: { ...inherited, ...env },

@@ -500,6 +500,32 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "one-of-several-fields": ["values.length === 1 ? (values[0] as string) : values", "values[0] as string"],
     "a-page-that-is-kept": ['if (!res.hasHeader("Cache-Control")) res.setHeader("Cache-Control", "no-cache");', ""],
   },
+  "cli.auth": {
+    "several-authorizations": ["fields.length !== 1 || encoded === undefined", "encoded === undefined"],
+    "any-scheme": ["/^Basic +(", "/^\\w+ +("],
+    "cleartext-from-anywhere": ["if (isLoopback(host)) return;", 'if (host !== "") return;'],
+    "cleartext-by-systemd": ["await refuseCleartext(server, at.host);", "{}"],
+    "shared-caches-keep-it": ["`private, max-age", "`public, max-age"],
+    "empty-variable-is-no-password": [
+      "if (text === undefined) return null;\n  if (C",
+      "if (!text) return null;\n  if (C",
+    ],
+    "user-in-two-words": ['.replaceAll(" ", "\\\\x20")', ""],
+  },
+  "cli.config": {
+    "options-are-sent": ["if (file === null || hidden.has(file)) return false;", "if (file === null) return false;"],
+    "options-are-listed": ["if (!isHidden(join(path, entry.name))) yield entry;", "yield entry;"],
+    "links-to-options-are-listed": ['if (isHidden(path)) throw new Error("hidden");', ""],
+    "options-of-another-user": ["stat.uid === user || stat.uid === 0", "stat.uid >= 0"],
+    "names-that-objects-have": ["!Object.hasOwn(OPTIONS, option)", "!(option in OPTIONS)"],
+    "keys-of-the-working-directory": ["resolve(dirname(path), value)", "resolve(value)"],
+  },
+  "cli.terminal": {
+    "raw-on-a-terminal": ["{escaped(target, TARGET)}", "{target}"],
+    "password-for-the-browser": ["const { SENDOFF_AUTH: _, ...env } = process.env;", "const env = process.env;"],
+    "code-that-does-not-fit": ["length > columns)", "length < 0)"],
+    "addresses-of-a-link": ["!isLinkLocal(one)", "isLinkLocal !== null"],
+  },
   "cli.backlog": {
     "room-not-hashed-yet": ["Math.min(this.#slice, free, size - at)", "Math.min(this.#slice, size - at)"],
     "hash-across-the-end": ["const at = this.#hashed % this.#ring.length;", "const at = this.#hashed;"],
