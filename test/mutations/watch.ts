@@ -109,14 +109,15 @@ function parsed(line: string): Event {
 }
 
 let original: Tree | undefined;
+/** Without a mistake. */
+const whole = () => (original ??= new Tree("original"));
 const healthy = new Map<string, Promise<Told>>();
 
 /** What a test says alone, without any mistake; none of the file where it is none. */
 function without(file: string, test: string): Promise<Told> {
-  original ??= new Tree("original");
   const key = `${file}: ${test}`;
   let told = healthy.get(key);
-  if (told === undefined) healthy.set(key, (told = play(original, file, test)));
+  if (told === undefined) healthy.set(key, (told = play(whole(), file, test)));
   return told;
 }
 
@@ -131,19 +132,34 @@ export interface Noticed {
   readonly how: string;
 }
 
-/**
- * Who notices the mistake that is in the tree: a test of the file, or only this one. Null where none does. Rejects where
- * that fails without the mistake, too.
- */
+/** Tests that have noticed a mistake, by their file. */
+const trusted = new Map<string, Set<string>>();
+
+/** Who notices the mistake that is in the tree: a test of the file, or only this one. Null where none does. */
 export async function notice(tree: Tree, file: string, only?: string): Promise<Noticed | null> {
   const { failure } = await play(tree, file, only, (test) => limit(file, test));
   if (failure === null) return null;
   if (only !== undefined && failure.test === BEFORE) return null; // it has another name by now
-  const before = await without(file, failure.test);
-  if (before.failure !== null) {
-    throw new Error(`without it, too, ${file}: ${before.failure.test} fails: ${before.failure.how}`);
-  }
+  const tests = trusted.get(file);
+  if (tests === undefined) trusted.set(file, new Set([failure.test]));
+  else tests.add(failure.test);
   return { by: `${file}: ${failure.test}`, how: failure.how.split("\n", 1)[0] as string };
+}
+
+/** What fails without a mistake, too, of the tests that have noticed one: each file is run once. */
+export async function distrusted(atOnce: number): Promise<string[]> {
+  const waiting = [...trusted];
+  const wrong: string[] = [];
+  const one = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [file, tests] = next;
+      const isAll = tests.has(BEFORE) || tests.has(AFTER);
+      const { failure } = await play(whole(), file, isAll ? undefined : [...tests].join("\n"));
+      if (failure !== null) wrong.push(`without a mistake, too, ${file}: ${failure.test} fails: ${failure.how}`);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, one));
+  return wrong;
 }
 
 /** Groups of processes that run. They get no signal of ours by themselves, and must not outlive us. */
