@@ -310,7 +310,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "year-of-two-digits": ["const near = now - (now % 100) + Number(year);", "const near = 1900 + Number(year);"],
   },
   "ranges-multi": {
-    "parts-from-the-start": ["rangeOf(this.#offset + range.start,", "rangeOf(this.#offset,"],
+    "parts-from-the-start": ["offset: offset + start,", "offset,"],
   },
   ranges: {
     "range-end-one-more": ["end: Math.max(start, start + count - 1)", "end: Math.max(start, start + count)"],
