@@ -161,8 +161,7 @@ function tools({ folders, files, pages }: Listing, order: Order, filter: string)
   // There is more in the folder than on the page.
   const part = pages > 1 || filter !== "" ? ' data-part="1"' : "";
   const form = `<form action="./" role="search"><input type="search" name="q" value="${html(filter)}" placeholder="Filter" aria-label="Filter names" maxlength="${LONGEST}" autocomplete="off" spellcheck="false"${part}>${hidden}<button aria-label="Search"></button></form>`;
-  const save =
-    folders + files >= BOUNDS.members ? "" : `<a href="./?tar" rel="nofollow">Download folder (.tar)</a>`;
+  const save = folders + files >= BOUNDS.members ? "" : `<a href="./?tar" rel="nofollow">Download folder (.tar)</a>`;
   return `<div class="b">${form}${save}</div>
 `;
 }
