@@ -218,7 +218,7 @@ export const SUITES = {
   },
   http: {
     about: "the examples and browsers, by real clients",
-    packages: ["examples"],
+    packages: ["examples", "test/browser"],
     entries: () =>
       onNode(
         named("long").filter((name) => name !== "wasi"),

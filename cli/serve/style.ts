@@ -44,8 +44,10 @@ button::before{margin:auto}
 .b a::before{mask-image:${mask("save")}}
 table{width:100%;border-collapse:collapse}
 caption{padding:0 .75rem .5rem;color:var(--soft);font-size:.875rem;text-align:left;caption-side:top}
-caption:empty,[role=status]:empty{display:none}
+caption a{display:inline-flex;align-items:center;min-height:2.75rem;text-decoration:underline}
 [role=status]{margin:0;padding:0 .75rem .5rem;font-size:.875rem;color:var(--soft)}
+[role=status]:empty{padding:0}
+[role=status]:not(:empty)+table caption{display:none}
 th{padding:0;border-bottom:1px solid var(--edge);text-align:left;font-size:.875rem;font-weight:600}
 th a{display:block;min-height:2.75rem;padding:.7rem .75rem;color:var(--soft);white-space:nowrap}
 th[aria-sort] a{color:var(--ink)}
@@ -75,6 +77,8 @@ thead tr{display:flex;border-bottom:1px solid var(--edge)}
 th,th:first-child{width:auto;max-width:none;border:0}
 tbody tr{display:grid;grid-template-columns:auto 1fr;border-bottom:1px solid var(--line)}
 td{padding:0;border:0;font-size:.8125rem}
+.b a{margin:0}
+.p{font-size:.875rem;gap:.5rem 1rem}
 td.n{grid-area:1/1/3/3;width:auto;max-width:none;min-width:0}
 td.n a{min-height:3.5rem;padding-bottom:1.9rem}
 td.u a{min-height:2.75rem;padding-bottom:.5rem}
