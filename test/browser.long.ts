@@ -1,7 +1,7 @@
 // npm test -- http: Chromium in a folder that `sendoff serve` serves. Without Chromium it is skipped.
 
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
@@ -160,7 +160,13 @@ browsing("a download has the bytes of the file", async (page) => {
   });
   await page.goto(server.url);
   await page.evaluate(`document.querySelector('a[href="./big.bin"]').click()`);
-  await until("the download", async () => (await readdir(downloads)).includes("big.bin"));
+  // Its name comes before its bytes.
+  const size = () =>
+    stat(join(downloads, "big.bin")).then(
+      ({ size }) => size,
+      () => 0,
+    );
+  await until("the download", async () => (await size()) === big.length);
   assert.is(sha256(await readFile(join(downloads, "big.bin"))), sha256(big));
   await server.logged(/"GET \/big\.bin HTTP\/1\.1" 200 5000001\n/);
 });

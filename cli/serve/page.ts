@@ -169,7 +169,7 @@ function tools({ folders, files, pages }: Listing, order: Order, filter: string)
 /** What there is, or what was found of it. */
 function counts({ folders, files, matches, unnamed }: Listing, filter: string, query: string): string {
   if (matches !== null) {
-    const found = `${matches === 0 ? "No" : grouped(matches)} of ${plural(folders + files, "name")}`;
+    const found = `${matches === 0 ? "None" : grouped(matches)} of ${plural(folders + files, "name")}`;
     return `${found} ${matches === 1 ? "matches" : "match"} “<bdi>${html(filter)}</bdi>” · <a href="./${html(query)}" data-all>Show all</a>`;
   }
   return [
