@@ -11,6 +11,7 @@ import { survey, TooLarge } from "../cli/serve/archive.js";
 import { disposition } from "../cli/serve/download.js";
 import { FILES } from "../cli/serve/listing.js";
 import { tarHeader } from "../cli/serve/tar.js";
+import { MemberSource } from "../host/http/member.js";
 import { inFolder, until } from "./lib/command.js";
 import { listed } from "./lib/listed.js";
 import { without } from "./lib/programs.js";
@@ -282,6 +283,12 @@ test("more than an archive may have is 413, and why", () =>
       const failed = await survey(place, "x", signal, fewer).catch((error) => error);
       assert.instance(failed, TooLarge);
     }
+    const sub = join(folder, "sub");
+    fs.mkdirSync(join(sub, "1", "x"), { recursive: true });
+    fs.writeFileSync(join(sub, "2"), "");
+    const two = { members: 3, depth: 4 };
+    const failed = await survey({ ...place, folder: sub }, "x", signal, two).catch((error) => error);
+    assert.instance(failed, TooLarge, "none of its folders has too many, but all of them together");
     fs.mkdirSync(join(folder, ...Array(101).fill("d")), { recursive: true });
     const at = await listed(folder);
     const got = parse(await within(exchange(at.port, request("/?tar")), "the answer"));
@@ -289,6 +296,46 @@ test("more than an archive may have is 413, and why", () =>
     assert.match(got.status, / 413 /);
     assert.match(got.body.toString(), /at most 100000 files and folders, 100 deep/);
     assert.is(header(got.headers, "content-disposition"), undefined);
+  }));
+
+test("a folder of more than an archive may have is not read to its end", () =>
+  inFolder(async (folder) => {
+    for (let i = 0; i < 100; i++) fs.mkdirSync(join(folder, String(i)));
+    let seen = 0;
+    const files = {
+      ...FILES,
+      async opendir(path: string) {
+        const found = await FILES.opendir(path);
+        return (async function* () {
+          for await (const entry of found) {
+            seen++;
+            yield entry;
+          }
+        })();
+      },
+    };
+    const place = { root: folder, folder, dotfiles: false, files, now: Date.now };
+    const bounds = { members: 10, depth: 4 };
+    const failed = await survey(place, "x", new AbortController().signal, bounds).catch((error) => error);
+    assert.instance(failed, TooLarge);
+    assert.is(seen, 10);
+  }));
+
+test("a file that nobody waits for any more is closed once it is open", () =>
+  inFolder(async (folder) => {
+    const path = join(folder, "file");
+    fs.writeFileSync(path, "x");
+    const before = linux ? descriptors() : 0;
+    const source = new MemberSource(folder, path, fs.statSync(path));
+    let called = false;
+    source.open(() => {
+      called = true;
+    });
+    source.close();
+    // Opened behind it, by another thread or the same one.
+    for (let i = 0; i < 8; i++) await fs.promises.readFile(path);
+    if (linux) await until("the close", () => descriptors() === before);
+    assert.is(called, false);
   }));
 
 test("work that nobody waits for any more ends", () =>
