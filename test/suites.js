@@ -82,7 +82,7 @@ const PORTABLE = [
   ...["representations", "dates"],
   ...["server", "server.log", "server.options", "server.app", "server.drain", "server.metrics", "server.handover"],
   "pitfalls.server",
-  ...["cli", "cli.backlog", "cli.options", "cli.serve", "cli.ends"],
+  ...["cli", "cli.backlog", "cli.options", "cli.serve", "cli.page", "cli.tar", "cli.ends"],
 ];
 
 /** Of a server, and long. */

@@ -57,7 +57,7 @@ export async function survey(place: Place, name: string, signal: AbortSignal, bo
       return null; // it has gone, or may not be read
     });
     if (catalog === null) return;
-    for (const { name, path, stat } of await catalog.all(signal)) {
+    for await (const { name, path, stat } of catalog.all(signal)) {
       if (due()) await turn(signal);
       const real = path === join(folder, name) ? null : path;
       const member = { name, above: self, real, stat: seen(stat), folder: stat.isDirectory() };
@@ -87,7 +87,7 @@ const bytesOf = ({ folder, stat }: Member) => (folder ? 0 : stat.size);
 
 /** One that may not be read would end the archive in its middle. */
 async function isReadable(path: string, { mode }: Stats): Promise<boolean> {
-  if (process.getuid?.() === 0 || (mode & constants.S_IROTH) !== 0) return true;
+  if ((mode & constants.S_IROTH) !== 0 || process.getuid?.() === 0) return true;
   return access(path, constants.R_OK).then(
     () => true,
     () => false,

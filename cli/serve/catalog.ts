@@ -151,19 +151,17 @@ export class Catalog {
     return entries.filter((entry) => entry !== null);
   }
 
-  /** All that there is now, by name. */
-  async all(signal: AbortSignal): Promise<(Seen & { name: string })[]> {
-    const names = this.#names;
-    const all: (Seen & { name: string })[] = [];
-    const found: (Seen | null)[] = Array(names.length).fill(null);
-    await each(names.length, signal, async (i) => {
-      const name = names[i] as string;
-      found[i] = await look(this.#place, name, this.#links.has(name));
-    });
-    found.forEach((seen, i) => {
-      if (seen !== null) all.push({ ...seen, name: names[i] as string });
-    });
-    return all;
+  /** All that there is now, by name. A page of it at a time is in memory. */
+  async *all(signal: AbortSignal): AsyncGenerator<Seen & { readonly name: string }> {
+    for (let first = 0; first < this.#names.length; first += PAGE) {
+      const names = this.#names.slice(first, first + PAGE);
+      const found: (Seen | null)[] = Array(names.length).fill(null);
+      await each(names.length, signal, async (i) => {
+        const name = names[i] as string;
+        found[i] = await look(this.#place, name, this.#links.has(name));
+      });
+      for (const [i, seen] of found.entries()) if (seen !== null) yield { ...seen, name: names[i] as string };
+    }
   }
 
   #of({ sizes, times }: Sorted, indices: readonly number[]): Entry[] {
