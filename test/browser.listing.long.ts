@@ -229,7 +229,7 @@ browsing("without a script: the form asks the server", async (page) => {
   await page.send("Emulation.setScriptExecutionDisabled", { value: true });
   await page.screen(1100);
   await page.goto(`${server.url}?sort=size`);
-  for (let i = 0; i < 1; i++) await page.key("Tab");
+  await page.key("Tab");
   await page.write("<B>#");
   await page.leads(() => page.key("Enter"));
   await page.send("Emulation.setScriptExecutionDisabled", { value: false });
@@ -248,8 +248,11 @@ browsing(
       ["folder/deeper/", "phone-folder"],
       ["many/?page=2", "phone-pages"],
       ["?q=none", "phone-none"],
+      ["none", "phone-error"],
     ] as const) {
       await page.goto(server.url + path);
+      // 404
+      if (path === "none") assert.match(page.complaints.splice(0).join(), /^[^,]*"source":"network"/);
       await page.picture(name);
       assert.is(await page.evaluate("innerWidth"), 360, path);
       assert.ok((await page.evaluate<number>("document.documentElement.scrollWidth")) <= 360, path);
@@ -307,8 +310,17 @@ else {
     for (const colours of ["light", "dark"] as const) {
       for (const width of [1100, 360]) {
         await page.screen(width, colours);
-        for (const path of ["", "folder/", "folder/deeper/", "empty/", "many/?q=file+12&sort=size", "?q=none"]) {
+        for (const path of [
+          "",
+          "folder/",
+          "folder/deeper/",
+          "empty/",
+          "many/?q=file+12&sort=size",
+          "?q=none",
+          "none",
+        ]) {
           await page.goto(server.url + path);
+          if (path === "none") page.complaints.length = 0; // 404
           assert.equal(page.complaints, []);
           await page.evaluate(`${axe};0`);
           const faults = await page.evaluate<Fault[]>(`axe.run().then(({ violations }) => violations)`);

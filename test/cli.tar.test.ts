@@ -8,17 +8,18 @@ import { join } from "node:path";
 import process from "node:process";
 import * as assert from "uvu/assert";
 import { survey, TooLarge } from "../cli/serve/archive.js";
-import { disposition } from "../cli/serve/download.js";
+import { disposition, look, send } from "../cli/serve/download.js";
 import { FILES } from "../cli/serve/listing.js";
 import { tarHeader } from "../cli/serve/tar.js";
 import { MemberSource } from "../host/http/member.js";
 import { inFolder, until } from "./lib/command.js";
+import { noHalfClosed } from "./lib/file-server.js";
 import { listed } from "./lib/listed.js";
 import { without } from "./lib/programs.js";
 import { lacks } from "./lib/runtime.js";
 import { ask, noFifo, SECRET, site } from "./lib/site.js";
 import { suite } from "./lib/suite.js";
-import { descriptors, exchange, header, parse, request, within } from "./lib/web.js";
+import { descriptors, exchange, header, parse, request, site as serve, within } from "./lib/web.js";
 
 const test = suite("tar");
 const linux = process.platform === "linux";
@@ -225,6 +226,10 @@ test("a folder with all that is below it: what is listed, by each engine", () =>
       assert.ok(both.subarray(0, got.body.length).equals(got.body));
       assert.match(both.subarray(got.body.length).toString("latin1"), /^HTTP\/1.1 200 [\s\S]*\r\n\r\nhello$/);
       await server.logged(new RegExp(`"GET /\\?tar HTTP/1.1" 200 ${got.body.length}\n`));
+      if (noHalfClosed === null) {
+        const half = await within(exchange(server.port, request("/?tar"), true), "a client that has closed its side");
+        assert.ok(parse(half).body.equals(got.body));
+      }
 
       // Told to stop, it ends what has begun.
       fs.writeFileSync(join(root, "z"), "");
@@ -296,6 +301,29 @@ test("more than an archive may have is 413, and why", () =>
     assert.match(got.status, / 413 /);
     assert.match(got.body.toString(), /at most 100000 files and folders, 100 deep/);
     assert.is(header(got.headers, "content-disposition"), undefined);
+  }));
+
+test("archives that are sent at once have a bound together: 503 beyond it, until one is over", () =>
+  inFolder(async (folder) => {
+    fs.writeFileSync(join(folder, "large"), "");
+    fs.truncateSync(join(folder, "large"), LARGE);
+    const place = { root: folder, folder, dotfiles: false, files: FILES, now: Date.now };
+    const outcomes: unknown[] = [];
+    const at = await serve(async (req, res) => {
+      const archive = await look(place, "x", new AbortController().signal);
+      const failed = await send(req, res, archive, "x", 3).catch((error) => error);
+      outcomes.push(failed?.statusCode ?? 200);
+      if (failed !== undefined) res.end();
+    });
+    const ask = () => within(exchange(at.port, request("/")), "the answer");
+    const { rest } = await stalled(at.port);
+    await ask();
+    assert.equal(outcomes, [503]);
+    await rest();
+    await until("its end", () => outcomes.length === 2);
+    await ask();
+    assert.equal(outcomes, [503, 200, 200]);
+    await at.close();
   }));
 
 test("a folder of more than an archive may have is not read to its end", () =>

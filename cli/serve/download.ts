@@ -22,9 +22,15 @@ export function look(place: Place, name: string, signal: AbortSignal): Promise<A
 }
 
 /** Sends it as `name`.tar. Rejects if nothing was sent; else the connection ends. */
-export async function send(req: IncomingMessage, res: ServerResponse, archive: Archive, name: string): Promise<void> {
+export async function send(
+  req: IncomingMessage,
+  res: ServerResponse,
+  archive: Archive,
+  name: string,
+  most = HELD,
+): Promise<void> {
   const { length } = archive.members;
-  if (held > 0 && held + length > HELD) {
+  if (held > 0 && held + length > most) {
     const headers = { "Retry-After": "60" };
     throw Object.assign(new Error("Too many folders are being downloaded"), { statusCode: 503, headers });
   }
@@ -42,9 +48,10 @@ export async function send(req: IncomingMessage, res: ServerResponse, archive: A
       new PiecesBody(host().shared, req, res, piecesOf(archive), resolve, reject).open(),
     );
   } catch (error) {
-    if (!res.headersSent) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code !== "ERR_SENDFILE_CLOSED") say(`sendoff: "${escaped(req.url ?? "")}" ended early: ${escaped(message)}`);
+    if (code === "ERR_SENDFILE_CLOSED") return;
+    if (!res.headersSent) throw error;
+    say(`sendoff: "${escaped(req.url ?? "")}" ended early: ${escaped(message)}`);
   } finally {
     held -= length;
   }

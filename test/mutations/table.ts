@@ -515,6 +515,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "length-of-a-length": ["  length = bytes + String(length).length;\n", ""],
     "size-without-a-record": ["if (size > LARGEST) records.push", "if (size < 0) records.push"],
     "name-in-latin1": ["|| /[^\\x20-\\x7e]/.test(name)", ""],
+    "archives-without-a-bound": ["if (held > 0 && held + length > most)", "if (held < 0)"],
+    "held-for-ever": ["    held -= length;\n", ""],
     "only-the-first-file": ["const { value: piece } = this.#pieces.rest.next();", "const piece = undefined;"],
   },
   "cli.ends": {
