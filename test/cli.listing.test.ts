@@ -5,15 +5,14 @@ import { closeSync, type Dirent, openSync } from "node:fs";
 import { mkdir, rename, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import net from "node:net";
 import { join } from "node:path";
-import { serveStatic } from "sendoff/http";
 import * as assert from "uvu/assert";
 import type { Files, Order } from "../cli/serve/catalog.js";
 import { FILES, Listings } from "../cli/serve/listing.js";
 import { due } from "../cli/serve/pace.js";
-import { site, staticOptions } from "../cli/serve/site.js";
 import { inFolder, until } from "./lib/command.js";
+import { listed } from "./lib/listed.js";
 import { suite } from "./lib/suite.js";
-import { exchange, header, parse, request, type Site, site as serve, within } from "./lib/web.js";
+import { exchange, header, parse, request, within } from "./lib/web.js";
 
 const test = suite("listings");
 
@@ -106,6 +105,40 @@ test("a folder is read once for all who ask, and files are asked for as far as i
     await writeFile(join(folder, "another"), "");
     assert.is((await listings.list(folder, NAME, 1, staying())).entries[0]?.name, "another");
     assert.equal(since(), { opendir: 1, lstat: 1000 });
+  }));
+
+test("a filter finds names by a part of them, whatever the case and the accents: in each order, page by page", () =>
+  inFolder(async (folder) => {
+    fill(folder, 2500);
+    await mkdir(join(folder, "Filés 24"));
+    await writeFile(join(folder, "CAFE\u0301 24"), "xx");
+    await utimes(join(folder, "CAFE\u0301 24"), 1, 1);
+    const { files, since } = counting();
+    const listings = new Listings(folder, false, files, later);
+    const ask = async (filter: string, order = NAME, page = 1) => {
+      const {
+        entries,
+        folders,
+        files,
+        matches,
+        page: at,
+        pages,
+      } = await listings.list(folder, order, page, staying(), filter);
+      return { names: entries.map(({ name }) => name), folders, files, matches, at, pages };
+    };
+    const all = { folders: 1, files: 2501, at: 1, pages: 1 };
+    assert.equal(await ask("fé 24"), { names: ["CAFE\u0301 24"], matches: 1, ...all });
+    assert.equal(await ask("CAFé"), { names: ["CAFE\u0301 24"], matches: 1, ...all });
+    assert.equal(since(), { opendir: 1, lstat: 2 }, "only those of the page are looked at");
+    assert.equal(await ask("FILES"), { names: ["Filés 24"], matches: 1, ...all });
+    assert.equal(await ask("nothing"), { names: [], matches: 0, ...all });
+    const ten = await ask("file 1", NAME, 2);
+    assert.equal([ten.names.length, ten.matches, ten.at, ten.pages, ten.names[0]], [111, 1111, 2, 2, "file 1889"]);
+    const turned = await ask("24", { by: "name", descending: true });
+    assert.equal([turned.names[0], turned.names[1], turned.names.at(-1)], ["Filés 24", "file 2499", "CAFE\u0301 24"]);
+    assert.equal((await ask("24", SIZE)).names.slice(0, 2), ["Filés 24", "CAFE\u0301 24"]);
+    assert.equal((await ask("24", DATE)).names.at(-1), "CAFE\u0301 24");
+    assert.is(since().opendir, 0);
   }));
 
 test("a folder whose time was set back after a change is read again", () =>
@@ -277,21 +310,6 @@ if (process.platform !== "win32") {
       assert.equal([await ask(NAME), await ask(SIZE)], [[], []]);
       assert.is(since().opendir, 1, "the folder with the links is the same");
     }));
-}
-
-/** A site in this process that lists by `files`, as `sendoff serve` has it. */
-async function listed(root: string, files: Files, counts = { asked: 0, left: 0 }): Promise<Site> {
-  const answers = { cache: 0, mimeTypes: {}, fields: [], cors: false, page: null };
-  const options = { root, listing: true, dotfiles: false, precompressed: false, ...answers };
-  const app = site(options, files);
-  const handler = serveStatic(root, staticOptions(options));
-  const at = await serve((req, res) => {
-    counts.asked++;
-    res.once("close", () => counts.left++);
-    app(req, res, handler);
-  });
-  Object.assign(at.server, { httpAllowHalfOpen: true });
-  return at;
 }
 
 test("clients that go away end the work, whatever their system said; one that only closed its side gets the page", () =>

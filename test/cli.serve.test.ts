@@ -267,10 +267,10 @@ const unescaped = (text: string) => text.replace(/&#(\d+);/g, (_, code) => Strin
 /** The entries of a page, in their order. */
 function rows(page: string): Row[] {
   const row =
-    /<tr><td class="n(?: d)?"><a href="([^"]*)"><bdi>([^<]*)<\/bdi><\/a><\/td><td class="s">(?:<span title="([^"]*)">[^<]*<\/span>)?<\/td><td class="s"><time datetime="([^"]*)"/g;
+    /<tr><td class="n(?: [a-z])?"><a href="([^"]*)"[^>]*><bdi>(.*?)<\/bdi><\/a><\/td><td class="s">(?:<span title="([^"]*)">[^<]*<\/span>)?<\/td><td class="s"><time datetime="([^"]*)"/g;
   return [...page.matchAll(row)].map(([, href = "", name = "", title, time]) => ({
     href: unescaped(href),
-    name: unescaped(name),
+    name: unescaped(name.replace(/<[^>]*>/g, "")),
     title,
     time,
   }));
@@ -298,7 +298,8 @@ if (linux) {
       async (server) => {
         const page = await (await fetch(server.url)).text();
         if (utf8 === null) assert.match(page, /1 name that can&#39;t be in a URL|1 name that can't be in a URL/);
-        assert.not.match(page, /<script|javascript:alert\(1\)"/);
+        assert.is(page.match(/<script/g)?.length, 1, "its own");
+        assert.not.match(page, /javascript:alert\(1\)"/);
         const seen: string[] = [];
         for (const { href } of rows(page)) {
           const answer = await fetch(new URL(href, server.url));

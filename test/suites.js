@@ -82,7 +82,18 @@ const PORTABLE = [
   ...["representations", "dates"],
   ...["server", "server.log", "server.options", "server.app", "server.drain", "server.metrics", "server.handover"],
   "pitfalls.server",
-  ...["cli", "cli.auth", "cli.backlog", "cli.config", "cli.options", "cli.serve", "cli.terminal", "cli.ends"],
+  ...[
+    "cli",
+    "cli.auth",
+    "cli.backlog",
+    "cli.config",
+    "cli.options",
+    "cli.serve",
+    "cli.page",
+    "cli.tar",
+    "cli.terminal",
+    "cli.ends",
+  ],
 ];
 
 /** Of a server, and long. */
@@ -218,7 +229,7 @@ export const SUITES = {
   },
   http: {
     about: "the examples and browsers, by real clients",
-    packages: ["examples"],
+    packages: ["examples", "test/browser"],
     entries: () =>
       onNode(
         named("long").filter((name) => name !== "wasi"),

@@ -4,6 +4,7 @@
 import type { Dirent, Stats } from "node:fs";
 import { join } from "node:path";
 import { isWithin } from "../../host/http/within.js";
+import { fold } from "./filter.js";
 import { Flights } from "./flights.js";
 import { due, each, turn } from "./pace.js";
 import { sorted } from "./sort.js";
@@ -26,6 +27,8 @@ export interface Listing {
   /** How many folders and files there are on all pages. */
   folders: number;
   files: number;
+  /** How many of them the filter finds; null without one. */
+  matches: number | null;
   /** Names that are not UTF-8, which no URL can request. */
   unnamed: number;
   /** From 1. */
@@ -55,6 +58,8 @@ export interface Place {
 const PAGE = 1000;
 /** A file changes without its folder: sizes and times that are sorted by are no older, in ms. */
 const FRESH = 10_000;
+/** Names that are compared with a filter before the clock is looked at. */
+const RUN = 128;
 /** Bytes of an entry beside its name, with size and time. */
 const WEIGHT = 160;
 
@@ -94,35 +99,73 @@ export class Catalog {
     this.weight = WEIGHT * (1 + names.length) + 2 * counts.characters;
   }
 
-  /** A page, or the nearest one that exists. */
-  async list(order: Order, page: number, signal: AbortSignal): Promise<Listing> {
+  /** A page, or the nearest one that exists, of the names that have `filter` in them. */
+  async list(order: Order, page: number, signal: AbortSignal, filter = ""): Promise<Listing> {
     const found = order.by === "name" ? null : await this.#sort(order, signal);
-    const count = found === null ? this.#names.length : found.indices.length;
+    const matching = filter === "" ? null : await this.#matching(filter, order, found, signal);
+    const indices = matching ?? found?.indices ?? null;
+    const count = indices?.length ?? this.#names.length;
     const pages = Math.max(1, Math.ceil(count / PAGE));
     const at = Math.min(Math.max(1, page), pages);
     const first = (at - 1) * PAGE;
-    const length = Math.min(PAGE, count - first);
-    const entries = found === null ? await this.#byName(order, first, length, signal) : this.#of(found, first, length);
+    const some = Array.from({ length: Math.min(PAGE, count - first) }, (_, i) =>
+      indices === null ? this.#nth(first + i, order) : (indices[first + i] as number),
+    );
+    const entries = found === null ? await this.#look(some, signal) : this.#of(found, some);
+    const { length: all } = this.#names;
     const folders = this.#folders;
-    return { entries, folders, files: this.#names.length - folders, unnamed: this.#unnamed, page: at, pages };
+    const matches = matching?.length ?? null;
+    return { entries, folders, files: all - folders, matches, unnamed: this.#unnamed, page: at, pages };
+  }
+
+  /** The index of the name at a place, sorted by name. */
+  #nth(place: number, { descending }: Order): number {
+    if (!descending) return place;
+    const folders = this.#folders;
+    return place < folders ? folders - 1 - place : this.#names.length - 1 - (place - folders);
+  }
+
+  /** The indices of the names that a filter finds, in order. */
+  async #matching(filter: string, order: Order, found: Sorted | null, signal: AbortSignal): Promise<number[]> {
+    const text = fold(filter);
+    const matching: number[] = [];
+    const count = found?.indices.length ?? this.#names.length;
+    for (let place = 0; place < count; place++) {
+      if (place % RUN === 0 && due()) await turn(signal);
+      const i = found === null ? this.#nth(place, order) : (found.indices[place] as number);
+      if (fold(this.#names[i] as string).includes(text)) matching.push(i);
+    }
+    return matching;
   }
 
   /** Stats only these: the names are sorted already. */
-  async #byName({ descending }: Order, first: number, length: number, signal: AbortSignal): Promise<Entry[]> {
-    const names = this.#names;
-    const folders = this.#folders;
-    const turned = (i: number) => (i < folders ? folders - 1 - i : names.length - 1 - (i - folders));
-    const entries: (Entry | null)[] = Array(length).fill(null);
-    await each(length, signal, async (i) => {
-      const name = names[descending ? turned(first + i) : first + i] as string;
-      const stat = await look(this.#place, name, this.#links.has(name));
-      if (stat !== null) entries[i] = { name, folder: stat.isDirectory(), size: stat.size, modified: stat.mtime };
+  async #look(indices: readonly number[], signal: AbortSignal): Promise<Entry[]> {
+    const entries: (Entry | null)[] = Array(indices.length).fill(null);
+    await each(indices.length, signal, async (place) => {
+      const name = this.#names[indices[place] as number] as string;
+      const seen = await look(this.#place, name, this.#links.has(name));
+      if (seen === null) return;
+      const { size, mtime } = seen.stat;
+      entries[place] = { name, folder: seen.stat.isDirectory(), size, modified: mtime };
     });
     return entries.filter((entry) => entry !== null);
   }
 
-  #of({ indices, sizes, times }: Sorted, first: number, length: number): Entry[] {
-    return indices.slice(first, first + length).map((i) => ({
+  /** All that there is now, by name. A page of it at a time is in memory. */
+  async *all(signal: AbortSignal): AsyncGenerator<Seen & { readonly name: string }> {
+    for (let first = 0; first < this.#names.length; first += PAGE) {
+      const names = this.#names.slice(first, first + PAGE);
+      const found: (Seen | null)[] = Array(names.length).fill(null);
+      await each(names.length, signal, async (i) => {
+        const name = names[i] as string;
+        found[i] = await look(this.#place, name, this.#links.has(name));
+      });
+      for (const [i, seen] of found.entries()) if (seen !== null) yield { ...seen, name: names[i] as string };
+    }
+  }
+
+  #of({ sizes, times }: Sorted, indices: readonly number[]): Entry[] {
+    return indices.map((i) => ({
       name: this.#names[i] as string,
       folder: i < this.#folders,
       size: sizes[i] as number,
@@ -165,10 +208,10 @@ export class Catalog {
       const at = this.#place.now();
       await each(names.length, signal, async (i) => {
         const name = names[i] as string;
-        const stat = await look(this.#place, name, this.#links.has(name));
-        if (stat === null) return;
-        sizes[i] = stat.size;
-        times[i] = stat.mtimeMs;
+        const seen = await look(this.#place, name, this.#links.has(name));
+        if (seen === null) return;
+        sizes[i] = seen.stat.size;
+        times[i] = seen.stat.mtimeMs;
       });
       this.#attributes = { at, sizes, times };
       return this.#attributes;
@@ -178,6 +221,13 @@ export class Catalog {
   #fresh({ at }: Attributes): boolean {
     return this.#place.now() - at < FRESH;
   }
+}
+
+/** What a name leads to. */
+export interface Seen {
+  /** Its real path. */
+  readonly path: string;
+  readonly stat: Stats;
 }
 
 interface Counts {
@@ -195,8 +245,15 @@ interface Found {
   readonly key: string;
 }
 
-/** The files and folders of a folder, without links out of the root and anything else that is not served. */
-export async function read(place: Place, signal: AbortSignal): Promise<Catalog> {
+/** More names than are wanted. */
+export class TooMany extends Error {}
+
+/**
+ * The files and folders of a folder, without links out of the root and anything else that is not served.
+ *
+ * @throws TooMany for more than `most`; the reason of `signal`, if that aborts.
+ */
+export async function read(place: Place, signal: AbortSignal, most = Number.POSITIVE_INFINITY): Promise<Catalog> {
   const { folder, dotfiles, files } = place;
   const found: Found[] = [];
   const counts = { folders: 0, unnamed: 0, characters: 0 };
@@ -216,6 +273,7 @@ export async function read(place: Place, signal: AbortSignal): Promise<Catalog> 
     if (odd && unsure.has(name)) counts.unnamed++;
     else if (odd || entry.isSymbolicLink()) unsure.set(name, entry.isSymbolicLink());
     else if (entry.isDirectory() || entry.isFile()) take(name, entry.isDirectory());
+    if (found.length + unsure.size > most) throw new TooMany();
   }
   const links = new Set<string>();
   const others = [...unsure];
@@ -223,10 +281,10 @@ export async function read(place: Place, signal: AbortSignal): Promise<Catalog> 
     const [name, link] = others[i] as [string, boolean];
     if (name.includes(REPLACED) && !(await exists(files, join(folder, name)))) counts.unnamed++;
     else {
-      const stat = await look(place, name, link);
-      if (stat === null) return;
+      const seen = await look(place, name, link);
+      if (seen === null) return;
       if (link) links.add(name);
-      take(name, stat.isDirectory());
+      take(name, seen.stat.isDirectory());
     }
   });
 
@@ -247,8 +305,8 @@ async function exists(files: Files, path: string): Promise<boolean> {
   }
 }
 
-/** The entry of this name, as clients may see it; null if there is nothing to list. */
-async function look({ root, folder, files }: Place, name: string, link: boolean): Promise<Stats | null> {
+/** The real path of this name, and what is there, as clients may see it; null if there is nothing to list. */
+async function look({ root, folder, files }: Place, name: string, link: boolean): Promise<Seen | null> {
   try {
     let path = join(folder, name);
     if (link) {
@@ -256,7 +314,7 @@ async function look({ root, folder, files }: Place, name: string, link: boolean)
       if (!isWithin(root, path)) return null;
     }
     const stat = await files.lstat(path);
-    return stat.isFile() || stat.isDirectory() ? stat : null;
+    return stat.isFile() || stat.isDirectory() ? { path, stat } : null;
   } catch {
     return null;
   }

@@ -60,9 +60,9 @@ export class Listings {
   }
 
   /** A page of a folder, by its real path. @throws the reason of `signal`, if that aborts. */
-  async list(folder: string, order: Order, page: number, signal: AbortSignal): Promise<Listing> {
+  async list(folder: string, order: Order, page: number, signal: AbortSignal, filter = ""): Promise<Listing> {
     const catalog = await this.#catalog(folder, signal);
-    return catalog.list(order, page, signal);
+    return catalog.list(order, page, signal, filter);
   }
 
   async #catalog(folder: string, signal: AbortSignal): Promise<Catalog> {

@@ -68,9 +68,10 @@ Options:
 
 TIME is in milliseconds, or with a unit: 500, 500ms, 10s, 2m.
 
-A folder is answered with its index.html, or else with a page that lists it, sorted as
-you like. Ranges and conditional requests work. Always 404: dotfiles, anything but
-regular files, and files outside of DIR behind a symbolic link.
+A folder is answered with its index.html, or else with a page that lists it, sorted and
+filtered as you like; with ?tar as a tar archive. Ranges and conditional requests work.
+Always 404: dotfiles, anything but regular files, and files outside of DIR behind a
+symbolic link.
 
 Addresses, whether sendfile is used, and the engine go to stderr. A terminal also gets a QR
 code of the first address that other machines can reach. The log goes to stdout, a line

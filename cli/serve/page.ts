@@ -1,53 +1,28 @@
-// The pages of `sendoff serve`: a folder, and an error. Plain HTML that needs nothing but itself.
+// The pages of `sendoff serve`: a folder, and an error. Plain HTML that needs nothing but itself, and no script.
 
 import { createHash } from "node:crypto";
 import { twoDigits } from "../../host/calendar.js";
 import { units } from "../units.js";
 import type { Entry, Listing, Order } from "./catalog.js";
+import { filterOf, LONGEST } from "./filter.js";
+import { kindOf } from "./icons.js";
 import { due, turn } from "./pace.js";
-
-const STYLE = `
-:root{color-scheme:light dark;--back:#fff;--ink:#1c1e21;--soft:#5c6370;--line:#e3e6ea;--hover:#f1f5fb;--link:#0b57d0;--folder:#d99a1c;--file:#9aa3af}
-@media (prefers-color-scheme:dark){:root{--back:#15171a;--ink:#e6e8eb;--soft:#9aa3af;--line:#2b2f36;--hover:#1f242c;--link:#8ab4f8;--folder:#e0b04c;--file:#6f7884}}
-*{box-sizing:border-box}
-html{-webkit-text-size-adjust:100%}
-body{margin:0 auto;max-width:64rem;padding:1rem clamp(.5rem,3vw,2rem) 3rem;background:var(--back);color:var(--ink);font:1rem/1.45 system-ui,sans-serif}
-a{color:var(--link);text-decoration:none}
-a:hover{text-decoration:underline}
-a:focus-visible{outline:3px solid var(--link);outline-offset:-3px;border-radius:.4rem}
-nav ol{display:flex;flex-wrap:wrap;margin:0;padding:0;list-style:none;color:var(--soft)}
-nav li{display:flex;align-items:center;min-width:0;overflow-wrap:anywhere}
-nav li+li::before{content:"/"}
-nav a,p a{display:inline-flex;align-items:center;min-height:2.75rem}
-nav a{padding:0 .5rem}
-h1{margin:.25rem .5rem .75rem;font-size:1.5rem;line-height:1.25;font-weight:600;overflow-wrap:anywhere}
-table{width:100%;border-collapse:collapse}
-caption{padding:0 .5rem .5rem;color:var(--soft);font-size:.875rem;text-align:left;caption-side:top}
-th{padding:0;border-bottom:2px solid var(--line);text-align:left;font-size:.875rem;font-weight:600}
-th a{display:block;min-height:2.75rem;padding:.8rem .5rem;color:var(--soft);white-space:nowrap}
-th[aria-sort] a{color:var(--ink)}
-td{padding:0 .5rem;border-bottom:1px solid var(--line);color:var(--soft);font-size:.875rem;font-variant-numeric:tabular-nums;white-space:nowrap}
-td.n,th:first-child{width:100%}
-td.n{padding:0;font-size:1rem;white-space:normal;overflow-wrap:anywhere}
-td.n a{display:flex;align-items:center;gap:.75rem;min-height:2.75rem;padding:.55rem .5rem}
-bdi{white-space:pre-wrap}
-.s,.s a{text-align:right}
-td.n a::before{content:"";flex:none;width:1rem;height:1.2rem;background:var(--file);clip-path:polygon(8% 0,62% 0,92% 26%,92% 100%,8% 100%)}
-td.d a::before{height:1rem;background:var(--folder);clip-path:polygon(0 6%,40% 6%,52% 22%,100% 22%,100% 94%,0 94%)}
-td.u a::before{height:1rem;background:var(--soft);clip-path:polygon(50% 5%,100% 52%,68% 52%,68% 95%,32% 95%,32% 52%,0 52%)}
-tbody tr:hover{background:var(--hover)}
-p{margin:1rem .5rem;color:var(--soft)}
-.p{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;align-items:center}
-@media (max-width:34rem){time span{display:none}h1{font-size:1.25rem}td,caption,th{font-size:.8125rem}}
-`;
+import { SCRIPT } from "./script.js";
+import { STYLE } from "./style.js";
+import { BOUNDS } from "./tar.js";
 
 /** 1,234,567. By hand: the first Intl.NumberFormat of a process takes 20 ms, and this is a whole number. */
 const grouped = (number: number) => String(number).replace(/\B(?=(?:\d{3})+$)/g, ",");
 
-/** The headers of every page. */
+const hash = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+
+/** The headers of every page: it may load nothing, and run nothing but its own script. */
 export const HEADERS = {
   "Content-Type": "text/html; charset=utf-8",
-  "Content-Security-Policy": `default-src 'none'; style-src 'sha256-${createHash("sha256").update(STYLE).digest("base64")}'; img-src data:; base-uri 'none'; form-action 'none'`,
+  "Content-Security-Policy": [
+    ...["default-src 'none'", `style-src ${hash(STYLE)}`, `script-src ${hash(SCRIPT)}`, "img-src data:"],
+    ...["form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"],
+  ].join("; "),
   "X-Content-Type-Options": "nosniff",
   "Referrer-Policy": "same-origin",
 };
@@ -79,9 +54,19 @@ ${body}
 `;
 }
 
+/** What a page shows of a folder. */
+export interface View {
+  readonly order: Order;
+  /** From 1. */
+  readonly page: number;
+  /** Only names that have this in them. */
+  readonly filter: string;
+}
+
 /** The query of a folder's page, without defaults. */
-export function queryOf({ by, descending }: Order, page = 1): string {
+export function queryOf({ by, descending }: Order, page = 1, filter = ""): string {
   const query = new URLSearchParams();
+  if (filter !== "") query.set("q", filter);
   if (by !== "name") query.set("sort", by);
   if (descending !== natural(by)) query.set("order", descending ? "desc" : "asc");
   if (page > 1) query.set("page", String(page));
@@ -89,11 +74,12 @@ export function queryOf({ by, descending }: Order, page = 1): string {
 }
 
 /** The inverse; invalid values become the default. */
-export function orderOf(query: URLSearchParams): { order: Order; page: number } {
+export function viewOf(query: URLSearchParams): View {
   const by = (["size", "date"] as const).find((word) => word === query.get("sort")) ?? "name";
   const order = query.get("order");
   const descending = order === "desc" || (order !== "asc" && natural(by));
-  return { order: { by, descending }, page: Math.max(1, Math.floor(Number(query.get("page"))) || 1) };
+  const page = Math.max(1, Math.floor(Number(query.get("page"))) || 1);
+  return { order: { by, descending }, page, filter: filterOf(query) };
 }
 
 /** By default the largest and the newest come first. */
@@ -102,21 +88,22 @@ function natural(by: Order["by"]): boolean {
 }
 
 /**
- * The page of a folder. `names` are those of the folders on its path, from the root, unescaped.
+ * The page of a folder. `names` are those of the root and of the folders on its path, unescaped.
  *
  * @throws the reason of `signal`, if that aborts.
  */
 export async function folderPage(
   names: readonly string[],
-  order: Order,
+  { order, filter }: Omit<View, "page">,
   listing: Listing,
   signal: AbortSignal,
 ): Promise<string> {
-  const { entries, folders, files, unnamed, page: at, pages } = listing;
+  const { entries, page: at, pages } = listing;
+  const name = names.at(-1) as string;
   const query = queryOf(order);
   const up = (steps: number) => html(`${"../".repeat(steps)}${query}`);
-  const above = ["Home", ...names].slice(0, -1).map((name, i) => {
-    return `<li><a href="${up(names.length - i)}"><bdi>${html(name)}</bdi></a></li>`;
+  const above = names.slice(0, -1).map((name, i) => {
+    return `<li><a href="${up(names.length - 1 - i)}"><bdi>${html(name)}</bdi></a></li>`;
   });
   const crumbs = above.length === 0 ? "" : `<nav aria-label="Folders above"><ol>${above.join("")}</ol></nav>\n`;
   const column = (by: Order["by"], label: string, style = "") => {
@@ -124,29 +111,25 @@ export async function folderPage(
     const next = { by, descending: sorted ? !order.descending : natural(by) };
     const aria = sorted ? ` aria-sort="${order.descending ? "descending" : "ascending"}"` : "";
     const arrow = sorted ? `<span aria-hidden="true"> ${order.descending ? "↓" : "↑"}</span>` : "";
-    return `<th scope="col"${style}${aria}><a href="./${html(queryOf(next))}">${label}${arrow}</a></th>`;
+    return `<th scope="col"${style}${aria}><a href="./${html(queryOf(next, 1, filter))}">${label}${arrow}</a></th>`;
   };
   const row = ({ name, folder, size, modified }: Entry) => {
     const href = `./${encodeURIComponent(name)}${folder ? `/${query}` : ""}`;
     const exact = `${grouped(size)} ${size === 1 ? "byte" : "bytes"}`;
-    return `<tr><td class="n${folder ? " d" : ""}"><a href="${html(href)}"><bdi>${html(name)}${folder ? "/" : ""}</bdi></a></td><td class="s">${folder ? "" : `<span title="${exact}">${units(size)}</span>`}</td><td class="s">${time(modified)}</td></tr>`;
+    const kind = folder ? "d" : kindOf(name);
+    const shown = folder ? `${name}/` : name;
+    return `<tr><td class="n${kind && ` ${kind}`}">${link(href, shown)}</td><td class="s">${folder ? "" : `<span title="${exact}">${units(size)}</span>`}</td><td class="s">${time(modified)}</td></tr>`;
   };
   const parent =
-    names.length === 0
+    above.length === 0
       ? ""
-      : `<tr><td class="n u" colspan="3"><a href="${up(1)}" rel="up">Parent folder</a></td></tr>\n`;
-  const counts = [
-    folders > 0 ? plural(folders, "folder") : "",
-    files > 0 ? plural(files, "file") : "",
-    folders + files === 0 ? "This folder is empty" : "",
-    unnamed > 0 ? `${plural(unnamed, "name")} that can't be in a URL (not UTF-8) left out` : "",
-  ].filter((text) => text !== "");
+      : `<tr class="up"><td class="n u" colspan="3"><a href="${up(1)}" rel="up">Parent folder</a></td></tr>\n`;
   const leaf = (to: number, label: string) =>
-    to < 1 || to > pages ? "" : `<a href="./${html(queryOf(order, to))}">${label}</a>`;
-  const leaves =
+    to < 1 || to > pages ? "" : `<a href="./${html(queryOf(order, to, filter))}">${label}</a>`;
+  const leaves = (label: string) =>
     pages === 1
       ? ""
-      : `<nav aria-label="Pages"><p class="p">${leaf(at - 1, "Previous page")}<span>Page ${at} of ${pages}</span>${leaf(at + 1, "Next page")}</p></nav>\n`;
+      : `<nav aria-label="${label}"><p class="p">${leaf(at - 1, "Previous page")}<span>Page ${at} of ${pages}</span>${leaf(at + 1, "Next page")}</p></nav>\n`;
 
   const rows: string[] = [];
   for (const entry of entries) {
@@ -155,25 +138,84 @@ export async function folderPage(
   }
 
   return page(
-    `/${names.map((name) => `${name}/`).join("")}`,
+    name,
     `${crumbs}<main>
-<h1><bdi>${html(names.at(-1) ?? "Home")}</bdi></h1>
-${leaves}<table>
-<caption>${counts.join(", ")}</caption>
+<h1><bdi>${html(name)}</bdi></h1>
+${tools(listing, order, filter)}${leaves("Pages")}<p role="status"></p>
+<table>
+<caption>${counts(listing, filter, query)}</caption>
 <thead><tr>${column("name", "Name")}${column("size", "Size", ' class="s"')}${column("date", "Modified", ' class="s"')}</tr></thead>
 <tbody>
 ${parent}${rows.join("\n")}
 </tbody>
 </table>
-${leaves}</main>`,
+${leaves("Pages, again")}</main>
+<script>${SCRIPT}</script>`,
   );
 }
 
+/** The form of the filter, which keeps the order, and the download of the folder. */
+function tools({ folders, files, pages }: Listing, order: Order, filter: string): string {
+  const kept = [...new URLSearchParams(queryOf(order))];
+  const hidden = kept.map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`).join("");
+  // There is more in the folder than on the page.
+  const part = pages > 1 || filter !== "" ? ' data-part="1"' : "";
+  const form = `<form action="./" role="search"><input type="search" name="q" value="${html(filter)}" placeholder="Filter" aria-label="Filter names" maxlength="${LONGEST}" autocomplete="off" spellcheck="false"${part}>${hidden}<button aria-label="Search"></button></form>`;
+  const save = folders + files >= BOUNDS.members ? "" : `<a href="./?tar" rel="nofollow">Download folder (.tar)</a>`;
+  return `<div class="b">${form}${save}</div>
+`;
+}
+
+/** What there is, or what was found of it. */
+function counts({ folders, files, matches, unnamed }: Listing, filter: string, query: string): string {
+  if (matches !== null) {
+    const found = `${matches === 0 ? "None" : grouped(matches)} of ${plural(folders + files, "name")}`;
+    return `${found} ${matches === 1 ? "matches" : "match"} “<bdi>${html(filter)}</bdi>” · <a href="./${html(query)}" data-all>Show all</a>`;
+  }
+  return [
+    folders > 0 ? plural(folders, "folder") : "",
+    files > 0 ? plural(files, "file") : "",
+    folders + files === 0 ? "This folder is empty" : "",
+    unnamed > 0 ? `${plural(unnamed, "name")} that can't be in a URL (not UTF-8) left out` : "",
+  ]
+    .filter((text) => text !== "")
+    .join(", ");
+}
+
+/** Names of more characters may be cut on a phone: in the middle, because the ends tell them apart. */
+const SHORT = 24;
+/** Characters that are never cut off. */
+const TAIL = 10;
+
+/** The link of a name. One that may be cut has the whole in its title, and for screen readers, in one piece. */
+function link(href: string, name: string): string {
+  if (name.length <= SHORT) return `<a href="${html(href)}"><bdi>${html(name)}</bdi></a>`;
+  const at = cut(name);
+  const parts = `<span>${html(name.slice(0, at))}</span><span>${html(name.slice(at))}</span>`;
+  return `<a href="${html(href)}" title="${html(name)}" aria-label="${html(name)}"><bdi>${parts}</bdi></a>`;
+}
+
+/** Where the tail of a name begins: not within a character that is made of several. */
+function cut(name: string): number {
+  const last = name.length - TAIL;
+  for (let at = last; at > last - TAIL; at--) if (!isWithin(name, at)) return at;
+  return last;
+}
+
+/** Half of a pair, a mark, a skin tone, a joiner or what it joins. */
+function isWithin(name: string, at: number): boolean {
+  return (
+    /^[\udc00-\udfff]/.test(name[at] as string) || JOINED.test(name.slice(at, at + 2)) || name[at - 1] === "\u200d"
+  );
+}
+
+const JOINED = /^(?:\p{M}|\p{Emoji_Modifier}|\u200d)/u;
+
 /** The page of an error. */
-export function errorPage(status: number, words: string): string {
+export function errorPage(status: number, words: string, why = ""): string {
   return page(
     `${status} ${words}`,
-    `<main><h1>${status} ${html(words)}</h1><p><a href="/">To the first folder</a></p></main>`,
+    `<main><h1>${status} ${html(words)}</h1>${why && `<p>${html(why)}.</p>`}<p><a href="/">To the first folder</a></p></main>`,
   );
 }
 

@@ -1,10 +1,9 @@
 // The pages of folders: each is made once for all clients that request it meanwhile, and few at a time.
 
-import type { Order } from "./catalog.js";
 import { Flights } from "./flights.js";
 import type { Listings } from "./listing.js";
 import { Limit } from "./pace.js";
-import { folderPage, queryOf } from "./page.js";
+import { folderPage, queryOf, type View } from "./page.js";
 
 /** The most pages made at once: each may have a folder open, and all of its names in memory. */
 const MADE = 8;
@@ -20,21 +19,21 @@ export class Pages {
 
   /**
    * @param folder is its real path, and @param version its state when requested.
-   * @param names lead to it from the root.
+   * @param names are that of the root, and those that lead to it.
    * @throws the reason of `signal`, once that aborts.
    */
   get(
     { folder, version, names }: { folder: string; version: string; names: readonly string[] },
-    order: Order,
-    page: number,
+    view: View,
     signal: AbortSignal,
   ): Promise<Buffer> {
+    const { order, page, filter } = view;
     // No name has a slash in it.
-    const key = [...names, queryOf(order, page), version].join("/");
+    const key = [...names, queryOf(order, page, filter), version].join("/");
     return this.#making.share(key, signal, (signal) =>
       this.#limit.run(async () => {
-        const listing = await this.#listings.list(folder, order, page, signal);
-        return Buffer.from(await folderPage(names, order, listing, signal));
+        const listing = await this.#listings.list(folder, order, page, signal, filter);
+        return Buffer.from(await folderPage(names, view, listing, signal));
       }),
     );
   }

@@ -2,15 +2,16 @@
 
 import fs from "node:fs/promises";
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
-import { join, relative, sep } from "node:path";
+import { basename, join, relative, sep } from "node:path";
 import type { StaticOptions } from "sendoff/http";
 import { isWithin } from "../../host/http/within.js";
 import { escaped } from "../../host/loop/log-line.js";
 import { say } from "../../host/say.js";
 import { type App, type Page, turnTo } from "../../host/server/app.js";
 import type { Field } from "../../host/server/fields.js";
+import type { Files } from "./catalog.js";
 import { FILES, Listings, versionOf } from "./listing.js";
-import { errorPage, HEADERS, orderOf } from "./page.js";
+import { errorPage, HEADERS, viewOf } from "./page.js";
 import { Pages } from "./pages.js";
 
 export interface SiteOptions {
@@ -40,6 +41,9 @@ const STATUS: { readonly [code: string]: number } = {
   ENOENT: 404,
   ENOTDIR: 404,
 };
+
+/** Statuses of which the client can be told more. */
+const EXPLAINED = new Set([413, 503]);
 
 /** Fields that describe a file: pages of ours, and errors, do without them. */
 const OF_FILES = /^(?:content-.*|accept-ranges|cache-control|etag|expires|last-modified)$/;
@@ -99,7 +103,7 @@ export function site(options: SiteOptions, listed = FILES): App {
       const error = thrown as Failure;
       if (error.statusCode !== 404) return refuse(error);
       clear(res);
-      folder(req, res, target, options, pages).catch((error: Failure) => {
+      folder(req, res, target, options, pages, listed).catch((error: Failure) => {
         if (page === null || statusOf(error) !== 404 || res.headersSent) return refuse(error);
         if (page.status === 200) set(res);
         turnTo(page, req, res);
@@ -123,6 +127,7 @@ async function folder(
   target: string,
   options: SiteOptions,
   pages: Pages,
+  files: Files,
 ): Promise<void> {
   const { root, dotfiles } = options;
   const [path = "", query] = target.split(/\?(.*)/s);
@@ -143,10 +148,19 @@ async function folder(
     return answer(req, res, 301, Buffer.from(errorPage(301, STATUS_CODES[301] as string)));
   }
   if (!options.listing || (await hasIndex(real))) throw notFound();
-  const { order, page } = orderOf(new URLSearchParams(query));
+  const asks = new URLSearchParams(query);
+  const named = [basename(root) || sep, ...names];
   res.setHeader("Cache-Control", "no-cache");
+  if (asks.has("tar")) {
+    const download = await import("./download.js");
+    const name = names.at(-1) ?? (basename(root) || "files");
+    const place = { root, folder: real, dotfiles, files, now: Date.now };
+    const archive = await whileWaiting(req, res, (signal) => download.look(place, name, signal), false);
+    if (archive !== null) await download.send(req, res, archive, name);
+    return;
+  }
   const body = await whileWaiting(req, res, (signal) =>
-    pages.get({ folder: real, version: versionOf(stat), names }, order, page, signal),
+    pages.get({ folder: real, version: versionOf(stat), names: named }, viewOf(asks), signal),
   );
   if (body !== null) answer(req, res, 200, body);
 }
@@ -157,11 +171,12 @@ async function hasIndex(folder: string): Promise<boolean> {
   return index !== null && !index.isDirectory();
 }
 
-/** The result of `work`; null if the client disconnects meanwhile, which aborts the signal. */
+/** The result of `work`; null if the client disconnects meanwhile, which aborts the signal. `probed`: the answer may begin with line feeds. */
 async function whileWaiting<T>(
   req: IncomingMessage,
   res: ServerResponse,
   work: (signal: AbortSignal) => Promise<T>,
+  probed = true,
 ): Promise<T | null> {
   const gone = new AbortController();
   const leave = () => gone.abort();
@@ -170,7 +185,7 @@ async function whileWaiting<T>(
   // A half-closed client may still wait (nc -N), or be gone. Only its system knows: if it is gone bytes are answered with
   // a reset, and the next write fails.
   const probe = setInterval(() => {
-    if (!req.socket.readableEnded) return;
+    if (!probed || !req.socket.readableEnded) return;
     if (!res.headersSent) res.writeHead(200, HEADERS);
     res.write("\n");
   }, PROBE);
@@ -194,7 +209,8 @@ function fail(req: IncomingMessage, res: ServerResponse, failure: Failure): void
   const { code, message, headers } = failure;
   if (status === 500) say(`sendoff: "${escaped(req.url ?? "")}": ${escaped(`${code ?? ""} ${message}`)}`);
   for (const [name, value] of Object.entries(headers ?? {})) res.setHeader(name, value);
-  answer(req, res, status, Buffer.from(errorPage(status, STATUS_CODES[status] ?? "Error")));
+  const why = EXPLAINED.has(status) ? message : "";
+  answer(req, res, status, Buffer.from(errorPage(status, STATUS_CODES[status] ?? "Error", why)));
 }
 
 function statusOf({ statusCode = 500, code = "" }: Failure): number {

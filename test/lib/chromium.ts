@@ -4,7 +4,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
@@ -152,10 +152,41 @@ export class Page {
     return answer.result.value;
   }
 
-  async key(key: "Tab" | "Enter"): Promise<void> {
-    const code = { Tab: 9, Enter: 13 }[key];
-    const event = { key, code: key, windowsVirtualKeyCode: code, ...(key === "Enter" ? { text: "\r" } : {}) };
+  /** Presses a key; one that has a text of its own is written. */
+  async key(key: keyof typeof KEYS): Promise<void> {
+    const { code, text } = KEYS[key];
+    const event = { key, windowsVirtualKeyCode: code, ...(text === undefined ? {} : { text }) };
     await this.send("Input.dispatchKeyEvent", { type: "keyDown", ...event });
     await this.send("Input.dispatchKeyEvent", { type: "keyUp", ...event });
   }
+
+  /** Writes where the focus is. */
+  async write(text: string): Promise<void> {
+    await this.send("Input.insertText", { text });
+  }
+
+  /** A screen of this width, in light or dark colours; a telephone's, if it is narrow. */
+  async screen(width: number, colours: "light" | "dark" = "light"): Promise<void> {
+    const mobile = width < 500;
+    const metrics = { width, height: mobile ? 740 : 820, deviceScaleFactor: mobile ? 2 : 1, mobile };
+    await this.send("Emulation.setDeviceMetricsOverride", metrics);
+    await this.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: colours }] });
+  }
+
+  /** SCREENSHOTS=folder keeps what was seen. */
+  async picture(name: string): Promise<void> {
+    const folder = process.env.SCREENSHOTS;
+    if (!folder) return;
+    const { data } = await this.send<{ data: string }>("Page.captureScreenshot", { captureBeyondViewport: false });
+    await writeFile(join(folder, `${name}.png`), Buffer.from(data, "base64"));
+  }
 }
+
+const KEYS = {
+  Tab: { code: 9, text: undefined },
+  Enter: { code: 13, text: "\r" },
+  Escape: { code: 27, text: undefined },
+  ArrowUp: { code: 38, text: undefined },
+  ArrowDown: { code: 40, text: undefined },
+  "/": { code: 191, text: "/" },
+} as const;

@@ -311,7 +311,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "year-of-two-digits": ["const near = now - (now % 100) + Number(year);", "const near = 1900 + Number(year);"],
   },
   "ranges-multi": {
-    "parts-from-the-start": ["rangeOf(this.#offset + range.start,", "rangeOf(this.#offset,"],
+    "parts-from-the-start": ["offset: offset + start,", "offset,"],
   },
   ranges: {
     "range-end-one-more": ["end: Math.max(start, start + count - 1)", "end: Math.max(start, start + count)"],
@@ -480,6 +480,45 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "links-that-lead-out": ["if (!isWithin(root, path)) return null;", ""],
     "hidden-files-listed": ['if (name.startsWith(".") && !dotfiles) continue;', ""],
     "folder-behind-a-link": ["if (!isWithin(root, real)) throw notFound();", ""],
+  },
+  "cli.listing": {
+    "accents-tell-names-apart": ['.replace(/\\p{M}/gu, "")', ""],
+    "found-in-another-order": ["found === null ? this.#nth(place, order)", "found === null ? place"],
+    "all-are-looked-at": [
+      "Array.from({ length: Math.min(PAGE, count - first) }",
+      "Array.from({ length: count - first }",
+    ],
+  },
+  "cli.page": {
+    "filter-without-a-bound": ['(query.get("q") ?? "").slice(0, LONGEST)', 'query.get("q") ?? ""'],
+    "cut-behind-a-joiner": [' || name[at - 1] === "\\u200d"', ""],
+    "order-without-the-filter": ["queryOf(next, 1, filter)", "queryOf(next)"],
+    "archive-of-too-many": ["folders + files >= BOUNDS.members", "files < 0"],
+    "any-script": ["script-src $", "script-src 'unsafe-inline' $"],
+  },
+  "cli.tar": {
+    "another-file-in-the-archive": ["|| stat.dev !== dev || stat.ino !== ino", ""],
+    "another-size-in-the-archive": [" || stat.size !== size) return", ") return"],
+    "member-that-has-left-the-root": ["(isWithin(this.#root, real) ? null : changed())", "null"],
+    "waits-for-a-fifo": [
+      "const FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0)",
+      "const FLAGS = fs.constants.O_RDONLY",
+    ],
+    "member-that-nobody-waits-for": ["if (this.#closed) return this.releaseLate();", ""],
+    "links-in-a-circle": ["if (member.folder && within.includes(path)) continue;", ""],
+    "archive-without-a-bound": [
+      "if (members.push(member) > bounds.members) throw",
+      "if (members.push(member) < 0) throw",
+    ],
+    "folder-without-a-bound": ["if (found.length + unsure.size > most) throw new TooMany();", ""],
+    "as-deep-as-it-is": ["if (within.length > bounds.depth) throw", "if (within.length < 0) throw"],
+    "a-block-more": ["(BLOCK - (size % BLOCK)) % BLOCK", "BLOCK - (size % BLOCK)"],
+    "length-of-a-length": ["  length = bytes + String(length).length;\n", ""],
+    "size-without-a-record": ["if (size > LARGEST) records.push", "if (size < 0) records.push"],
+    "name-in-latin1": ["|| /[^\\x20-\\x7e]/.test(name)", ""],
+    "archives-without-a-bound": ["if (held > 0 && held + length > most)", "if (held < 0)"],
+    "held-for-ever": ["    held -= length;\n", ""],
+    "only-the-first-file": ["const { value: piece } = this.#pieces.rest.next();", "const piece = undefined;"],
   },
   "cli.ends": {
     "log-of-those-left-at-the-end": ["    every(this.#core, (handle) => this.#end(handle));\n", ""],

@@ -12,7 +12,7 @@ import type { Reject } from "../../transfer/transfer.js";
 import { describe } from "../../validate.js";
 import { pipeBlocker } from "../claim.js";
 import { lengthOf } from "../message.js";
-import { announceParts, MultipartBody, PartsFile } from "../multipart.js";
+import { announceParts, multipartBody, PartsFile } from "../multipart.js";
 import { watch } from "../pipelining.js";
 import { type Range, severalOf } from "../ranges.js";
 import { Body, rangeOf } from "../respond.js";
@@ -130,7 +130,7 @@ export function sendMethods(shared: Shared, proto: Pick<SendStream, "sendFile" |
     const source = new PartsFile(path, { file: held?.file, files });
     const parts = announceParts(res, ranges, size);
     const { ended, reject } = tell(self);
-    new MultipartBody(shared, req, res, source, { offset: start, size: state.size, parts }, ended, reject).open();
+    multipartBody(shared, req, res, source, { offset: start, size: state.size, parts }, ended, reject).open();
     return true;
   };
 
