@@ -168,6 +168,10 @@ test.unless(
             assert.match(page, /\b1 file\b/, "not counted either");
             assert.not.match(page, /sendoff\.json|link\.json/);
           }
+          assert.not.match((await ask(server, "/?q=sendoff")).body.toString(), /sendoff\.json"/);
+          const archive = (await ask(server, "/?tar")).body.toString("latin1");
+          assert.ok(archive.includes("hello") && archive.includes("another file"));
+          assert.not.match(archive, /X-Own/);
           assert.match((await ask(server, "/sub/")).body.toString(), /sendoff\.json/);
         } finally {
           assert.match((await server.stop()).stdout, /^\{"time"/);
