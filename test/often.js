@@ -1,4 +1,4 @@
-// npm run test:often: the fast tests again and again, under conditions that find what fails once in a hundred. By hand:
+// npm run test:often: the tests again and again, under conditions that find what fails once in a hundred. By hand:
 // all of it takes hours.
 //
 //   node test/often.js [CONDITION | FILE]... [--times N]
@@ -24,7 +24,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { ROOT, SUITES } from "./suites.js";
+import { ANY, ROOT } from "./suites.js";
 import { watch } from "./watch.js";
 
 /**
@@ -188,7 +188,7 @@ if (!(Number.isInteger(times) && times > 0))
   throw new RangeError(`--times must be a whole number (got '${values.times}')`);
 const chosen = positionals.filter(isCondition);
 const files = positionals.filter((word) => !isCondition(word));
-const all = SUITES.fast.entries().filter(({ name }) => files.length === 0 || files.includes(name));
+const all = ANY.entries().filter(({ name }) => files.length === 0 || files.includes(name));
 if (all.length === 0) throw new RangeError(`no test file is called ${files.join(", ")}`);
 
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;

@@ -4,14 +4,14 @@
 //   node test/run.js [SUITE | FILE]... [--times]
 //
 //   SUITE    test/suites.js has them. Default: fast
-//   FILE     only the files of this name, or whose names have this in them
+//   FILE     only the files of this name, or whose names have this in them: of these suites, or of all that need Node alone
 //   --times  how much CPU time each file took, and which tests took longest and most, too
 
 import { availableParallelism } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { install } from "../install.js";
-import { GROUPS, SUITES } from "./suites.js";
+import { ANY, GROUPS, SUITES } from "./suites.js";
 import { watch } from "./watch.js";
 
 const { values, positionals } = parseArgs({
@@ -26,8 +26,8 @@ if (values.help) {
 }
 
 const suites = positionals.flatMap((word) => GROUPS[word] ?? (SUITES[word] === undefined ? [] : [word]));
-if (suites.length === 0) suites.push("fast");
 const words = positionals.filter((word) => GROUPS[word] === undefined && SUITES[word] === undefined);
+if (suites.length === 0) suites.push(words.length === 0 ? "fast" : "files");
 
 /** How many files run at a time: each waits, for processes and timers, for almost half of its time. */
 const AT_ONCE = 2 * availableParallelism();
@@ -59,7 +59,7 @@ const lost = (name, message) => tell({ ...nothing, name, failed: [{ test: "(all)
 
 for (const name of suites) {
   const start = performance.now();
-  const { packages, lacks, entries } = SUITES[name];
+  const { packages, lacks, entries } = SUITES[name] ?? ANY;
   const reason = lacks?.() ?? null;
   if (reason !== null) {
     tell({ ...nothing, name, skipped: [`(all) (${reason})`] });

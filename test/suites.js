@@ -100,7 +100,15 @@ const PORTABLE = [
 const LOAD = ["server.faults", "server.load"];
 
 /** Of programs that are started, restarted and ended. */
-const PROCESSES = ["cli.ends", "cli.restarts", "register.files", "server.handover"];
+const PROCESSES = ["bindings", "cli.ends", "cli.restarts", "exit", "register.files", "server.handover"];
+
+/** Of `sendoff serve`, by clients and by signals. */
+const COMMAND = ["auth", "backlog", "config", "listing", "log", "options", "serve", "tar", "terminal"].map(
+  (name) => `cli.${name}`,
+);
+
+/** Those that are in suites of their own. */
+const APART = ["docs", ...LOAD, ...PROCESSES, ...COMMAND];
 
 /** The exit rows are about children and their wait status: Node watches, the runtime is the child's. */
 const WATCHED = ["exit"];
@@ -213,7 +221,7 @@ export const SUITES = {
     packages: [],
     entries: () =>
       onNode(
-        named("test").filter((name) => !["docs", ...LOAD, ...PROCESSES].includes(name)), // suites of their own, below
+        named("test").filter((name) => !APART.includes(name)),
         "test",
       ),
   },
@@ -226,6 +234,11 @@ export const SUITES = {
     about: "programs that are started, restarted and ended",
     packages: [],
     entries: () => onNode(PROCESSES, "test"),
+  },
+  command: {
+    about: "sendoff serve: its options, its pages, its log",
+    packages: [],
+    entries: () => onNode(COMMAND, "test"),
   },
   http: {
     about: "the examples and browsers, by real clients",
@@ -284,6 +297,17 @@ export const SUITES = {
     packages: [],
     entries: () => onNode(named("net"), "net"),
   },
+};
+
+/** All test files that need nothing but Node: what a file's name is looked for in. @type {Suite} */
+export const ANY = {
+  about: "every test file",
+  packages: [],
+  entries: () =>
+    onNode(
+      named("test").filter((name) => name !== "docs"),
+      "test",
+    ),
 };
 
 /** Names for several suites. @type {Record<string, string[]>} */
