@@ -1,6 +1,6 @@
 // How long an app's own answers take while its files are asked for: those that a loop sends, those that the app sends itself,
 // and, to compare, beside the same loop in a process of its own, and beside a process that takes as much of the processors
-// as the loop does, but has no clients, who take their part, too.
+// as the loop does, but has no clients, who take their part, too. But for express.static it is one server that gives them.
 
 import { progress, turn, WARM_S } from "../http/scenarios.js";
 import { median, spread, table } from "../lib/numbers.js";
@@ -57,21 +57,21 @@ export async function latency(rig, front, app, other, { runs, seconds }) {
   /** @type {Record<Way, () => Promise<Latency>>} */
   const ways = {
     alone: () =>
-      rig.awake(app, async () => {
-        await rig.warm(app, OWN, SETTLE_S);
-        return { ...(await own(app)), files: 0 };
+      rig.awake(front, async () => {
+        await rig.warm(front, OWN, SETTLE_S);
+        return { ...(await own(front)), files: 0 };
       }),
     loop: () => withFiles(front),
     app: () => withFiles(app),
-    beside: () => rig.awake(other, () => withFiles(app, other)),
+    beside: () => rig.awake(other, () => withFiles(front, other)),
     burner: () =>
-      rig.awake(app, async () => {
+      rig.awake(front, async () => {
         const busy = (/** @type {Way} */ way) => median(results[way].map((one) => one.busy));
         const part = Math.min(Math.max(busy("loop") - busy("alone"), 0), 1);
         const burner = rig.spawn([process.execPath, "-e", BURNER, `${part}`]);
         await burner.next();
-        await rig.warm(app, OWN, SETTLE_S);
-        const result = await own(app);
+        await rig.warm(front, OWN, SETTLE_S);
+        const result = await own(front);
         burner.child.kill("SIGKILL");
         await burner.over;
         return { ...result, files: 0 };
