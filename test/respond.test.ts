@@ -431,6 +431,27 @@ test("a file that grows keeps its length", async () => {
   assert.ok(got.body.every((byte) => byte === 97));
 });
 
+test("requests of one turn get the file that is there behind them, by one look", async (t) => {
+  const name = file("replaced");
+  const put = (text: string) => {
+    fs.writeFileSync(`${name}.new`, text);
+    fs.renameSync(`${name}.new`, name);
+  };
+  put("first");
+  let replaces = false;
+  const at = await site((req, res) => {
+    if (replaces && req.url === "/2") put("another");
+    respond(req, res, name).catch(() => res.destroy());
+  });
+  t.after(at.close);
+  const two = ["GET /1 HTTP/1.1", "Host: x", "", request("/2")].join("\r\n");
+  for (let i = 0; i < 3; i++) assert.is(parse(await exchange(at.port, request("/1"))).body.toString(), "first"); // it stays open
+  replaces = true;
+  const answers = (await exchange(at.port, two)).toString("latin1");
+  assert.is(answers.split("another").length - 1, 2);
+  assert.not.match(answers, /first/);
+});
+
 test("a failure before the header leaves the response to the caller", async () => {
   const at = await site((req, res) => {
     const make: Record<string, () => Promise<number>> = {

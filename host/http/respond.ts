@@ -119,6 +119,17 @@ export class Body extends ResponseTransfer {
       source.assumeSize(options.offset + options.count);
       return this.opened(null);
     }
+    // Behind the requests of this turn, so that one look at a file is enough for all of them.
+    if (source.isKept?.()) this.shared.scheduler.schedule(this);
+    else this.#reach(false);
+  }
+
+  protected override reach(): void {
+    this.#reach(true);
+  }
+
+  #reach(turn: boolean): void {
+    const { source } = this;
     source.open((error) => {
       if (error || !source.openEnded || !source.seekable) return this.opened(error);
       whole(source, (error, bytes) => {
@@ -128,7 +139,7 @@ export class Body extends ResponseTransfer {
         }
         this.opened(error);
       });
-    });
+    }, turn);
   }
 
   /** Bytes of the whole body, once the source is open. */

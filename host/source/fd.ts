@@ -203,10 +203,14 @@ export class PathSource extends FdSource {
     this.#path = path;
   }
 
-  open(done: (error: unknown) => void): void {
+  isKept(): boolean {
+    return this.#fd < 0 && this.#files !== null && this.#files.has(this.#absolute(this.#files));
+  }
+
+  open(done: (error: unknown) => void, turn = false): void {
     if (this.#fd >= 0) return this.#met(this.#stat, done);
     const path = this.#files === null ? "" : this.#absolute(this.#files);
-    const known = this.#files?.get(path, false) ?? null;
+    const known = this.#files?.get(path, turn) ?? null;
     if (known !== null) {
       this.#file = known;
       this.#fd = known.fd;

@@ -42,8 +42,10 @@ export interface Source {
   readonly start?: number;
   /** In place of `open`. Skips fstat: the caller guarantees a regular file of at least `size` bytes. */
   assumeSize?(size: number): void;
-  /** Opens the source; calls back at once if there is nothing to open. */
-  open(done: (error: unknown) => void): void;
+  /** Whether it is open already, as far as is known: then `open` looks at it, which takes no time. */
+  isKept?(): boolean;
+  /** Opens the source; calls back at once if there is nothing to open. `turn`: one look in a turn of the event loop is enough. */
+  open(done: (error: unknown) => void, turn?: boolean): void;
   /** The fd for native calls, read from its owner: -1 if it was closed, or there is none. */
   fd(): number;
   /**

@@ -98,6 +98,9 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
     if (this.#phase === Phase.Opening) this.enter();
   }
 
+  /** Opens the source of one that has scheduled itself for that. */
+  protected reach(): void {}
+
   /** The source is open, or can't be opened. */
   protected opened(error: unknown): void {
     if (this.#over()) return;
@@ -140,7 +143,8 @@ export class Transfer extends AsyncResource implements Job, Running, Task {
   run(): void {
     if (this.#over()) return;
     try {
-      this.runInAsyncScope(this.#phase === Phase.Waiting ? this.send : this.#loop, this);
+      const isSending = this.#phase === Phase.Waiting;
+      this.runInAsyncScope(isSending ? this.send : this.#phase === Phase.Opening ? this.reach : this.#loop, this);
     } catch (error) {
       this.#stop(something(error));
     }

@@ -426,6 +426,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
   },
   respond: {
+    "opened-before-the-turn-is-over": ["if (source.isKept?.()) this.shared.scheduler.schedule(this);\n    else ", ""],
     "header-twice": ["  inner._headerSent = true;\n  return inner._header;", "  return inner._header;"],
     "pipeline-not-told": ["for (const one of [...all]) one();", "for (const one of [...all].slice(1)) one();"],
     "one-destroy-for-all": ["thrown.push(error);", "throw error;"],
