@@ -44,7 +44,7 @@ const CLIENTS = 200;
 const noLimit = noLoop ?? without("prlimit");
 
 test.unless(noLimit, `64 fds and ${CLIENTS} clients: accept rests, and all are answered`, async (t) => {
-  const server = await ServedFolder.start(t, folder(t), 64);
+  const server = await ServedFolder.start(t, folder(t));
   const began = performance.now();
   const answers = { good: 0, other: 0, lost: 0 };
   const get = (agent: http.Agent, path: string) =>
@@ -63,6 +63,10 @@ test.unless(noLimit, `64 fds and ${CLIENTS} clients: accept rests, and all are a
         resolve();
       });
     });
+  const first = new http.Agent();
+  // Once they are known the main thread opens nothing.
+  for (const path of Object.keys(FILES)) await get(first, path);
+  server.limit(64);
   await Promise.all(
     Array.from({ length: CLIENTS }, async () => {
       const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
@@ -71,8 +75,9 @@ test.unless(noLimit, `64 fds and ${CLIENTS} clients: accept rests, and all are a
     }),
   );
   const { wakeUps, requests } = await server.stats();
-  assert.equal(answers, { good: 4 * CLIENTS, other: 0, lost: 0 });
-  assert.is(requests, 4 * CLIENTS, "the loop has no fd left for a file");
+  const all = 4 * CLIENTS + Object.keys(FILES).length;
+  assert.equal(answers, { good: all, other: 0, lost: 0 });
+  assert.is(requests, all, "the loop has no fd left for a file");
   assert.ok(wakeUps <= 4 * (requests + CLIENTS) + own(began), `${wakeUps} turns for ${requests} requests`);
   await server.close();
 });

@@ -50,13 +50,15 @@ export class ServedFolder {
     this.port = port;
   }
 
-  /** `limit`: of its fds; null for as many as it can have. */
-  static async start(cleanup: Cleanup, root: string, limit: number | null = null): Promise<ServedFolder> {
+  static async start(cleanup: Cleanup, root: string): Promise<ServedFolder> {
     const options = JSON.stringify({ engine: "loop", keepAliveTimeout: 0, headersTimeout: 0 });
     const program = new Program(cleanup, "file-server.mjs", [root, options]);
-    const port = Number(await program.line());
-    if (limit !== null) program.limit(limit);
-    return new ServedFolder(program, port);
+    return new ServedFolder(program, Number(await program.line()));
+  }
+
+  /** Leaves it this many fds. */
+  limit(fds: number): void {
+    this.#program.limit(fds);
   }
 
   async stats(): Promise<ServerStats> {
