@@ -27,7 +27,7 @@ export function credentials(given: string | undefined, env: NodeJS.ProcessEnv = 
 export function checkCleartext(host: string): void {
   if (isLoopback(host)) return;
   const ways = "--tls, a --host of this machine alone, or --auth-allow-cleartext behind a proxy that has HTTPS";
-  throw new UsageError(`--auth sends passwords in clear text to ${host}: it needs ${ways}`);
+  throw new UsageError(`--auth sends passwords in clear text to ${host} and needs ${ways}`);
 }
 
 /** An address that only this machine reaches. */
