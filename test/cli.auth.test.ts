@@ -6,16 +6,14 @@ import { mkdir, writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import net from "node:net";
 import { join } from "node:path";
-import tls from "node:tls";
 import * as assert from "uvu/assert";
 import { credentials, Gate, isLoopback } from "../cli/serve/auth.js";
 import { logLine } from "../host/loop/log-line.js";
 import { pem } from "./lib/certificate.js";
 import { COMMAND, call, FLAGS, inFolder, until } from "./lib/command.js";
 import { type Answered, answersOf, first, get, head, onBun, onDeno } from "./lib/file-server.js";
-import { type Serving, serving } from "./lib/serving.js";
+import { type Serving, serving, talkTo } from "./lib/serving.js";
 import { suite } from "./lib/suite.js";
-import { within } from "./lib/web.js";
 
 const test = suite("sendoff serve --auth");
 
@@ -67,17 +65,7 @@ test("who is let in, row by row", () => {
   for (const [fields, isIn, about] of ROWS) assert.is(gate.userOf(requestOf(fields)), isIn ? "me" : null, about);
 });
 
-/** All that comes for a request, until the server closes. */
-async function talk({ url, port }: Serving, text: string): Promise<string> {
-  const at = { port, host: "127.0.0.1" };
-  const socket = url.startsWith("https") ? tls.connect({ ...at, rejectUnauthorized: false }) : net.connect(at);
-  const chunks: Buffer[] = [];
-  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  socket.on("error", () => {});
-  socket.write(text, "latin1");
-  await within(once(socket, "close"), text);
-  return Buffer.concat(chunks).toString("latin1");
-}
+const talk = async (server: Serving, text: string) => (await talkTo(server, text)).toString("latin1");
 
 /** Serves a folder of few files, with the password from the environment; stopped afterwards. */
 function guarded(

@@ -1,18 +1,14 @@
 // What the flags of `sendoff serve` have answers say, the same by each engine and over TLS, and whom its log believes.
 
-import { once } from "node:events";
 import { mkdir, rm, utimes, writeFile } from "node:fs/promises";
-import net from "node:net";
 import { join } from "node:path";
-import tls from "node:tls";
 import * as assert from "uvu/assert";
 import { Proxies, type Trust } from "../host/loop/proxies.js";
 import { pem } from "./lib/certificate.js";
 import { call, inFolder } from "./lib/command.js";
 import { type Answered, answersOf, ENGINES, get, head, undated } from "./lib/file-server.js";
-import { type Serving, serving } from "./lib/serving.js";
+import { type Serving, serving, talkTo } from "./lib/serving.js";
 import { suite } from "./lib/suite.js";
-import { within } from "./lib/web.js";
 
 const test = suite("sendoff serve's options");
 
@@ -36,17 +32,7 @@ async function fill(root: string): Promise<void> {
   }
 }
 
-/** All that comes for a request, until the server closes. */
-async function talk({ url, port }: Serving, text: string): Promise<string> {
-  const at = { port, host: "127.0.0.1" };
-  const socket = url.startsWith("https") ? tls.connect({ ...at, rejectUnauthorized: false }) : net.connect(at);
-  const chunks: Buffer[] = [];
-  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  socket.on("error", () => {});
-  socket.write(text, "latin1");
-  await within(once(socket, "close"), text);
-  return undated(Buffer.concat(chunks));
-}
+const talk = async (server: Serving, text: string) => undated(await talkTo(server, text));
 
 type Ask = (request: string) => Promise<Answered>;
 

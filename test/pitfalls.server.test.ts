@@ -364,6 +364,20 @@ for (const engine of ENGINES)
 
 const noLinger = onBun || onDeno ? "node:http is the runtime's own, and closes as it likes" : null;
 
+/** Of it the half is on its way as long as nobody reads. */
+const WAY = pattern(200_000);
+
+/** What comes on a connection that nobody has read from so far. @throws Error if it does not end well. */
+async function whole(socket: net.Socket): Promise<Buffer> {
+  const failed = new Promise<never>((_, reject) => socket.once("error", reject));
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk)).resume();
+  await Promise.race([once(socket, "end"), failed]);
+  socket.end();
+  await Promise.race([once(socket, "close"), failed]);
+  return Buffer.concat(chunks);
+}
+
 /** Answered with 405, before its body has come. */
 const POST = ["POST /small.bin HTTP/1.1", "Host: a", "Connection: close"];
 const BODIES: [head: string, body: string][] = [
@@ -374,31 +388,44 @@ const BODIES: [head: string, body: string][] = [
 for (const engine of ENGINES)
   test.unless(noLinger, `S8 ${engine}: a body that comes once its request is answered cuts off nothing`, async (t) => {
     const root = folder(t);
-    const body = pattern(200_000); // of it the half is on its way as long as nobody reads
-    fs.writeFileSync(join(root, "way.bin"), body);
+    fs.writeFileSync(join(root, "way.bin"), WAY);
     const { server, port } = await serve(t, root, { engine });
     for (const [i, [head, late]] of BODIES.entries()) {
       const socket = connect(t, port).pause();
-      let error: Error | null = null;
-      socket.on("error", (one) => {
-        error = one;
-      });
       socket.write(lines("GET /way.bin HTTP/1.1", "Host: a") + head);
       await until(() => server.stats().answers.node["4xx"] === i + 1);
       await new Promise((done) => socket.write(late, done));
       await answered(port); // as long as it takes to reset the connection
-      const chunks: Buffer[] = [];
-      socket.on("data", (chunk: Buffer) => chunks.push(chunk)).resume();
-      await once(socket, "end");
-      const all = Buffer.concat(chunks);
-      assert.ok(all.includes(body), `${all.length} bytes`);
+      const all = await whole(socket);
+      assert.ok(all.includes(WAY), `${all.length} bytes`);
       assert.match(all.toString("latin1"), /HTTP\/1\.1 405 .*Connection: close/s);
-      socket.end();
-      await once(socket, "close");
-      assert.is(error, null);
     }
     await until(() => server.stats().connections === 0);
   });
+
+test.unless(
+  noLinger,
+  "S8 node: a request that comes behind an answer of which nobody knew that it is the last",
+  async (t) => {
+    const root = folder(t);
+    fs.writeFileSync(join(root, "way.bin"), WAY);
+    const { server, port } = await serve(t, root, { engine: "node" });
+    const socket = connect(t, port).pause();
+    await once(socket, "connect");
+    await until(() => server.stats().connections === 1);
+    const closed = server.close({ delay: 60_000 });
+    socket.write(lines("GET /way.bin HTTP/1.1", "Host: a"));
+    await until(() => server.stats().answers.node["2xx"] === 1);
+    await new Promise((done) => socket.write(fields(), done));
+    await answered(port);
+    const all = await whole(socket);
+    assert.match(all.toString("latin1", 0, 1000), /Connection: close/);
+    assert.ok(all.includes(WAY), `${all.length} bytes`);
+    assert.is(answersOf(all.toString("latin1")).length, 1);
+    await server.close({ timeout: 0 });
+    await closed;
+  },
+);
 
 test("S9 a slow head, half of one, an idle client and one that never reads are ended", async (t) => {
   const root = folder(t);

@@ -140,27 +140,30 @@ export class Catalog {
 
   /** Stats only these: the names are sorted already. */
   async #look(indices: readonly number[], signal: AbortSignal): Promise<Entry[]> {
-    const entries: (Entry | null)[] = Array(indices.length).fill(null);
-    await each(indices.length, signal, async (place) => {
-      const name = this.#names[indices[place] as number] as string;
-      const seen = await look(this.#place, name, this.#links.has(name));
-      if (seen === null) return;
-      const { size, mtime } = seen.stat;
-      entries[place] = { name, folder: seen.stat.isDirectory(), size, modified: mtime };
+    const names = indices.map((i) => this.#names[i] as string);
+    const all = await this.#seen(names, signal);
+    return all.map(({ name, stat }) => ({ name, folder: stat.isDirectory(), size: stat.size, modified: stat.mtime }));
+  }
+
+  /** What is there now of these. */
+  async #seen(names: readonly string[], signal: AbortSignal): Promise<Named[]> {
+    const found: (Named | null)[] = Array(names.length).fill(null);
+    await each(names.length, signal, async (i) => {
+      const name = names[i] as string;
+      const seen = await this.#lookAt(name);
+      if (seen !== null) found[i] = { ...seen, name };
     });
-    return entries.filter((entry) => entry !== null);
+    return found.filter((one) => one !== null);
+  }
+
+  #lookAt(name: string): Promise<Seen | null> {
+    return look(this.#place, name, this.#links.has(name));
   }
 
   /** All that there is now, by name. A page of it at a time is in memory. */
-  async *all(signal: AbortSignal): AsyncGenerator<Seen & { readonly name: string }> {
+  async *all(signal: AbortSignal): AsyncGenerator<Named> {
     for (let first = 0; first < this.#names.length; first += PAGE) {
-      const names = this.#names.slice(first, first + PAGE);
-      const found: (Seen | null)[] = Array(names.length).fill(null);
-      await each(names.length, signal, async (i) => {
-        const name = names[i] as string;
-        found[i] = await look(this.#place, name, this.#links.has(name));
-      });
-      for (const [i, seen] of found.entries()) if (seen !== null) yield { ...seen, name: names[i] as string };
+      yield* await this.#seen(this.#names.slice(first, first + PAGE), signal);
     }
   }
 
@@ -207,8 +210,7 @@ export class Catalog {
       const times = new Float64Array(names.length).fill(Number.NaN);
       const at = this.#place.now();
       await each(names.length, signal, async (i) => {
-        const name = names[i] as string;
-        const seen = await look(this.#place, name, this.#links.has(name));
+        const seen = await this.#lookAt(names[i] as string);
         if (seen === null) return;
         sizes[i] = seen.stat.size;
         times[i] = seen.stat.mtimeMs;
@@ -228,6 +230,10 @@ export interface Seen {
   /** Its real path. */
   readonly path: string;
   readonly stat: Stats;
+}
+
+interface Named extends Seen {
+  readonly name: string;
 }
 
 interface Counts {

@@ -2,7 +2,7 @@
 
 import * as fs from "node:fs";
 import { SendfileError } from "../errors.js";
-import { FdSource } from "../source/fd.js";
+import { OpenedSource } from "../source/fd.js";
 import { fstat } from "../source/stat.js";
 import { isWithin, realPathOf } from "./within.js";
 
@@ -16,12 +16,10 @@ export interface Seen {
 /** A plain open() would block if a FIFO has taken its name since. */
 const FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0) | (fs.constants.O_NOFOLLOW ?? 0);
 
-export class MemberSource extends FdSource {
+export class MemberSource extends OpenedSource {
   readonly #root: string;
   readonly #path: string;
   readonly #seen: Seen;
-  #fd = -1;
-  #closed = false;
 
   /** By its real path, which is in `root`, a real path too. */
   constructor(root: string, path: string, seen: Seen) {
@@ -34,28 +32,13 @@ export class MemberSource extends FdSource {
   open(done: (error: unknown) => void): void {
     fs.open(this.#path, FLAGS, (error, fd) => {
       if (error) return done(error);
-      this.#fd = fd;
-      // Nobody waits for it any more.
-      if (this.#closed) return this.releaseLate();
+      if (!this.has(fd)) return;
       const { dev, ino, size } = this.#seen;
       const stat = fstat(fd);
       if (stat?.isFile() !== true || stat.dev !== dev || stat.ino !== ino || stat.size !== size) return done(changed());
       this.applyStat(stat);
       realPathOf(fd, this.#path, (error, real) => done(error ?? (isWithin(this.#root, real) ? null : changed())));
     });
-  }
-
-  fd(): number {
-    return this.#fd;
-  }
-
-  override seek(): void {}
-
-  protected release(): void {
-    this.#closed = true;
-    const fd = this.#fd;
-    this.#fd = -1;
-    if (fd >= 0) fs.closeSync(fd);
   }
 }
 

@@ -16,11 +16,15 @@ interface Limits {
   readonly keepAliveTimeout: number;
 }
 
+interface Answer {
+  /** null: of no response. */
+  readonly res: ServerResponse | null;
+  begin(): void;
+}
+
 interface Asked {
-  /** The answer under way, and those that wait behind it. */
-  readonly answers: (() => void)[];
-  /** Of these answers. Of a connection that closes only the one under way is told: the others go with it. */
-  readonly responses: Set<ServerResponse>;
+  /** The answer under way, and those that wait behind it: of a connection that closes they go with it, untold. */
+  readonly answers: Answer[];
   /** What has come with it may not have been looked at yet. */
   isNew: boolean;
   /** What was read of it when the last answer was over; -1 before the first request. */
@@ -59,10 +63,7 @@ export class Connections {
   follow(socket: Socket): void {
     const isBegun = socket.readableLength > 0;
     const over = performance.now();
-    const asked: Asked = {
-      ...{ answers: [], responses: new Set<ServerResponse>(), isNew: true, isBegun },
-      ...{ read: -1, since: Number.NaN, over },
-    };
+    const asked: Asked = { answers: [], isNew: true, read: -1, since: Number.NaN, over, isBegun };
     this.followed++;
     setImmediate(() => {
       asked.isNew = false;
@@ -93,15 +94,15 @@ export class Connections {
   keep(socket: Socket): void {
     const asked = this.#all.get(socket);
     if (asked === undefined) return;
-    asked.answers.push(() => {});
+    asked.answers.push({ res: null, begin() {} });
     this.#kept.add(socket);
     this.#leave(socket);
   }
 
   /** Has answers that are not begun end their connections: as `endBehind`. */
   drain(byField = false): void {
-    for (const { responses } of this.#all.values()) {
-      for (const res of responses) if (!res.headersSent) endBehind(res, byField);
+    for (const { answers } of this.#all.values()) {
+      for (const { res } of answers) if (res?.headersSent === false) endBehind(res, byField);
     }
   }
 
@@ -122,21 +123,19 @@ export class Connections {
   #add(req: IncomingMessage, res: ServerResponse, answer: (() => void) | null): void {
     const asked = this.#all.get(req.socket);
     if (asked === undefined) return answer?.();
-    const { answers, responses } = asked;
+    const { answers } = asked;
     // The requests of a client that disconnects are dropped with its connection.
-    const waiting = answers.push(answer ?? (() => {}));
-    responses.add(res);
+    const waiting = answers.push({ res, begin: answer ?? (() => {}) });
     res.once("close", () => {
       answers.shift();
-      responses.delete(res);
       const digit = Math.trunc(res.statusCode / 100);
       if (digit in this.statuses) this.statuses[digit] = (this.statuses[digit] as number) + 1;
       asked.over = performance.now();
       asked.since = Number.NaN;
       asked.read = req.socket.bytesRead;
-      if (req.socket.writable) answers[0]?.(); // else nothing is answered behind it
+      if (req.socket.writable) answers[0]?.begin(); // else nothing is answered behind it
     });
-    if (waiting === 1) answers[0]?.();
+    if (waiting === 1) answers[0]?.begin();
     else if (waiting >= PIPELINED && answer !== null) req.socket.destroy();
   }
 

@@ -29,8 +29,8 @@ export function end(socket: Socket, text: string, lingers: boolean): void {
   socket.resume();
 }
 
-/** Undocumented: the connection ends behind this response, as Node does it. */
-type Last = { _last?: boolean };
+/** `_last` is undocumented: the connection ends behind this response. */
+type Response = ServerResponse & { req: IncomingMessage; _last?: boolean };
 
 /**
  * Has `answer` linger. Node closes behind the last answer at once: also where a body is still to come, and where the client could
@@ -39,26 +39,19 @@ type Last = { _last?: boolean };
 export function lingering(answer: RequestListener): RequestListener {
   return (req, res) => {
     if (ending.has(req.socket)) return; // one too many
-    linger(req, res);
+    res.on("prefinish", res.shouldKeepAlive ? linger : lingerForBody);
     answer(req, res);
   };
 }
 
-function linger(req: IncomingMessage, res: ServerResponse): void {
-  const { socket } = req;
-  let lingers = false;
-  res.once("prefinish", () => {
-    const response = res as Last;
-    if (response._last !== true || (req.complete && isLast(req)) || !begin(socket)) return;
-    lingers = true;
-    response._last = false;
-  });
-  res.once("close", () => {
-    if (lingers) end(socket, "", true);
-  });
+/** Of a client that has said that it asks for nothing more. */
+function lingerForBody(this: Response): void {
+  if (!this.req.complete) linger.call(this);
 }
 
-/** Whether the client has said that it asks for nothing more. */
-function isLast({ httpVersion, headers: { connection = "" } }: IncomingMessage): boolean {
-  return httpVersion !== "1.1" || /(?:^|[\s,])close(?:$|[\s,])/i.test(connection);
+function linger(this: Response): void {
+  const { socket } = this.req;
+  if (this._last !== true || !begin(socket)) return;
+  this._last = false;
+  this.prependOnceListener("close", () => end(socket, "", true));
 }

@@ -157,6 +157,41 @@ export abstract class FdSource implements Source {
   }
 }
 
+/** A file that is opened here, by a thread perhaps. */
+export abstract class OpenedSource extends FdSource {
+  #fd: number;
+  #closed = false;
+
+  constructor(fd = -1, start?: number, most?: number) {
+    super(start, most);
+    this.#fd = fd;
+  }
+
+  /** It is open now. False if nobody waits for it any more: it was released. */
+  protected has(fd: number): boolean {
+    this.#fd = fd;
+    if (this.#closed) this.releaseLate();
+    return !this.#closed;
+  }
+
+  fd(): number {
+    return this.#fd;
+  }
+
+  override seek(): void {}
+
+  protected release(): void {
+    this.#closed = true;
+    const fd = this.#fd;
+    this.#fd = -1;
+    if (fd >= 0) this.closeFd(fd);
+  }
+
+  protected closeFd(fd: number): void {
+    fs.closeSync(fd);
+  }
+}
+
 /** Known facts of a path: the file, open already, and its fresh stat; where files stay open; a part of it. */
 interface Known {
   file?: Lent | undefined;
@@ -182,18 +217,15 @@ export function releaseAlone(file: Lent): void {
 }
 
 /** A path that we open: once, with fstat on the fd, so that no other file can slip in between. */
-export class PathSource extends FdSource {
+export class PathSource extends OpenedSource {
   readonly #path: string | URL;
   readonly #files: Files | null;
   #file: Lent | null;
   readonly #stat: Stat | null;
-  #fd: number;
-  #closed = false;
 
   constructor(path: string | URL, { file, stat, files, start, most }: Known = {}) {
-    super(start, most);
+    super(file?.fd, start, most);
     this.#file = file ?? null;
-    this.#fd = file?.fd ?? -1;
     this.#files = files ?? null;
     this.#stat = stat ?? null;
     if (path instanceof URL && path.protocol !== "file:") {
@@ -204,25 +236,21 @@ export class PathSource extends FdSource {
   }
 
   isKept(): boolean {
-    return this.#fd < 0 && this.#files !== null && this.#files.has(this.#absolute(this.#files));
+    return this.fd() < 0 && this.#files !== null && this.#files.has(this.#absolute(this.#files));
   }
 
   open(done: (error: unknown) => void, turn = false): void {
-    if (this.#fd >= 0) return this.#met(this.#stat, done);
+    if (this.fd() >= 0) return this.#met(this.#stat, done);
     const path = this.#files === null ? "" : this.#absolute(this.#files);
     const known = this.#files?.get(path, turn) ?? null;
     if (known !== null) {
       this.#file = known;
-      this.#fd = known.fd;
+      this.has(known.fd);
       return this.#met(known.stat, done);
     }
     this.#openByThread((error, fd) => {
       if (error) return done(error);
-      this.#fd = fd;
-      if (this.#closed) {
-        this.releaseLate();
-        return done(null);
-      }
+      if (!this.has(fd)) return done(null);
       const stat = fstat(fd);
       if (stat !== null) this.#file = this.#files?.keep(path, fd, stat) ?? null;
       this.#met(stat, done);
@@ -245,25 +273,16 @@ export class PathSource extends FdSource {
   #met(stat: Stat | null, done: (error: unknown) => void): void {
     try {
       if (stat !== null) this.applyStat(stat);
-      else this.fstat(this.#fd);
+      else this.fstat(this.fd());
     } catch (failure) {
       return done(failure);
     }
     done(null);
   }
 
-  fd(): number {
-    return this.#fd;
-  }
-
-  override seek(): void {}
-
-  protected release(): void {
-    this.#closed = true;
-    const fd = this.#fd;
-    this.#fd = -1;
+  protected override closeFd(fd: number): void {
     if (this.#file !== null) this.#file.release();
-    else if (fd >= 0) fs.closeSync(fd);
+    else super.closeFd(fd);
   }
 }
 

@@ -1,7 +1,11 @@
 // `sendoff serve` in a process of its own: its address, its log, and its end.
 
 import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import net from "node:net";
+import tls from "node:tls";
 import { type Result, start, until, type Wrap } from "./command.js";
+import { within } from "./web.js";
 
 export interface Serving {
   readonly child: ChildProcess;
@@ -51,4 +55,16 @@ export async function serving(
       return ended;
     },
   };
+}
+
+/** All that comes for a request, until the server closes. */
+export async function talkTo({ url, port }: Serving, text: string): Promise<Buffer> {
+  const at = { port, host: "127.0.0.1" };
+  const socket = url.startsWith("https") ? tls.connect({ ...at, rejectUnauthorized: false }) : net.connect(at);
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  socket.on("error", () => {});
+  socket.write(text, "latin1");
+  await within(once(socket, "close"), text);
+  return Buffer.concat(chunks);
 }

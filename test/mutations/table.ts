@@ -205,7 +205,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "if ((error as { statusCode?: number }).statusCode === 404) turnTo",
       "if (error) turnTo",
     ],
-    "pipelined-at-once": ["if (waiting === 1) answers[0]?.();", "if (waiting > 0) answers[waiting - 1]?.();"],
+    "pipelined-at-once": ["if (waiting === 1) answers[0]?.begin();", "if (waiting > 0) answers[waiting - 1]?.begin();"],
     "tag-by-mtime-alone": ["Math.max(mtimeMs, ctimeMs);", "mtimeMs;"],
   },
   "server.drain": {
@@ -283,7 +283,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
   },
   "pitfalls.server": {
-    "closed-over-a-body-to-come": ["    linger(req, res);\n", ""],
+    "closed-over-one-too-many": ["res.shouldKeepAlive ? linger : lingerForBody", "lingerForBody"],
+    "closed-over-a-body-to-come": ["if (!this.req.complete) linger.call(this);", ""],
     "weak-tag-for-if-match": ["(strong && !isStrong(tag))", "(strong && isStrong(tag) && false)"],
     "suffix-before-the-file": ["first = Math.max(size - first, 0);", "first = size - first;"],
     "end-beyond-the-file": ["end = Math.min(facts.last, end);", "end = facts.last;"],
@@ -339,7 +340,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "type-asked-once": ["known.typed !== turn", "Number.isNaN(known.typed)"],
   },
   files: {
-    "closed-while-opened": ["        this.releaseLate();\n        return done(null);", "        return done(null);"],
+    "closed-while-opened": ["    if (this.#closed) this.releaseLate();\n", ""],
     "closed-in-a-read": ["if (this.#closing && this.#pending === 0) this.releaseLate();", ""],
     "replaced-and-still-sent": ["now?.ino === was.ino &&", "now !== undefined &&"],
     "removed-and-still-sent": ["(statx.at(file.bytes) ?? undefined)", "(statx.at(file.bytes) ?? file.stat)"],
@@ -505,7 +506,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "const FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0)",
       "const FLAGS = fs.constants.O_RDONLY",
     ],
-    "member-that-nobody-waits-for": ["if (this.#closed) return this.releaseLate();", ""],
+    "member-that-nobody-waits-for": ["    if (this.#closed) this.releaseLate();\n", ""],
     "links-in-a-circle": ["if (member.folder && within.includes(path)) continue;", ""],
     "archive-without-a-bound": [
       "if (members.push(member) > bounds.members) throw",
