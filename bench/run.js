@@ -1,12 +1,11 @@
-// npm run bench: every benchmark, one after the other, each with its results in a file of JSON; then the charts.
+// npm run bench: every benchmark, one after the other, each with its results in a file of JSON; then charts to look at.
 // What is not installed is left out, and said; one that fails does not keep the others from running.
 //
-//   node bench/run.js [--only NAME,…] [--quick] [--out DIR] [--charts DIR]
+//   node bench/run.js [--only NAME,…] [--quick] [--out DIR]
 //   node bench/run.js NAME [OPTION]...     one alone, with its own options; nothing is kept
 //
 //   --quick   a round or two each: for a look, not for figures
-//   --out     default: build/bench
-//   --charts  where the charts go. Default: charts in --out
+//   --out     default: build/bench; the charts go to charts/ in it
 
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -42,7 +41,7 @@ const BENCHES = {
     quick: ["--only", "2,3,9,10", "--runs", "1", "--size", `${256 * MIB}`, "--transfers", "500"],
   },
   http: {
-    packages: ["bench/http", "bench/charts"],
+    packages: ["bench/http", "bench/figures/charts"],
     script: ["bench/http/run.js"],
     full: ["--node", `${process.versions.node.split(".")[0]}`, "--runs", "5"],
     quick: [
@@ -91,13 +90,11 @@ const { values } = parseArgs({
     only: { type: "string", default: Object.keys(BENCHES).join() },
     quick: { type: "boolean", default: false },
     out: { type: "string", default: join(ROOT, "build/bench") },
-    charts: { type: "string" },
   },
 });
 const only = values.only.split(",");
 known(only, "--only");
 const out = resolve(values.out);
-const charts = resolve(values.charts ?? join(out, "charts"));
 mkdirSync(out, { recursive: true });
 
 const seconds = (/** @type {number} */ since) => Math.round((performance.now() - since) / 1e3);
@@ -119,8 +116,7 @@ for (const name of only) {
 }
 
 console.log("\n# charts\n");
-const missing = await install("bench/charts");
-const drawn = missing ?? (await run("bench/charts/draw.js", "--from", out, "--to", charts));
+const drawn = await run("bench/figures/run.js", "--from", out, "--to", join(out, "charts"));
 
 const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const record = { date: new Date().toISOString(), version, commit: commit(), quick: values.quick, benches };
@@ -130,7 +126,9 @@ for (const { name, status, seconds } of benches) {
   console.log(`${name}: ${time(seconds)}${status === 0 ? "" : `, FAILED (${status})`}`);
 }
 if (drawn !== 0) console.log(`charts: FAILED (${drawn})`);
-console.log(`${time(seconds(begin))} in all; results in ${out}`);
+console.log(
+  `${time(seconds(begin))} in all; results in ${out}: npm run figures -- --from ${out} takes them into the documents`,
+);
 process.exitCode = drawn === 0 && benches.every(({ status }) => status === 0) ? 0 : 1;
 
 /** @param {string[]} names @param {string} who */

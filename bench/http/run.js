@@ -9,6 +9,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { about } from "../figures/take.js";
 import { bytes, interval, median, spread, table } from "../lib/numbers.js";
 import { list, whole } from "../lib/options.js";
 import { dated, write } from "../lib/rig.js";
@@ -181,11 +182,8 @@ process.exit();
 
 /** Loaded only now: the plotting library is large. @param {typeof record} data @param {string} file */
 async function drawn(data, file) {
-  const [{ record }, { draw, values }] = await Promise.all([
-    import("../charts/record.js"),
-    import("../charts/requests.js"),
-  ]);
-  writeFileSync(file, await draw(record(data, (all) => values(all, majors[0]))));
+  const { draw, values } = await import("../figures/charts/requests.js");
+  writeFileSync(file, await draw({ about: about(data), values: values(data, majors[0]) }));
 }
 
 /** A former server and ours: the ratios at each size. @param {import("./rig.js").Server} former */

@@ -1,7 +1,7 @@
 // node draw.js FROM.json TO.svg: memory, descriptors and open transfers of each server process, over the time of a soak.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { COLOURS, picture, title } from "../../bench/charts/picture.js";
+import { COLOURS, picture, title } from "../../bench/figures/charts/picture.js";
 
 const [from = "", to = ""] = process.argv.slice(2);
 const { samples, command, machine, restarts } = JSON.parse(readFileSync(from, "utf8"));

@@ -53,5 +53,5 @@ async function trial(rig, sender) {
   const result = await from.next();
   await Promise.all([from.end(), to.end()]);
   if (result.settled > 0) throw new Error(`${sender.name}: ${result.settled} of ${CLIENTS} transfers did not stall`);
-  return result;
+  return { ...result, each: (result.stalled.rss - result.idle.rss) / CLIENTS };
 }

@@ -1,9 +1,7 @@
 // CPU per GiB, by runtime and peer: a bar a sender.
 
-import { bars, picture, title } from "./picture.js";
+import { BARE, bars, picture, title } from "./picture.js";
 import { median, ours } from "./values.js";
-
-export const bench = "runtimes";
 
 /** @param {any} data what bench/runtimes/run.js writes */
 export function values({ size, results }) {
@@ -30,7 +28,7 @@ export function draw({ values, about }) {
     height: { step: 23 },
     encoding: {
       y: { field: "sender", type: "nominal", sort: senders, title: null },
-      x: { field: "cpu", type: "quantitative", title: "CPU seconds per GiB, user + system" },
+      x: { field: "cpu", type: "quantitative", title: "CPU seconds per GiB, user + system", axis: BARE },
     },
     layer: bars("cpu", ".2f"),
   });

@@ -20,15 +20,13 @@ export function lines({ title, x, y, values, unit, width }) {
   const colours = series.map(({ way }) => (way === "sendoff" ? COLOURS.sendoff : COLOURS.other));
   const dashes = series.map(({ node }) => (node === nodes[0] ? [1, 0] : [5, 3]));
   const legend = { orient: "bottom", columns: 4, symbolType: "stroke", symbolSize: 500, symbolStrokeWidth: 2.5 };
+  // A mark, which stands at the same height in all panels: a title makes room for what stands out of its plot.
+  const heading = {
+    data: { values: [{}] },
+    mark: { type: "text", text: title, align: "left", fontSize: 13, fontWeight: "bold" },
+    encoding: { x: { value: 0 }, y: { value: -18 }, color: { value: "black" } },
+  };
   return {
-    title: {
-      text: title,
-      fontSize: 13,
-      anchor: /** @type {const} */ ("start"),
-      frame: "group",
-      offset: 10,
-      orient: "top",
-    },
     data: { values: rows },
     width,
     height: 230,
@@ -43,6 +41,7 @@ export function lines({ title, x, y, values, unit, width }) {
         encoding: { strokeDash: { ...field, scale: { domain, range: dashes }, legend } },
       },
       { mark: { type: "point", filled: true, size: 45, opacity: 1 } },
+      heading,
     ],
   };
 }

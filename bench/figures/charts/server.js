@@ -1,9 +1,7 @@
 // Servers of folders: requests per second, a panel a size, a bar a server.
 
-import { bars, picture, title } from "./picture.js";
+import { BARE, bars, picture, title } from "./picture.js";
 import { median } from "./values.js";
-
-export const bench = "server";
 
 /** Rows of bench/server, and their panels. */
 const PANELS = { "peers-4k": "4 KiB", "peers-64k": "64 KiB" };
@@ -40,7 +38,8 @@ export function draw({ values, about }) {
       "longer is better; each size has its own scale",
     ),
     facet: { column: { field: "size", sort: Object.values(PANELS), header: { title: null } } },
-    spacing: 40,
+    bounds: "flush",
+    spacing: 60,
     spec: {
       width: 270,
       height: { step: 23 },
@@ -50,7 +49,7 @@ export function draw({ values, about }) {
           field: "rate",
           type: "quantitative",
           title: "requests / s",
-          axis: { format: "~s", labelExpr: "datum.value === 0 ? '0' : datum.label", tickCount: 4 },
+          axis: { ...BARE, format: "~s", labelExpr: "datum.value === 0 ? '0' : datum.label", tickCount: 4 },
         },
       },
       layer: bars("rate", ".3~s"),

@@ -4,7 +4,6 @@ import { lines } from "./lines.js";
 import { picture, title } from "./picture.js";
 import { bytes, median } from "./values.js";
 
-export const bench = "transfer";
 const SCENARIO = 9;
 /** With fewer, what the collector leaves of the process itself is more than they need. */
 const FEW = 100;

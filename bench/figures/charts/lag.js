@@ -3,8 +3,6 @@
 import { COLOURS, picture, title } from "./picture.js";
 import { bytes, median, ours } from "./values.js";
 
-export const bench = "transfer";
-
 /** Numbers of the scenarios in bench/transfer, and what they are. */
 const PANELS = { 2: "64 clients, warm", 3: "one client, cold disk" };
 const MARKS = ["p50", "p99", "max"];
@@ -30,7 +28,19 @@ export function values({ size, results }) {
 export function draw({ values, about }) {
   const senders = [...new Set(values.map((/** @type {any} */ { sender }) => sender))];
   const y = { field: "sender", type: "nominal", sort: senders, title: null };
-  const axis = { values: [0, 1, 2, 5, 10, 20, 50, 100], grid: true, labelOverlap: false };
+  const axis = {
+    values: [0, 0.5, 1, 2, 5, 10, 20, 50, 100],
+    grid: true,
+    labelOverlap: false,
+    tickSize: 6,
+    format: "~g",
+  };
+  /** @param {string} mark @param {object} place */
+  const value = (mark, place) => ({
+    transform: [{ filter: `datum.mark === '${mark}'` }],
+    mark: { type: "text", fontSize: 11, ...place },
+    encoding: { text: { field: "ms", type: "quantitative", format: ".2r" }, color: { value: "black" } },
+  });
   const color = {
     condition: { test: "datum.ours", value: COLOURS.sendoff },
     value: COLOURS.other,
@@ -39,17 +49,25 @@ export function draw({ values, about }) {
     title: title(
       `How long the event loop is held up while ${bytes(values[0].size)} is sent`,
       `${about}; medians of each trial's p50, p99 and maximum`,
-      "further left is better; orange: sendoff",
+      "further left is better; orange: sendoff; p99 and maximum have their numbers",
+      "the axis is logarithmic from 1 ms on",
     ),
     data: { values: values.map((/** @type {any} */ row) => ({ ...row, ours: ours(row.sender) })) },
     facet: { column: { field: "panel", type: "nominal", sort: Object.values(PANELS), header: { title: null } } },
-    spacing: 28,
+    bounds: "flush",
+    spacing: 50,
     spec: {
       width: 270,
-      height: { step: 26 },
+      height: { step: 32 },
       encoding: {
         y,
-        x: { field: "ms", type: "quantitative", title: "loop lag, ms", scale: { type: "symlog", constant: 1 }, axis },
+        x: {
+          field: "ms",
+          type: "quantitative",
+          title: "event loop's lag, ms",
+          scale: { type: "symlog", constant: 1 },
+          axis,
+        },
         color,
       },
       layer: [
@@ -66,6 +84,8 @@ export function draw({ values, about }) {
             },
           },
         },
+        value("p99", { dy: -11 }),
+        value("max", { align: "left", dx: 8 }),
       ],
     },
   });

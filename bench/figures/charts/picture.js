@@ -3,6 +3,11 @@
 
 import { parse, View } from "vega";
 import { compile } from "vega-lite";
+import { textMetrics } from "vega-scenegraph";
+
+/** Of a character, in parts of its height: wide sans-serif fonts have that. Vega's own 0.8 leaves margins everywhere. */
+const CHARACTER = 0.6;
+textMetrics.width = (item, text) => CHARACTER * String(text ?? "").length * textMetrics.height(item);
 
 /** Told apart by lightness as well, and each of them seen on white and on black. */
 export const COLOURS = { sendoff: "#d9480f", register: "#f59f3a", other: "#7a8794" };
@@ -28,21 +33,33 @@ export function title(text, ...subtitle) {
     subtitleFontSize: 12.5,
     offset: 14,
     anchor: /** @type {const} */ ("start"),
-    frame: /** @type {const} */ ("bounds"),
+    frame: /** @type {const} */ ("group"), // in line with the plot and its panels' headings
   };
 }
 
-/** Bars of `sendoff` and of `others`, by a field "group", with their values at the ends. @param {string} field @param {string} format */
-export const bars = (field, format) => [
+/** Without a grid: the values stand at the bars. */
+export const BARE = { grid: false };
+
+const TWO = { sendoff: COLOURS.sendoff, others: COLOURS.other };
+
+/**
+ * Bars with their values at the ends, by a field "group".
+ *
+ * @param {string} field
+ * @param {string} format
+ * @param {Record<string, string>} [groups] colours
+ * @param {number} [height]
+ */
+export const bars = (field, format, groups = TWO, height = 16) => [
   {
-    mark: { type: /** @type {const} */ ("bar"), height: 16 },
+    mark: { type: /** @type {const} */ ("bar"), height },
     encoding: {
       color: {
         field: "group",
         type: /** @type {const} */ ("nominal"),
         title: null,
-        scale: { domain: ["sendoff", "others"], range: [COLOURS.sendoff, COLOURS.other] },
-        legend: { orient: /** @type {const} */ ("bottom") },
+        scale: { domain: Object.keys(groups), range: Object.values(groups) },
+        legend: { orient: /** @type {const} */ ("bottom"), gridAlign: /** @type {const} */ ("none") },
       },
     },
   },
@@ -62,9 +79,16 @@ export async function picture(spec) {
     config: {
       font: "system-ui, -apple-system, sans-serif",
       view: { stroke: null },
-      axis: { labelLimit: 280, labelFontSize: 12, titleFontSize: 12.5, titleFontWeight: "normal", titlePadding: 8 },
+      axis: {
+        labelLimit: 280,
+        labelFlush: false,
+        labelFontSize: 12,
+        titleFontSize: 12.5,
+        titleFontWeight: "normal",
+        titlePadding: 8,
+      },
       legend: { labelFontSize: 12.5, labelLimit: 320, symbolSize: 110 },
-      header: { labelFontSize: 13, labelFontWeight: "bold" },
+      header: { labelFontSize: 13, labelFontWeight: "bold", labelAnchor: "start" },
     },
   });
   const svg = await new View(parse(compile(whole).spec), { renderer: "none" }).toSVG();

@@ -4,7 +4,6 @@ import { lines } from "./lines.js";
 import { picture, title } from "./picture.js";
 import { bytes, median } from "./values.js";
 
-export const bench = "transfer";
 const SCENARIO = 10;
 
 /** @param {any} data what bench/transfer/run.js writes */

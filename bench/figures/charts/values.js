@@ -1,8 +1,8 @@
 // From many runs to what a chart shows of them.
 
-import { median as middle } from "../lib/numbers.js";
+import { median as middle } from "../../lib/numbers.js";
 
-export { bytes } from "../lib/numbers.js";
+export { bytes } from "../../lib/numbers.js";
 
 /** Rounded, so that what is kept of a run stays small; null where nothing was measured. @param {number[]} values */
 export function median(values) {

@@ -1,15 +1,13 @@
 // Requests per second by size and server: a panel a size, a bar a server.
 
-import { COLOURS, picture, title } from "./picture.js";
+import { BARE, bars, COLOURS, picture, title } from "./picture.js";
 import { bytes, median } from "./values.js";
-
-export const bench = "http";
 
 /** @param {any} data what bench/http/run.js writes @param {string} [major] the Node's version; default: the first */
 export function values({ speed }, major) {
   const node = major ?? speed.find((/** @type {any} */ row) => row.node !== null)?.node;
   const shown = speed.filter((/** @type {any} */ row) => !row.former && (row.node === null || row.node === node));
-  if (shown.length === 0) throw new RangeError(`nothing was measured on Node ${node}`);
+  if (shown.length === 0 && major !== undefined) throw new RangeError(`nothing was measured on Node ${node}`);
   return shown.flatMap((/** @type {any} */ { label, name, results }) =>
     Object.entries(results).map(([size, all]) => ({
       label: label.replace(`, Node ${node}`, "").replace("+register", " + register"),
@@ -34,27 +32,21 @@ export function draw({ values, about }) {
       "longer is better; each size has its own scale",
     ),
     facet: { column: { field: "size", sort: sizes, header: { title: null } } },
-    spacing: 14,
+    bounds: "flush",
+    spacing: 56,
     spec: {
-      width: 122,
+      width: 96,
       height: { step: 20 },
-      mark: { type: "bar" },
       encoding: {
         y: { field: "label", type: "nominal", sort: labels, title: null },
         x: {
           field: "rate",
           type: "quantitative",
           title: "requests / s",
-          axis: { format: "~s", labelExpr: "datum.value === 0 ? '0' : datum.label", tickCount: 3 },
-        },
-        color: {
-          field: "group",
-          type: "nominal",
-          title: null,
-          scale: { domain: Object.keys(GROUPS), range: Object.values(GROUPS) },
-          legend: { orient: "bottom" },
+          axis: { ...BARE, format: "~s", labelExpr: "datum.value === 0 ? '0' : datum.label", tickCount: 2 },
         },
       },
+      layer: bars("rate", ".3~s", GROUPS, 14),
     },
     resolve: { scale: { x: "independent" } },
   });
