@@ -27,8 +27,9 @@ const STALE: [what: string, edit: Edit, finding: RegExp][] = [
     [PAGE, /(?<=<!--figure serve\.nginx-4k-->)[\d.]+/, "9.99"],
     /^README\.md:\d+: serve\.nginx-4k is [\d.]+, and the page says '9\.99'$/,
   ],
-  ["a figure that no record has", [PAGE, MARK, "<!--figure serve.nobody-->"], /: no record has 'server\.nobody'$/],
-  ["a mark without its end", [PAGE, MARK, `${MARK}1${MARK}`.replace("serve", " serve")], /: a mark .* not whole$/],
+  ["a figure that no record has", [PAGE, MARK, "<!--figure serve.nobody-->"], /: no record has 'serve\.nobody'$/],
+  ["a mark without its end", [PAGE, MARK, `${MARK}1${MARK}`.replace("serve", " serve")], /: the mark .* not whole/],
+  ["a mark that begins a line", [PAGE, MARK, `\n${MARK}`], /: the mark .* begins the line$/],
   ["a record without a command", [RECORD, /"command": ".*"/, '"command": ""'], /server\.json: no command$/],
   ["a figure without a value", [RECORD, '"label":"Bun.serve"}', '"label":"nobody"}'], /^server\.bun-4k: has no value/],
   [

@@ -34,7 +34,7 @@ function* sourceless(records) {
 function* stalePages(root, known) {
   const unused = new Set(known.keys());
   for (const [page, content] of pages(root)) {
-    for (const line of broken(content)) yield `${page}:${line}: a mark of a figure that is not whole`;
+    for (const line of broken(content)) yield `${page}:${line}: the mark of a figure is not whole, or begins the line`;
     for (const { line, key, text } of marks(content)) {
       unused.delete(key);
       const figure = known.get(key);

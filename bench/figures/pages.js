@@ -14,6 +14,7 @@ import { shown } from "./format.js";
  */
 
 const MARK = /<!--figure (\S+?)-->(.*?)<!--\/-->/g;
+const BEGINS = /^\s*<!--figure\b/;
 const HALF = /<!--(?:figure\b|\/-->)/;
 
 /** The README and the guide, by their paths. @param {string} root of the project @returns {Map<string, string>} */
@@ -31,9 +32,11 @@ export function marks(page) {
     .flatMap((text, i) => [...text.matchAll(MARK)].map(([, key, text]) => ({ line: i + 1, key, text })));
 }
 
-/** The lines with a mark that is not whole. @param {string} page */
+/** Lines with a mark that is not whole, or that begin with one: Markdown takes all of such a line for HTML. @param {string} page */
 export function broken(page) {
-  return page.split("\n").flatMap((line, i) => (HALF.test(line.replace(MARK, "")) ? [i + 1] : []));
+  const lines = page.split("\n").map((line, i) => ({ line, number: i + 1 }));
+  const wrong = lines.filter(({ line }) => HALF.test(line.replace(MARK, "")) || BEGINS.test(line));
+  return wrong.map(({ number }) => number);
 }
 
 /** With the figures that there are; the others stay as they are. @param {string} page @param {Figures} figures */
