@@ -61,7 +61,11 @@ async function take(folder) {
   for (const name of only) {
     const record = recordOf(name);
     const file = join(folder, `${record.bench}.json`);
-    if (!existsSync(file) || (to && record.values === undefined)) continue;
+    if (to && record.values === undefined) continue;
+    if (!existsSync(file)) {
+      if (values.only) console.log(`${name}: stays as it is, there is no ${file}`);
+      continue;
+    }
     const chart = record.values && (await import(await chartOf(name)));
     const known = to ? { ...record, values: undefined, figures: undefined } : record; // to look at, a part is enough
     const result = retaken(known, JSON.parse(readFileSync(file, "utf8")), chart?.values);
