@@ -6,8 +6,9 @@
 //   <!-- run: exits -->             ends with status 0, and what it prints has the words behind "exits"
 //   <!-- run: tcp film.mp4 1024 --> a server; a client that connects gets that file, from byte 1024, among other bytes
 //   <!-- run: http /a.txt a.txt --> a server; GET of the path gives that file
+//   <!-- run: ftp /a.txt a.txt -->  a server of FTP, which may exit on SIGTERM; RETR of the path gives that file
 //
-// A server gets another client before: one that resets at the first byte, and must not matter.
+// A server, but for FTP, gets another client before: one that resets at the first byte, and must not matter.
 //
 // Lines that follow the first are put before the program. Without a comment js "exits", and sh is looked
 // through for scripts, files and options that are not there.
@@ -20,6 +21,7 @@ import { isBuiltin } from "node:module";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import { buffer } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import * as assert from "uvu/assert";
@@ -132,6 +134,28 @@ async function get(port: number, url: string, file: string): Promise<void> {
   assert.ok(got.equals(wanted(file)), `GET ${url} gives ${file}`);
 }
 
+/** Logs in, asks for a data connection (RFC 2428), and downloads. */
+async function download(port: number, name: string, file: string): Promise<void> {
+  const control = net.connect(port, "127.0.0.1");
+  const replies = createInterface(control)[Symbol.asyncIterator]();
+  const reply = async (code: string) => {
+    const { value = "nothing" } = await replies.next();
+    assert.ok(value.startsWith(code), `${value}, not ${code}`);
+    return value;
+  };
+  await reply("220");
+  control.write("USER anonymous\r\n");
+  await reply("230");
+  control.write("EPSV\r\n");
+  const [, at] = /\(\|\|\|(\d+)\|\)/.exec(await reply("229")) as RegExpExecArray;
+  control.write(`RETR ${name}\r\n`);
+  const got = await buffer(net.connect(Number(at), "127.0.0.1"));
+  assert.ok(got.equals(wanted(file)), `RETR ${name} gives ${file}`);
+  await reply("150");
+  await reply("226");
+  control.destroy();
+}
+
 async function run(code: string, [how = "", ...words]: string[]): Promise<void> {
   const program = start(code);
   const { child, ended } = program;
@@ -142,12 +166,14 @@ async function run(code: string, [how = "", ...words]: string[]): Promise<void> 
       return;
     }
     const port = await listening(program);
-    await rude(port);
+    if (how !== "ftp") await rude(port);
     if (how === "tcp") await tcp(port, words[0] as string, words[1] ?? "0");
     else if (how === "http") await get(port, words[0] as string, words[1] as string);
+    else if (how === "ftp") await download(port, words[0] as string, words[1] as string);
     else assert.unreachable(`nobody knows "run: ${how}"`);
     child.kill("SIGTERM");
-    assert.is(await ended, "SIGTERM");
+    const end = await ended;
+    if (how !== "ftp") assert.is(end, "SIGTERM");
     assert.not.match(program.output, /Error/);
   } catch (error) {
     throw Object.assign(error as Error, {

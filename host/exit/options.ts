@@ -42,7 +42,7 @@ export interface ExitSettings {
    * deadline, we do. Default: 'wait'.
    */
   others?: "wait" | "now" | "leave" | undefined;
-  /** Default: a line on stderr. `null` silences. */
+  /** Receives a line for each signal, and for what fails or is late. Default: stderr. `null` silences. */
   log?: Log | null | undefined;
 }
 

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { LONGEST } from "../timers.js";
 import { callable, milliseconds, object } from "../validate.js";
 
+/** How a server ends: what is still answered, and for how long. */
 export interface CloseOptions {
   /**
    * Milliseconds for which connections are still taken, so that a balancer sees that `health` fails, and sends no more.

@@ -14,7 +14,7 @@ export type { HandOverOptions } from "./successor.js";
 
 /**
  * A server for the files below `root`. A thread with an epoll loop answers what it recognizes in full: GET and HEAD of a
- * file, whole, one range of it, or 304. All else a `node:http` server answers with {@link serveStatic}, on the same
+ * file, whole, one range of it, or 304. All else a `node:http` server answers with `serveStatic()`, on the same
  * connection. The answers are the same, whoever gives them.
  *
  * With `setHeaders` every request is the `node:http` server's.

@@ -15,6 +15,7 @@ const NAMES = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDNAMES", "
 
 /** A listening socket, as `listen()` takes it. */
 export interface ListenFd {
+  /** Its descriptor. */
   readonly fd: number;
   /** Of systemd's FileDescriptorName=; "unknown" if it has none. */
   readonly name: string;

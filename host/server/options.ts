@@ -8,11 +8,12 @@ import type { StaticOptions } from "../http/static.js";
 import { MOST_LOOPS } from "../loop/fds.js";
 import { LONGEST } from "../timers.js";
 import { describe, integer, milliseconds, object } from "../validate.js";
-import type { Page } from "./app.js";
+import type { App, Page } from "./app.js";
 import { type Field, fieldsOf } from "./fields.js";
 import { isTarget } from "./health.js";
+import type { LogOptions } from "./journals.js";
 
-/** Those of {@link serveStatic}, and these. */
+/** Those of `serveStatic()`, and these. */
 export interface FileServerOptions extends StaticOptions {
   /**
    * "loop": an epoll loop in a thread of its own answers what it recognizes in full, and a `node:http` server the rest.
@@ -51,7 +52,21 @@ export interface FileServerOptions extends StaticOptions {
    */
   health?: string;
   /** A port of its own for `metrics()`, at /metrics; on 127.0.0.1 unless `host` says otherwise. Default: none. */
-  metrics?: Pick<ListenOptions, "port" | "host"> & { fd?: number };
+  metrics?: Pick<ListenOptions, "port" | "host"> & {
+    /** A listening socket in place of `port`, as of `listenFds()`. */
+    fd?: number;
+  };
+}
+
+/** What only this package has. */
+export interface Inside {
+  /** Why no loop can serve, beside what is asked here. */
+  readonly obstacle?: string | null;
+  /** Its app listens already: `FileServer.follow`. */
+  readonly follows?: boolean;
+  readonly app?: App;
+  /** The access log of the loops; the app has that of its own answers. */
+  readonly log?: LogOptions | null;
 }
 
 export interface Settings {

@@ -11,7 +11,7 @@ import type { FdOf } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import { object } from "../validate.js";
 import { adopt } from "./adopt.js";
-import { type App, byFiles, pageFor, passTo } from "./app.js";
+import { byFiles, pageFor, passTo } from "./app.js";
 import { ask, filesFor, isAsking } from "./ask.js";
 import { createBehind, isUnsound, limit, stopListening } from "./behind.js";
 import { type CloseOptions, Closing } from "./closing.js";
@@ -19,7 +19,7 @@ import { Connections, endBehind } from "./connections.js";
 import { have, putBefore, serverOf } from "./front.js";
 import { answerHealth, isHealth } from "./health.js";
 import { type ListenFd, tellServing } from "./inherited.js";
-import { Journals, type LogOptions } from "./journals.js";
+import { Journals } from "./journals.js";
 import { checkFd, checkPath, fdOfServer } from "./listener.js";
 import { asWhole, listens, listensAlready } from "./listens.js";
 import { Loops } from "./loops.js";
@@ -27,23 +27,13 @@ import { metricsOf } from "./metrics.js";
 import { MetricsPort } from "./metrics-port.js";
 import { type Mount, mountedAll } from "./mount.js";
 import { obstacle } from "./obstacle.js";
-import { type FileServerOptions, type Settings, settingsOf } from "./options.js";
+import { type FileServerOptions, type Inside, type Settings, settingsOf } from "./options.js";
 import type { ServerRuntime } from "./runtime.js";
 import { type ServerStats, statsOf } from "./stats.js";
 import { checkHandOver, type HandOverOptions, startSuccessor, toHandOver } from "./successor.js";
 import type { Thread } from "./thread.js";
 
-/** What only this package has. */
-export interface Inside {
-  /** Why no loop can serve, beside what is asked here. */
-  readonly obstacle?: string | null;
-  /** Its app listens already: {@link FileServer.follow}. */
-  readonly follows?: boolean;
-  readonly app?: App;
-  /** The access log of the loops; the app has that of its own answers. */
-  readonly log?: LogOptions | null;
-}
-
+/** Made by {@link createFileServer}. Emits 'listening', 'error' and 'close'. */
 export class FileServer extends EventEmitter {
   readonly #settings: Settings;
   readonly #files: StaticFiles;
@@ -175,10 +165,12 @@ export class FileServer extends EventEmitter {
     this.#pose(false);
   }
 
+  /** As of `net.Server`: where it listens; null if it does not. */
   address(): AddressInfo | string | null {
     return this.#loops === null ? this.#http.address() : this.#loops.address;
   }
 
+  /** Keeps the process running, as a server does that was never told otherwise. */
   ref(): this {
     return this.#setRef(true);
   }
@@ -188,6 +180,7 @@ export class FileServer extends EventEmitter {
     return this.#setRef(false);
   }
 
+  /** What it has counted so far. */
   stats(): ServerStats {
     const { followed, statuses } = this.#behind;
     const own = { reason: this.reason, draining: this.#isDraining, connections: this.#connections };
@@ -257,10 +250,12 @@ export class FileServer extends EventEmitter {
     if (this.#isDraining) void this.close({ timeout: 0 });
   }
 
+  /** For `drainOnExit()`: while `close()` waits, ends connections without a request. */
   closeIdleConnections(): void {
     if (this.#state === "closing") this.#behind.endIdle(this.#closing.idle);
   }
 
+  /** `close()`, by `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

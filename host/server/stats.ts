@@ -3,9 +3,11 @@
 import { Count, REASONS } from "../loop/messages.js";
 import type { Thread } from "./thread.js";
 
+/** What a server has counted. */
 export interface ServerStats {
-  /** Who answers, and why it is not a loop: as of the server. */
+  /** Who answers. */
   engine: "loop" | "node";
+  /** Why no loop does; null if one does. */
   reason: string | null;
   /** It has begun to end. */
   draining: boolean;
@@ -16,18 +18,30 @@ export interface ServerStats {
   /** Answered by the loops. */
   requests: number;
   /** Answers by who gave them, and the class of their status: "2xx". */
-  answers: { loop: { [code: string]: number }; node: { [code: string]: number } };
+  answers: {
+    /** By the loops. */
+    loop: { [code: string]: number };
+    /** By `node:http`. */
+    node: { [code: string]: number };
+  };
   /** Connections that the loops gave to the server behind, by reason. */
   handedOver: { [reason: string]: number };
-  /** Bytes that the loops sent: by sendfile(2) or straight from the page cache, and from memory. */
-  bytes: { native: number; copied: number };
+  /** Bytes that the loops sent. */
+  bytes: {
+    /** By sendfile(2), or straight from the page cache. */
+    native: number;
+    /** From memory. */
+    copied: number;
+  };
+  /** Files that the loops have open. */
   openFiles: number;
   /** Reads that waited for a disk. */
   coldReads: number;
   /** Turns of the loops. */
   wakeUps: number;
-  /** Connections refused by `maxConnections`, and those of the loops that a timeout ended. */
+  /** Connections refused by `maxConnections`. */
   dropped: number;
+  /** Connections of the loops that a timeout ended. */
   expired: number;
   /** Threads that ended, and were started again. */
   respawns: number;

@@ -8,6 +8,7 @@ import { milliseconds } from "../validate.js";
 import { type CloseOptions, checkClose } from "./closing.js";
 import { FIRST, type ListenFd } from "./inherited.js";
 
+/** The new process, and how the old server ends once that one serves. */
 export interface HandOverOptions extends CloseOptions {
   /** The program. Default: this one, process.execPath. */
   command?: string;

@@ -14,6 +14,9 @@ const exit = openExit(common);
  * Registers an exit function: it runs once, on every way out that can be caught, the last one
  * registered first. Its promise is awaited if the way out allows it, up to its `timeout`.
  *
+ * By default a line on stderr tells of each signal that it runs for, and of a function that fails or is late:
+ * `signal SIGTERM received by process with PID 4711`. `log: null` turns that off, here or for all by `configureExit()`.
+ *
  * Also a decorator of static methods, with and without options, and with options a wrapper:
  * `const stop = onExit({ timeout: 100 })(function stop() {})`.
  *
