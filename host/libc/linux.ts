@@ -25,7 +25,10 @@ const TCP_NOTSENT_LOWAT = 25;
 /** Indices of 32-bit words: of SO_MEMINFO (linux/sock_diag.h), and of struct tcp_info (linux/tcp.h). */
 const SNDBUF = 3;
 const WMEM_QUEUED = 5;
+const SND_MSS = 4;
 const NOTSENT_BYTES = 36;
+/** More than what the kernel counts for its own structures, beside the bytes of a segment. */
+const OVERHEAD = 1448;
 export const AT_FDCWD = -100;
 const O_NONBLOCK = 0x800;
 const O_CLOEXEC = 0x80000;
@@ -103,6 +106,10 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
   /** The result of `isLimited`; null until it is called. */
   let everywhere: boolean | null = null;
 
+  /** Whether the unsent bytes of a socket are limited; true if it is no TCP socket. */
+  const hasLimit = (fd: number): boolean =>
+    (everywhere ??= isLimited()) || option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0;
+
   const open = (path: string, look: boolean): number => {
     if (libc.openat2 === undefined) return -1;
     const room = Buffer.from(memory.buffer, frame - PATH_MAX, PATH_MAX);
@@ -159,18 +166,20 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
     },
 
     limit(fd, bytes) {
-      if (bytes > 0 && ((everywhere ??= isLimited()) || option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0)) return false;
+      if (bytes > 0 && hasLimit(fd)) return false;
       frameWords()[OPTVAL] = bytes;
       return libc.setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, at(OPTVAL), 4) === 0;
     },
 
     room(fd, unsent) {
+      if (unsent === null && hasLimit(fd)) return 0;
       const buffer = option32s(fd, SOL_SOCKET, SO_MEMINFO, WMEM_QUEUED + 1);
-      if (buffer === null) return 0;
-      // The kernel counts its own structures, too: with segments of 1.5 KB they are as large as the bytes.
-      const free = ((buffer[SNDBUF] as number) - (buffer[WMEM_QUEUED] as number)) / 2;
+      const free = buffer === null ? 0 : (buffer[SNDBUF] as number) - (buffer[WMEM_QUEUED] as number);
       const tcp = free > 0 ? option32s(fd, IPPROTO_TCP, TCP_INFO, NOTSENT_BYTES + 1) : null;
-      return tcp === null ? 0 : Math.min(free, unsent - (tcp[NOTSENT_BYTES] as number));
+      if (tcp === null) return 0;
+      const segment = tcp[SND_MSS] as number;
+      const most = Math.floor((free * segment) / (segment + OVERHEAD));
+      return unsent === null ? most : Math.min(most, unsent - (tcp[NOTSENT_BYTES] as number));
     },
 
     probe() {

@@ -22,7 +22,7 @@ export class Bound {
   readonly #fd: () => number;
   #sent = 0;
   #at = Number.NaN;
-  /** Unsent bytes that the kernel may hold now. */
+  /** Unsent bytes that the kernel may hold now; Infinity once the bound is lifted. */
   most = LOWAT;
 
   private constructor(sys: Pick<Syscalls, "limit">, fd: () => number) {

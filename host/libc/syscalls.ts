@@ -28,10 +28,10 @@ export interface Syscalls extends Imports {
    */
   limit?(fd: number, bytes: number): boolean;
   /**
-   * How many bytes a TCP socket limited to `unsent` unsent bytes takes at once; 0 or less if it is full, or can't tell.
-   * Only a system that is short of memory takes fewer.
+   * How many bytes a TCP socket takes at once that was limited to `unsent` unsent bytes; null: that was not, and may have
+   * a limit of its own. 0 or less if it is full, or can't tell. Only a system that is short of memory takes fewer.
    */
-  room?(fd: number, unsent: number): number;
+  room?(fd: number, unsent: number | null): number;
   /** The calls that this kernel has, and allows this process to make. */
   probe(): {
     /** errno of sendfile(2) if it can't be called: ENOSYS, or EPERM by seccomp. 0 if it can. */

@@ -15,7 +15,7 @@ import { readNow } from "../source/read.js";
  *   nothing                   the socket is full      a doorbell: another chunk, framed here
  *                             cold; no native calls   the stream reads, and Node frames
  *   a part                    whatever                the rest is read at once, and rings: written raw, and behind it a
- *                                                     chunk, so that as much is held back as without us
+ *                                                     chunk, so that write() returns false as without us
  *   a part                    the file has no rest    the connection is destroyed
  */
 

@@ -9,7 +9,7 @@ import { CRLF, isChunked, sizeLine, unframed } from "../http/chunked.js";
 import { bypassBlocker, claimResponse, claimSocket } from "../http/claim.js";
 import { giveBack, lengthOf, type Response, takeHeader } from "../http/message.js";
 import type { Syscalls } from "../libc/syscalls.js";
-import { call, min, sliceString } from "../originals.js";
+import { call, max, min, sliceString } from "../originals.js";
 import type { Queue } from "../queue/queue.js";
 import type { Task } from "../scheduler.js";
 import type { Shared } from "../shared.js";
@@ -23,8 +23,11 @@ export type OnFallback = (reason: string) => void;
 /** The most bytes of a doorbell, and of a usual chunk: a ReadStream's default highWaterMark. */
 const CHUNK = 64 << 10;
 
-/** Bytes of the chunks of one run: as many as the core moves in one. */
-const RUN = 1 << 20;
+/** The least bytes of a doorbell, where the file and the stream have as many. */
+const DOORBELL = 512;
+
+/** Bytes of the chunks of one run: as many as the core moves in one, which has room for a header, too. */
+const RUN = (1 << 20) - CHUNK;
 
 const NOTHING = new Uint8Array(0);
 
@@ -177,7 +180,7 @@ export class Pipe extends AsyncResource implements Task {
     if (action === Action.Yield) return scheduler.schedule(this);
     if (action === Action.Done) return this.#end();
     if (action === Action.Copy) {
-      const warm = driver.doorbell(file, min(this.#size, CHUNK, this.#count - stream.bytesRead));
+      const warm = driver.doorbell(file, min(this.#held(target), this.#count - stream.bytesRead));
       if (warm !== null) {
         this.#advance(warm.length);
         return void stream.push(warm);
@@ -228,7 +231,7 @@ export class Pipe extends AsyncResource implements Task {
       }
       const left = end - stream.bytesRead;
       const length = min(
-        left > size && !this.#wary ? chunkSize(size, min(driver.room(out), RUN - size - run)) : size,
+        left > size && !this.#wary ? chunkSize(size, min(driver.room(out, left), RUN - run)) : size,
         left,
       );
       const head = before + sizeLine(length);
@@ -249,7 +252,7 @@ export class Pipe extends AsyncResource implements Task {
     if (before !== CRLF && before !== "") giveBack(res);
     const owed = before === CRLF ? CRLF : "";
     if (action === Action.Copy) {
-      const most = min(chunkBehind(owed.length, size), this.#count - stream.bytesRead);
+      const most = min(chunkBehind(owed.length, this.#held(res)), this.#count - stream.bytesRead);
       const warm = driver.doorbell(file, most);
       if (warm !== null) return this.#ring(owed, 0, warm);
       this.#left = driver.way === Way.Copied;
@@ -272,15 +275,18 @@ export class Pipe extends AsyncResource implements Task {
   /** A part of a chunk was sent: the rest of its head, and `rest` bytes of the file, must follow. */
   #complete(head: string, rest: number): void {
     const stream = this.#stream;
-    const most = min(
-      chunkBehind(head.length + rest + CRLF.length, min(this.#size, CHUNK)),
-      this.#count - stream.bytesRead - rest,
-    );
+    const held = this.#held(this.#target as Response);
+    const most = min(chunkBehind(head.length + rest + CRLF.length, held), this.#count - stream.bytesRead - rest);
     if (this.#driver?.action !== Action.Copy) this.release(); // its extent is not over
     const bytes = restOf(stream.fd as number, this.#position(), rest, most);
     if (bytes !== null) return this.#ring(head, rest, bytes);
     this.release();
     (this.#target as Response).destroy();
+  }
+
+  /** Bytes of a doorbell: no more than the stream would have read, and as few as make the destination's write() return false. */
+  #held(target: Response | Socket): number {
+    return min(this.#size, CHUNK, max(target.writableHighWaterMark, DOORBELL));
   }
 
   /** Passes on bytes of the file that are framed here: the doorbell. */

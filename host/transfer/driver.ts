@@ -6,6 +6,7 @@ import { Action, Fault, Flag, Way } from "../../assembly/abi.js";
 import type { Core } from "../core.js";
 import { SendfileError } from "../errors.js";
 import { Bound } from "../libc/lowat.js";
+import type { Syscalls } from "../libc/syscalls.js";
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import { readCached } from "../source/read.js";
@@ -14,7 +15,7 @@ import { readCached } from "../source/read.js";
 const MOST = 0x7fffffff;
 
 /**
- * Inputs, in their order: `limit`, `start`, then `step`; after a step that said Copy, `moved` any number of times, then
+ * Inputs, in their order: `limit`, `room`, `start`, then `step`; after a step that said Copy, `moved` any number of times, then
  * `copied` or `ended`. `start` again begins another extent, unless a step said Fail or, the last one, Copy. At any time:
  * `tick`, `failed`, `append`, `uncork`, and `close` at last.
  * Outputs: `action` and the getters; after a step that said Copy, `doorbell`, too.
@@ -63,7 +64,11 @@ export class Driver {
     this.native = (flags & Flag.Native) !== 0;
     this.#core.transfer_extent(this.#record, header, offset, count, trailer, flags);
     this.action = Action.Yield;
-    if (this.native && sys !== null) this.#bound ??= Bound.of(sys, () => this.#queue.fd(), count + later);
+    if (this.native && sys !== null) this.#limitUnsent(sys, count + later);
+  }
+
+  #limitUnsent(sys: Syscalls, count: number): void {
+    this.#bound ??= Bound.of(sys, () => this.#queue.fd(), count);
   }
 
   /**
@@ -91,12 +96,12 @@ export class Driver {
     return this.action;
   }
 
-  /**
-   * How many bytes the socket takes at once, for sure; 0 or less if that isn't known: before the first `start`, of a
-   * short transfer, or of a socket that had a limit of its own.
-   */
-  room(out: number): number {
-    return this.#bound === null ? 0 : (this.#shared.sys?.room?.(out, this.#bound.most) ?? 0);
+  /** How many bytes the socket takes at once, for sure, if `count` are to be sent in all; 0 or less if that isn't known. */
+  room(out: number, count: number): number {
+    const { sys } = this.#shared;
+    if (sys?.room === undefined) return 0;
+    this.#limitUnsent(sys, count);
+    return sys.room(out, this.#bound?.most ?? null);
   }
 
   /** Sends a short text behind the last byte, at once, for more to follow. Returns how much of it the kernel took. */

@@ -82,6 +82,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "chunk-used-twice": ["way !== Way.Doorbell && !queue.retainsChunks;", "way !== Way.Doorbell;"],
   },
   "pitfalls.kernel": {
+    "room-of-a-socket-with-a-limit-of-its-own": ["if (unsent === null && hasLimit(fd)) return 0;", ""],
+    "room-without-what-the-kernel-counts": ["(free * segment) / (segment + OVERHEAD)", "free * 1.5"],
     "more-forgotten": ["(more === 0 ? 0 : MSG_MORE)", "0"],
     "memory-grew": ["words.length > 0 ? words : (words =", "(frameWords.made ??= words ="],
     "scratch-grew": ["if (this.#bytes.length === 0) this.#bytes =", "if (this.#bytes === undefined) this.#bytes ="],
@@ -417,6 +419,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "pipe-of-a-file-that-grows": ["position <= (stream.end ?? Number.POSITIVE_INFINITY);", "position < 0;"],
   },
   chunked: {
+    "a-doorbell-that-presses-nobody": ["max(target.writableHighWaterMark, DOORBELL)", "DOORBELL"],
+    "a-doorbell-of-a-whole-chunk": ["min(this.#size, CHUNK, max(target.writableHighWaterMark, DOORBELL))", "CHUNK * 2"],
     "chunk-passed-off-as-whole": ["return length < rest ? null : ", "return "],
     "crlf-of-a-chunk-forgotten": ["this.#say(out, owed);", ""],
     "chunk-framed-twice": ["inner.chunkedEncoding = false;\n  try", "try"],
