@@ -13,7 +13,7 @@ Usage:
   sendoff info [--json]
 
 Prints the versions, how the C library is called, which calls the kernel has, and,
-where native transfers are off, why.
+where native transfers are off, why, and the command that brings them.
 
 Options:
       --json      as one JSON object: sendoff, runtime (node, deno or bun),
@@ -23,7 +23,8 @@ Options:
 
 Environment:
   SENDOFF_MODE    auto (default), native or copy: what mode 'auto' means
-  SENDOFF_FFI     koffi, node or none: how the C library is called
+  SENDOFF_FFI     how the C library is called: koffi, node or none; on Deno deno
+                  or none, on Bun bun or none
 
 Exit status:
   0  printed, also where native is off
@@ -41,7 +42,7 @@ export async function run(argv: string[]): Promise<number> {
     runtimeVersion: runtime.version,
     platform,
     arch,
-    kernelRelease: release(),
+    kernelRelease: kernel(),
   };
   const found = known();
   await print(values.json ? `${JSON.stringify({ ...system, ...found }, null, 2)}\n` : words(system, found));
@@ -64,7 +65,8 @@ interface System {
   runtimeVersion: string;
   platform: string;
   arch: string;
-  kernelRelease: string;
+  /** null if this process may not ask for it. */
+  kernelRelease: string | null;
 }
 
 function words(system: System, { native, reason, binding, libc, mode, kernel, abi }: Capabilities): string {
@@ -72,9 +74,13 @@ function words(system: System, { native, reason, binding, libc, mode, kernel, ab
     if (binding === null) return "not looked for: the C library can't be called";
     return there ? `yes: ${use}` : `no: ${without}`;
   };
+  const cure = native ? null : remedy(reason ?? "");
   const rows = [
     ["sendoff", `${system.sendoff}, core ABI ${abi}`],
-    [system.runtime, `${system.runtimeVersion} on ${system.platform} ${system.arch}, kernel ${system.kernelRelease}`],
+    [
+      system.runtime,
+      `${system.runtimeVersion} on ${system.platform} ${system.arch}, kernel ${system.kernelRelease ?? "unknown: not allowed to ask"}`,
+    ],
     [
       "native",
       !native
@@ -83,6 +89,7 @@ function words(system: System, { native, reason, binding, libc, mode, kernel, ab
           ? "on: files go by the kernel's sendfile(2)"
           : `on demand: ${reason}`,
     ],
+    ...(cure === null ? [] : [["remedy", cure]]),
     [
       "binding",
       binding === null ? "none: the C library can't be called" : `the C library, ${libc}, is called by ${binding}`,
@@ -109,10 +116,34 @@ function words(system: System, { native, reason, binding, libc, mode, kernel, ab
   return rows.map(([name = "", text]) => `${name.padEnd(10)}${text}\n`).join("");
 }
 
-/** The reason in a sentence, with a remedy if there is one. */
+/** The reason in a sentence. */
 function why(reason: string): string {
   const effect = "every byte is copied through the runtime's own streams";
-  if (/^SENDOFF_\w+=(copy|none)$/.test(reason)) return `${reason} is set, so ${effect}`;
-  const advice = /koffi: Cannot find/.test(reason) ? " (npm install koffi would change that)" : "";
-  return `${reason}; so ${effect}${advice}`;
+  return /^SENDOFF_\w+=(copy|none)$/.test(reason) ? `${reason} is set, so ${effect}` : `${reason}; so ${effect}`;
+}
+
+/** What brings native transfers: a word of the reason, and the command. */
+const REMEDIES: readonly (readonly [RegExp, string])[] = [
+  [/^(SENDOFF_\w+)=/, "unset $1"],
+  [/koffi: Cannot find/, "npm install koffi"],
+  [/loading addons is disabled/, "node --allow-addons …"],
+  [/no permission \(--allow-ffi\)/, "deno run --allow-ffi …"],
+];
+
+/** The command that brings native transfers; null if none does. @internal for tests */
+export function remedy(reason: string): string | null {
+  for (const [sign, command] of REMEDIES) {
+    const found = sign.exec(reason);
+    if (found !== null) return command.replace("$1", found[1] ?? "");
+  }
+  return null;
+}
+
+/** Deno may not be allowed to ask. */
+function kernel(): string | null {
+  try {
+    return release();
+  } catch {
+    return null;
+  }
 }

@@ -11,6 +11,7 @@ import { pathToFileURL } from "node:url";
 import { capabilities } from "sendoff";
 import * as assert from "uvu/assert";
 import { duration, size } from "../cli/arguments.js";
+import { remedy } from "../cli/info.js";
 import { runNode } from "./lib/child.js";
 
 import {
@@ -463,6 +464,20 @@ test("info --json: versions, and what was found", async () => {
 test("info says in words why native is off", async () => {
   assert.match((await run(["info"], { SENDOFF_FFI: "none" })).stdout, /^native +off: SENDOFF_FFI=none is set/m);
   assert.match((await run(["info"], { SENDOFF_MODE: "copy" })).stdout, /^native +off: /m);
+});
+
+test("info: the command that brings native transfers", async () => {
+  const { stdout } = await run(["info"], { SENDOFF_FFI: "none" });
+  assert.match(stdout, /^native +off: .*\nremedy +unset SENDOFF_FFI\nbinding +none/m);
+  const rows: [reason: string, command: string | null][] = [
+    ["SENDOFF_MODE=copy", "unset SENDOFF_MODE"],
+    ["SENDOFF_FFI=x: koffi, node or none are known", "unset SENDOFF_FFI"],
+    ["koffi: Cannot find module 'koffi'; node:ffi: this Node has no node:ffi", "npm install koffi"],
+    ["koffi: Cannot load native addon because loading addons is disabled.", "node --allow-addons …"],
+    ["Deno.dlopen: no permission (--allow-ffi)", "deno run --allow-ffi …"],
+    ["no sendfile(2) on win32", null],
+  ];
+  for (const [reason, command] of rows) assert.is(remedy(reason), command, reason);
 });
 
 // A stdout that can't be written.
