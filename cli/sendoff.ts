@@ -3,7 +3,7 @@
 
 import "./engine.js";
 
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { say } from "../host/say.js";
 import { UsageError } from "./arguments.js";
 import { explain } from "./explain.js";
@@ -80,8 +80,15 @@ async function printVersion(): Promise<number> {
 
 async function command(name: string): Promise<Command> {
   const found = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (found === undefined) throw new UsageError(name.startsWith("-") ? `unknown option ${name}` : `no command ${name}`);
-  return found.load();
+  if (found !== undefined) return found.load();
+  if (name.startsWith("-")) throw new UsageError(`unknown option ${name}`);
+  const near = Object.keys(COMMANDS).find((known) => known.startsWith(name) || name.startsWith(known));
+  const meant = near ?? (isFolder(name) ? `serve ${name}` : null);
+  throw new UsageError(`no command ${name}${meant === null ? "" : `: did you mean sendoff ${meant}?`}`);
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 const argv = process.argv.slice(2);

@@ -375,6 +375,9 @@ const wrong: readonly [args: string[], named: string][] = [
   [["send", "file", "unix:"], "unix:"],
   [["send", "file", "host:1", "more"], "more"],
   [["send", ""], "FILE"],
+  [["server"], "no command server: did you mean sendoff serve?"],
+  [["/"], "no command /: did you mean sendoff serve /?"],
+  [["nowhere"], "no command nowhere (see"],
   [["info", "more"], "more"],
   [["info", "--nonsense"], "--nonsense"],
 ];

@@ -847,7 +847,7 @@ for (const [name, situation] of Object.entries(situations)) {
   const lacking = situation.needs === undefined ? null : lacks(situation.needs);
   test.unless(lacking ?? (shared.sys === null ? copied : null), name, async () => {
     const [want, wanted] = await within(play(situation), `${name}, without`);
-    const reasons: string[] = [];
+    const reasons: (string | null)[] = [];
     const undo = install(shared, (reason) => reasons.push(reason));
     let [[log, got], moved]: [[Log, Buffer], number] = [[[], Buffer.alloc(0)], 0];
     // A system short of memory may have dropped the file's pages: what the pool has read is warm the next time.
@@ -1335,7 +1335,14 @@ test("SENDOFF_DEBUG=1 says why a pipe was left alone, once a reason", async () =
   const { stdout, stderr } = await run("wrapped", { env: { SENDOFF_DEBUG: "1" } });
   assert.is(stdout, `${lengths(4)} read`);
   const why = "sendoff: a pipe was left alone: res.write was replaced\n";
-  if (bodies) assert.is(stderr, why);
+  if (bodies) assert.is(stderr, `sendoff: a pipe goes by the kernel\n${why}`);
+});
+
+natively("SENDOFF_DEBUG=1 says that pipes go by the kernel, once; and why nothing does", async () => {
+  const env = { SENDOFF_DEBUG: "1" };
+  assert.is((await run("plain", { env })).stderr, "sendoff: a pipe goes by the kernel\n");
+  const { stderr } = await run("plain", { env: { ...env, SENDOFF_MODE: "copy" } });
+  assert.is(stderr, "sendoff: nothing goes by the kernel: SENDOFF_MODE=copy\n");
 });
 
 natively("a large file goes by the kernel, but for its doorbells", async () => {

@@ -26,8 +26,8 @@ export function credentials(given: string | undefined, env: NodeJS.ProcessEnv = 
 /** @throws UsageError if passwords came in clear text from other machines. */
 export function checkCleartext(host: string): void {
   if (isLoopback(host)) return;
-  const ways = "--tls, a --host of this machine alone, or --auth-allow-cleartext behind a proxy that has HTTPS";
-  throw new UsageError(`--auth sends passwords in clear text to ${host} and needs ${ways}`);
+  const ways = "--tls; or --auth-allow-cleartext, on a network that you trust or behind a proxy that has HTTPS";
+  throw new UsageError(`--auth would take passwords in clear text at ${host}, and so needs ${ways}`);
 }
 
 /** An address that only this machine reaches. */

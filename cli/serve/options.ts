@@ -25,12 +25,11 @@ Options:
       --cert FILE       the certificate, and those above it, in PEM
       --key FILE        its private key, in PEM
       --auth USER:PASSWORD
-                        answer only to who knows both (HTTP Basic): all but --health and
-                        --metrics. Other users of this machine see arguments, but neither
-                        SENDOFF_AUTH nor a file of options that only you may read
+                        want a user and a password (HTTP Basic) for all but --health and
+                        --metrics. SENDOFF_AUTH hides them from other users of this machine
       --auth-allow-cleartext
-                        let passwords come from other machines without --tls: behind a
-                        proxy that has HTTPS
+                        let passwords come from other machines without --tls: on a
+                        network that you trust, or behind a proxy that has HTTPS
       --precompressed   send FILE.br, .zst or .gz in place of FILE, if they exist and
                         the client accepts them
       --cache CACHE     how long clients may cache a file: seconds (default: 0), or the
@@ -92,7 +91,8 @@ Environment:
   SENDOFF_FFI     koffi, node or none: how the C library is called
 
 Exit status:
-  1  it can't listen there, or workers die as soon as they have started
+  1  DIR or another file can't be read, it can't listen there, or workers die as
+     soon as they have started
   2  the arguments are wrong
   Ctrl-C, SIGTERM and SIGHUP stop it: no new connections, and running downloads get
   their time; a second one stops at once. Then it dies by the signal.

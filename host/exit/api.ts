@@ -38,12 +38,13 @@ export function openExit(runtime: Runtime): ExitApi {
     });
   }
 
-  function onExit(first?: ExitFunction | OnExitOptions, second?: OnExitOptions | ClassMethodDecoratorContext) {
+  function onExit(...args: [(ExitFunction | OnExitOptions)?, (OnExitOptions | ClassMethodDecoratorContext)?]) {
+    const [first, second] = args;
     if (typeof first === "function") {
       if (isContext(second)) return decorate(first, second, {});
       return registry.add(first, undefined, second ?? {});
     }
-    if (first !== undefined && (typeof first !== "object" || first === null)) {
+    if (args.length > 0 && (typeof first !== "object" || first === null)) {
       throw argumentError(TypeError, `fn must be a function (got ${describe(first)})`);
     }
     const options = first ?? {};

@@ -52,6 +52,8 @@ export class Exit implements Registry {
   #status: number = Status.Signal;
   #forceAfter = FORCE_AFTER;
   #deadline = DEADLINE;
+  /** When the way out began. */
+  #begun = Number.POSITIVE_INFINITY;
   /** Set once the way out has begun. */
   #reason: ExitReason | null = null;
   #calls: (() => unknown)[] = [];
@@ -212,9 +214,11 @@ export class Exit implements Registry {
   // The way out.
 
   #begin(reason: Reason, value: number, why: ExitReason, args: unknown[]): void {
-    const begun = this.#core.exit_begin(reason, value, this.#runtime.now());
+    const now = this.#runtime.now();
+    const begun = this.#core.exit_begin(reason, value, now);
     if (begun === Begun.Ignored) return;
     if (begun === Begun.Begun) {
+      this.#begun = now;
       this.#reason = why;
       this.#ended = reason === Reason.Ended;
       if (why.signal !== undefined) {
@@ -307,7 +311,9 @@ export class Exit implements Registry {
   }
 
   #late({ name, timeout, log }: Registered): void {
-    this.#tell(log, `exit function ${name} did not finish in time (${Math.min(timeout, this.#deadline)} ms)`);
+    const isOver = this.#runtime.now() - this.#begun >= this.#deadline;
+    const limit = isOver ? `the deadline of all, ${this.#deadline} ms` : `${timeout} ms`;
+    this.#tell(log, `exit function ${name} did not finish in time (${limit})`);
   }
 
   #callOthers(): void {

@@ -22,7 +22,7 @@ export function install(shared: Shared, onFallback: OnFallback): () => void {
   proto._read = function _read(this: Stream, size: number): void {
     let run = runs.get(this);
     if (run === undefined) {
-      const refusal = shared.sys === null ? "no native calls here" : refuse(this, _read);
+      const refusal = shared.sys === null ? `no native calls here: ${shared.reason}` : refuse(this, _read);
       if (refusal !== null && destinations(this).length > 0) onFallback(refusal);
       run = refusal === null ? new Pipe(shared, this, original, onFallback) : null;
       runs.set(this, run);

@@ -18,7 +18,8 @@ import { Driver } from "../transfer/driver.js";
 import { chunkBehind, chunkSize, framed, restOf } from "./chunk.js";
 import { destinations, pass, passing, type Stream, watched } from "./stream.js";
 
-export type OnFallback = (reason: string) => void;
+/** Told why a pipe is left alone; null: it is not. */
+export type OnFallback = (reason: string | null) => void;
 
 /** The most bytes of a doorbell, and of a usual chunk: a ReadStream's default highWaterMark. */
 const CHUNK = 64 << 10;
@@ -95,8 +96,8 @@ export class Pipe extends AsyncResource implements Task {
     }
     if (this.#queue === null) {
       const refusal = watched(stream) ?? this.#fit();
+      this.#onFallback(refusal);
       if (refusal !== null) {
-        this.#onFallback(refusal);
         this.#left = true;
         return this.#old();
       }

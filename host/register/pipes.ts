@@ -18,19 +18,23 @@ if (abandonedOf(process.env.SENDOFF_ABANDONED)) {
     say(`sendoff: streams destroyed because their destination had closed: ${count}`);
   });
 }
-if (shared.auto !== "copy") {
+if (shared.auto === "copy") {
+  if (debug) say(`sendoff: nothing goes by the kernel: ${shared.reason}`);
+} else {
   const seen = new Set<string>();
-  const leaves = (what: string) => (reason: string) => {
-    const line = `sendoff: ${what} was left alone: ${reason}`;
-    if (!debug || seen.has(line)) return;
-    seen.add(line);
-    say(line);
+  const tell = (what: string) => {
+    if (!debug || seen.has(what)) return;
+    seen.add(what);
+    say(`sendoff: ${what}`);
   };
+  const leaves = (what: string) => (reason: string | null) =>
+    tell(reason === null ? `${what} goes by the kernel` : `${what} was left alone: ${reason}`);
   install(shared, leaves("a pipe"));
   installToWeb(shared, leaves("a web stream"));
   copies((send) => {
     try {
       accelerate(shared, send);
+      if (shared.sys !== null) tell("files of the package send go by the kernel");
     } catch {} // another package of that name
   });
 }
