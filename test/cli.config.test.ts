@@ -58,7 +58,7 @@ const WRONG: readonly [text: string, words: RegExp][] = [
   ['{ "header": { "a": "b" } }', /sendoff\.json: header must be text, or an array of it/],
   ['{ "header": "x" }', /sendoff\.json: --header must be 'Name: value' \(got 'x'\)/],
   ['{ "auth": "secret" }', /sendoff\.json: --auth must be USER:PASSWORD/],
-  ['{ "auth": "a:secret", "host": "::" }', /sendoff\.json: --auth sends passwords in clear text to ::/],
+  ['{ "auth": "a:secret", "host": "::" }', /sendoff\.json: --auth would take passwords in clear text at ::/],
   ['{ "auth": "a:secret" ', /sendoff\.json is no JSON/],
   ['{ "auth": "a:secret }', /sendoff\.json is no JSON/],
   ['"a:secret"', /sendoff\.json must be an object/],
