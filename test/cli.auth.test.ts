@@ -259,7 +259,7 @@ test.unless(noFd, "a socket of systemd's that others reach: refused in clear tex
       listener.close();
       if (!isRefused) child.kill("SIGTERM");
       assert.equal(await exited, isRefused ? [2, null] : [null, "SIGTERM"], stderr);
-      assert.is(/--auth sends would take passwords in clear text at 0\.0\.0\.0/.test(stderr), isRefused, stderr);
+      assert.is(/--auth would take passwords in clear text at 0\.0\.0\.0/.test(stderr), isRefused, stderr);
     }
   }),
 );

@@ -26,7 +26,7 @@ export interface Mutant {
 }
 
 /** Most of a mutant's time is that of a test that waits for what does not come. */
-const AT_ONCE = 2 * availableParallelism();
+const AT_ONCE = 4 * availableParallelism();
 /** By mutant: a test, by its file and name. Where it has another name by now the whole file is run. */
 const NOTICED = join(ROOT, "test/mutations/noticed.json");
 

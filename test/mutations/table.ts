@@ -91,8 +91,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "nodelay-left-behind": ["      words[OPTVAL] = 0;\n", ""],
     "corked-at-the-end": ["if (fd >= 0) this.#shared.sys?.uncork(fd);", ""],
     "bound-of-others-taken": [
-      "option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0)",
-      "option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) < 0)",
+      "option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0;",
+      "option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) < 0;",
     ],
     "not-to-be-interrupted": ['[Fault.Interrupted, ["EINTR"]],', ""],
     "einval-is-an-error": ['["EINVAL", "EOPNOTSUPP"', '["EOPNOTSUPP"'],
