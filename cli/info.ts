@@ -122,19 +122,36 @@ function why(reason: string): string {
   return /^SENDOFF_\w+=(copy|none)$/.test(reason) ? `${reason} is set, so ${effect}` : `${reason}; so ${effect}`;
 }
 
-/** What brings native transfers: a word of the reason, and the command. */
-const REMEDIES: readonly (readonly [RegExp, string])[] = [
-  [/^(SENDOFF_\w+)=/, "unset $1"],
-  [/koffi: Cannot find/, "npm install koffi"],
-  [/loading addons is disabled/, "node --allow-addons …"],
-  [/no permission \(--allow-ffi\)/, "deno run --allow-ffi …"],
+/** What decides which command helps: the major version of Node, and whether it runs with --permission. */
+interface Process {
+  readonly major: number;
+  readonly isLimited: boolean;
+}
+
+const own: Process = {
+  major: Number(process.versions.node.split(".")[0]),
+  isLimited: (process as { permission?: unknown }).permission !== undefined,
+};
+
+/** A sign of the reason, and what brings native transfers then. Where several stand in their way, the first. */
+const REMEDIES: readonly (readonly [RegExp, (found: RegExpExecArray, process: Process) => string | null])[] = [
+  [/^(SENDOFF_\w+)=/, ([, name]) => `unset ${name}`],
+  [
+    /loading addons is disabled/,
+    (_, { isLimited }) => (isLimited ? "node --allow-addons …" : "node without --no-addons"),
+  ],
+  [/node:ffi: the permission model/, (_, { major }) => (major >= 26 ? "node --allow-ffi …" : null)],
+  [/koffi: Cannot find/, () => "npm install koffi"],
+  [/^node:ffi: this Node has no/, () => "unset SENDOFF_FFI"],
+  [/no permission \(--allow-ffi\)/, () => "deno run --allow-ffi …"],
 ];
 
 /** The command that brings native transfers; null if none does. @internal for tests */
-export function remedy(reason: string): string | null {
+export function remedy(reason: string, process = own): string | null {
   for (const [sign, command] of REMEDIES) {
     const found = sign.exec(reason);
-    if (found !== null) return command.replace("$1", found[1] ?? "");
+    const said = found && command(found, process);
+    if (said !== null) return said;
   }
   return null;
 }

@@ -3,7 +3,7 @@
 
 import { once } from "node:events";
 import fs, { createReadStream } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import net from "node:net";
 import path from "node:path";
 import { pipeline } from "node:stream";
@@ -403,6 +403,11 @@ test.unless(unbound, "a pipe: a long file's chunks are as large as what the sock
     assert.ok(large.every((size) => size <= 5 * unit));
     for (const room of [0, unit - 1, 2 * unit - 1]) assert.ok((await sizes("big", room)).every((size) => size <= unit));
     assert.equal(await sizes("256k", MIB), []); // the last chunk is the only one
+    assert.equal(await sizes("1m", 7 * unit), [7 * unit, 7 * unit, unit]); // 960 KiB a turn, and then the last chunk
+    // Of a file that is limited to no unsent bytes the socket's own limit is looked at.
+    const limits: (number | null)[] = [];
+    await sizes("256k", MIB, () => ({ room: (_fd, unsent) => limits.push(unsent) * 0 }));
+    assert.ok(limits.length > 0 && limits.every((unsent) => unsent === null), limits.join());
     // A socket that took less than it said is not believed again.
     let calls = 0;
     const believed = await sizes("big", 5 * unit, ({ sendfile }) => ({
@@ -519,6 +524,40 @@ natively("a client that does not read is back-pressure, as without it; most goes
   assert.ok(answer.body.equals(bytes("big")));
   assert.is(next(wire, answer.end), "next");
   assert.ok(moved > BIG / 4, `by the kernel: ${moved}`);
+});
+
+natively("a client that is slow gets all of it, whatever the highWaterMarks of stream and response are", async () => {
+  const undo = install(shared, () => {});
+  try {
+    for (const [own, highWaterMark] of [
+      [777, undefined],
+      [4096, undefined],
+      [64 * KIB, MIB],
+      [4096, 1],
+      [MIB, MIB],
+    ]) {
+      const server = createServer({ highWaterMark }, (_req, res) =>
+        createReadStream(file("1m"), { highWaterMark: own }).pipe(res),
+      );
+      const address = path.join(root, "socket"); // of a Unix socket the buffers are small
+      await once(server.listen(address), "listening");
+      const socket = net.connect(address);
+      try {
+        const parts: Buffer[] = [];
+        socket.on("data", (part: Buffer) => parts.push(part)).write(keeping("/") + request("/"));
+        await within(once(socket, "close"), `${own} and ${highWaterMark}`);
+        const wire = Buffer.concat(parts);
+        const answer = strictly(wire);
+        assert.ok(answer.body.equals(bytes("1m")));
+        assert.ok(strictly(wire, answer.end).body.equals(bytes("1m")));
+      } finally {
+        socket.destroy();
+        server.close();
+      }
+    }
+  } finally {
+    undo();
+  }
 });
 
 natively("what the program writes while its client is slow comes between two chunks", async () => {

@@ -472,15 +472,25 @@ test("info says in words why native is off", async () => {
 test("info: the command that brings native transfers", async () => {
   const { stdout } = await run(["info"], { SENDOFF_FFI: "none" });
   assert.match(stdout, /^native +off: .*\nremedy +unset SENDOFF_FFI\nbinding +none/m);
-  const rows: [reason: string, command: string | null][] = [
-    ["SENDOFF_MODE=copy", "unset SENDOFF_MODE"],
-    ["SENDOFF_FFI=x: koffi, node or none are known", "unset SENDOFF_FFI"],
-    ["koffi: Cannot find module 'koffi'; node:ffi: this Node has no node:ffi", "npm install koffi"],
-    ["koffi: Cannot load native addon because loading addons is disabled.", "node --allow-addons …"],
-    ["Deno.dlopen: no permission (--allow-ffi)", "deno run --allow-ffi …"],
-    ["no sendfile(2) on win32", null],
+  const disabled = "koffi: Cannot load native addon because loading addons is disabled.";
+  const missing = "koffi: Cannot find module 'koffi'";
+  const forbidden = "node:ffi: the permission model forbids it";
+  const none = "node:ffi: this Node has no node:ffi";
+  const rows: [reason: string, major: number, isLimited: boolean, command: string | null][] = [
+    ["SENDOFF_MODE=copy", 20, false, "unset SENDOFF_MODE"],
+    ["SENDOFF_FFI=x: koffi, node or none are known", 20, false, "unset SENDOFF_FFI"],
+    [`${missing}; ${none}`, 20, false, "npm install koffi"],
+    [`${missing}; ${forbidden}`, 20, true, "npm install koffi"],
+    [`${missing}; ${forbidden}`, 26, true, "node --allow-ffi …"],
+    [`${disabled}; ${forbidden}`, 26, true, "node --allow-addons …"],
+    [`${disabled}; ${none}`, 20, false, "node without --no-addons"],
+    [forbidden, 26, true, "node --allow-ffi …"],
+    [none, 20, false, "unset SENDOFF_FFI"],
+    ["Deno.dlopen: no permission (--allow-ffi)", 24, false, "deno run --allow-ffi …"],
+    ["no sendfile(2) on win32", 20, false, null],
   ];
-  for (const [reason, command] of rows) assert.is(remedy(reason), command, reason);
+  for (const [reason, major, isLimited, command] of rows)
+    assert.is(remedy(reason, { major, isLimited }), command, reason);
 });
 
 // A stdout that can't be written.

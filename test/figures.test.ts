@@ -13,6 +13,7 @@ const { findings } = await figures("check.js");
 const { taken } = await figures("query.js");
 const { retaken } = await figures("take.js");
 const { shown } = await figures("format.js");
+const { filled, broken } = await figures("pages.js");
 
 /** What the check reads: a file of it, and what is changed there. */
 type Edit = [file: string, from: string | RegExp, to: string];
@@ -105,6 +106,13 @@ test("a run replaces a record as a whole, or not at all", () => {
   const rows = (count: number) => () => Array(count).fill({ rate: 3 });
   assert.equal(retaken(chart, run, rows(1)), { lacks: ["1 of its values"] });
   assert.is(retaken(chart, run, rows(2)).record.values.length, 2);
+});
+
+test("a mark without its end takes no word of the page", () => {
+  const known = new Map([["a.b", { what: "", value: 2 }]]);
+  const page = "<!-- figure a.b --> <!--figure a.b-->1 of all, and <!--figure a.b-->1<!--/--> more";
+  assert.is(filled(page, known), page.replace("1<!--/-->", "2.0<!--/-->"));
+  assert.equal(broken(`right: <!--figure a.b-->1<!--/-->\n${page}\nwrong: <!-- figure a.b -->1`), [2, 3]);
 });
 
 test("a figure is shown with the digits that it deserves", () => {

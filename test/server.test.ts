@@ -59,7 +59,7 @@ import {
   talk,
   undated,
 } from "./lib/file-server.js";
-import { fdCount, tempFolder } from "./lib/files.js";
+import { fdCount, fdTargets, tempFolder } from "./lib/files.js";
 import { test } from "./lib/suite.js";
 
 const post = `POST /small.bin HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello`;
@@ -454,7 +454,10 @@ test.unless(
     );
     same((await talk(port, [get("/large.bin")])).subarray(-LARGE.length), LARGE);
     assert.is(server.stats().respawns, 1);
-    await until(() => fdCount() <= before + 1);
+    await until(
+      () => fdCount() <= before + 1,
+      () => `${before} fds were open before, and now ${fdTargets()}`,
+    );
   },
 );
 

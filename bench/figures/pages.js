@@ -13,9 +13,10 @@ import { shown } from "./format.js";
  * @typedef {ReturnType<typeof import("./records.js").figures>} Figures
  */
 
-const MARK = /<!--figure (\S+?)-->(.*?)<!--\/-->/g;
+/** What it shows is no comment: a mark that lacks its end takes nothing of the next one. */
+const MARK = /<!--figure (\S+?)-->((?:(?!<!--).)*)<!--\/-->/g;
 const BEGINS = /^\s*<!--figure\b/;
-const HALF = /<!--(?:figure\b|\/-->)/;
+const HALF = /<!--\s*(?:figure\b|\/\s*-->)/;
 
 /** The README and the guide, by their paths. @param {string} root of the project @returns {Map<string, string>} */
 export function pages(root) {

@@ -28,11 +28,18 @@ export const FOLDER = "docs/figures";
 /** By name. @param {string} root of the project @returns {Map<string, Published>} */
 export function read(root) {
   const names = readdirSync(join(root, FOLDER)).filter((name) => name.endsWith(".json"));
-  return new Map(
-    names
-      .sort()
-      .map((name) => [name.slice(0, -".json".length), JSON.parse(readFileSync(join(root, FOLDER, name), "utf8"))]),
-  );
+  return new Map(names.sort().map((name) => [name.slice(0, -".json".length), parsed(join(root, FOLDER, name))]));
+}
+
+/** @param {string} file @returns {any} an object */
+export function parsed(file) {
+  try {
+    const value = JSON.parse(readFileSync(file, "utf8"));
+    if (typeof value !== "object" || value === null) throw new TypeError("no object");
+    return value;
+  } catch (error) {
+    throw new Error(`${file}: ${/** @type {Error} */ (error).message}`, { cause: error });
+  }
 }
 
 /** All figures by the keys that pages have, "RECORD.FIGURE", each with its value. @param {Map<string, Published>} records */

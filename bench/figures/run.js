@@ -7,7 +7,7 @@
 //   --only NAME,…  of --from: these records. Default: every one whose bench wrote all of it
 //   --to DIR       of --from: charts of whatever was measured go there, to look at; the documents stay as they are
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -15,7 +15,7 @@ import { install } from "../../install.js";
 import { CHARTS, findings, fresh } from "./check.js";
 import { digest, signed } from "./digest.js";
 import { filled, pages } from "./pages.js";
-import { FOLDER, figures, read, text } from "./records.js";
+import { FOLDER, figures, parsed, read, text } from "./records.js";
 import { retaken } from "./take.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -34,6 +34,8 @@ const stranger = only.find((name) => !records.has(name));
 if (stranger !== undefined) throw new RangeError(`--only knows ${[...records.keys()].join(", ")} (got '${stranger}')`);
 const to = values.to && resolve(values.to);
 if (to && values.from === undefined) throw new TypeError("--to wants --from");
+if (values.check && values.from !== undefined) throw new TypeError("--check takes no --from");
+if (values.from !== undefined && !statSync(values.from).isDirectory()) throw new TypeError(`no folder: ${values.from}`);
 
 if (!values.check) {
   const changed = values.from === undefined ? [] : await take(resolve(values.from));
@@ -69,7 +71,7 @@ async function take(folder) {
     }
     const chart = record.values && (await import(await chartOf(name)));
     const known = to ? { ...record, values: undefined, figures: undefined } : record; // to look at, a part is enough
-    const result = retaken(known, JSON.parse(readFileSync(file, "utf8")), chart?.values);
+    const result = retaken(known, parsed(file), chart?.values);
     if ("lacks" in result) {
       const all = Object.keys(known.figures ?? {}).length + (known.values ? 1 : 0);
       if (result.lacks.length < all) console.log(`${name}: stays as it is, ${file} lacks ${result.lacks.join(", ")}`);

@@ -295,8 +295,11 @@ export class Pipe extends AsyncResource implements Task {
     const stream = this.#stream;
     this.#advance(bytes.length);
     const all = framed(before, rest, bytes);
-    unframed(this.#target as Response, () => pass(stream, all));
-    stream.push(NOTHING); // the read is over
+    const res = this.#target as Response;
+    unframed(res, () => pass(stream, all));
+    // The read is over, and 'drain' leads to the next one; or it goes on, because a push of nothing asks for nothing.
+    if (res.writableNeedDrain) stream.push(NOTHING);
+    else this.#shared.scheduler.schedule(this);
   }
 
   /** Sends the end of a chunk. */

@@ -14,6 +14,9 @@ import { tempFolder } from "./files.js";
 import { type ConnectionKind, lacks } from "./runtime.js";
 import type { Cleanup } from "./suite.js";
 
+/** ms. */
+const WATCHDOG = 60_000;
+
 const LOWAT = "/proc/sys/net/ipv4/tcp_notsent_lowat";
 
 /** Why no socket of its own is to be bound in what the kernel holds unsent; null if the administrator has bound none. */
@@ -132,8 +135,12 @@ export function fdOf(socket: net.Socket): number {
 }
 
 /** Turns of the event loop, until something is so. */
-export async function until(so: () => boolean): Promise<void> {
-  while (!so()) await new Promise((next) => setImmediate(next));
+export async function until(so: () => boolean, told = () => "waited in vain"): Promise<void> {
+  const end = Date.now() + WATCHDOG;
+  while (!so()) {
+    if (Date.now() > end) throw new Error(told());
+    await new Promise((next) => setImmediate(next));
+  }
 }
 
 /** Resolves once a stalled transfer's bytes stand still: the buffers on the way are full. */

@@ -419,7 +419,12 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "pipe-of-a-file-that-grows": ["position <= (stream.end ?? Number.POSITIVE_INFINITY);", "position < 0;"],
   },
   chunked: {
-    "a-doorbell-that-presses-nobody": ["max(target.writableHighWaterMark, DOORBELL)", "DOORBELL"],
+    "a-read-that-nobody-goes-on": [
+      "if (res.writableNeedDrain) stream.push(NOTHING);\n    else this.#shared.scheduler.schedule(this);",
+      "stream.push(NOTHING);",
+    ],
+    "more-than-a-turn": ["min(driver.room(out, left), RUN - run)", "min(driver.room(out, left), RUN)"],
+    "no-look-at-a-limit-of-its-own": ["this.#bound?.most ?? null", "this.#bound?.most ?? Number.POSITIVE_INFINITY"],
     "a-doorbell-of-a-whole-chunk": ["min(this.#size, CHUNK, max(target.writableHighWaterMark, DOORBELL))", "CHUNK * 2"],
     "chunk-passed-off-as-whole": ["return length < rest ? null : ", "return "],
     "crlf-of-a-chunk-forgotten": ["this.#say(out, owed);", ""],
