@@ -130,7 +130,7 @@ interface Process {
 
 const own: Process = {
   major: Number(process.versions.node.split(".")[0]),
-  isLimited: (process as { permission?: unknown }).permission !== undefined,
+  isLimited: "permission" in process && process.permission !== undefined,
 };
 
 /** A sign of the reason, and what brings native transfers then. Where several stand in their way, the first. */

@@ -23,7 +23,7 @@ interface App extends Registered {
 async function start(t: Cleanup, name: string, mode: string): Promise<App> {
   const SENDOFF_FILES = `/static=${relative(process.cwd(), folder(t))}`;
   const app = registered(t, "apps.mjs", name, { SENDOFF_FILES, SENDOFF_MODE: mode });
-  await until(() => (app.out().includes("\n") && app.err().includes("\n")) || app.child.exitCode !== null);
+  await until(() => (app.out().includes("\n") && /, by .*\n/.test(app.err())) || app.child.exitCode !== null);
   assert.match(app.out(), /^\d+\n$/, app.err());
   assert.match(app.err(), mode === "auto" ? /, by a loop\n/ : /, by its own thread: SENDOFF_MODE=copy\n/);
   return { ...app, port: Number(app.out()) };

@@ -36,7 +36,6 @@ h1{margin:.25rem .75rem .75rem;font-size:1.625rem;line-height:1.25;font-weight:6
 .b a{gap:.5rem;margin-left:auto;padding:0}
 input{flex:1;min-width:0;height:2.75rem;padding:0 2.75rem 0 .875rem;border:1px solid var(--edge);border-radius:.5rem;background:var(--back);color:inherit;font:inherit}
 input::placeholder{color:var(--soft);opacity:1}
-input::-webkit-search-cancel-button{display:none}
 button{width:2.75rem;height:2.75rem;margin-left:-2.75rem;padding:0;border:0;background:none;color:var(--soft)}
 button:hover{color:var(--ink)}
 button::before,.b a::before,td.n a::before{content:"";flex:none;display:block;width:1.25rem;height:1.25rem;background:currentColor;mask:${mask("find")} center/contain no-repeat}
