@@ -20,6 +20,7 @@ import { collect, connect, keep, listen, still, take, until } from "./lib/connec
 import { failure } from "./lib/failure.js";
 import { type Call, type FaultyHost, faultyHost, type Verdict } from "./lib/faulty.js";
 import { fdCount, openHandle, tempFile, tempFolder } from "./lib/files.js";
+import { noNowait } from "./lib/nowait.js";
 import { runtime } from "./lib/runtime.js";
 import { type Cleanup, row, test } from "./lib/suite.js";
 
@@ -33,7 +34,7 @@ const SIZES = [0, 1, RECORD - 1, RECORD, RECORD + 1, CALL - 1, CALL, CALL + 1, C
 const DATA = pattern(5 * MIB + 123);
 
 const { native, reason } = capabilities();
-const off = native ? (runtime === "node" ? null : "its TLS is another") : (reason as string);
+const off = native ? (runtime === "node" ? noNowait : "its TLS is another") : (reason as string);
 
 /** The system calls that read `size` bytes. */
 function calls(size: number): number {

@@ -16,6 +16,7 @@ import { negotiate } from "../host/negotiate.js";
 import { until } from "./lib/command.js";
 import { counting } from "./lib/counting.js";
 import { fdCount } from "./lib/files.js";
+import { without } from "./lib/programs.js";
 import { lacks } from "./lib/runtime.js";
 import { suite } from "./lib/suite.js";
 import { descriptors, exchange, folder, header, parse, request, site, undated, within } from "./lib/web.js";
@@ -589,7 +590,7 @@ test("a suffix that is longer than the file is all of it (RFC 9110, section 14.1
 });
 
 if (process.platform !== "win32") {
-  test("what is no regular file is not there, and no FIFO is opened", async () => {
+  test.unless(without("mkfifo"), "what is no regular file is not there, and no FIFO is opened", async () => {
     const { root, remove } = folder({ "a.txt": "text", "sub/none": "" });
     const at = (name: string) => path.join(root, name);
     const socket = net.createServer().listen(at("socket"));
