@@ -44,7 +44,7 @@ import {
   undated,
 } from "./lib/file-server.js";
 import { fdCount, fdLimit, tempFolder } from "./lib/files.js";
-import { noFifo } from "./lib/site.js";
+import { without } from "./lib/programs.js";
 import { type Cleanup, test } from "./lib/suite.js";
 
 /** A request behind another one, that is answered only if it is found there. */
@@ -939,7 +939,7 @@ test("S25 a child process gets no socket, eventfd, epoll or file of a server", a
 });
 
 test.unless(
-  noFifo,
+  without("mkfifo"),
   "S26 a FIFO, a device, and what is beside a file: nothing is opened that waits, or that nobody may see",
   async (t) => {
     const root = folder(t);

@@ -6,15 +6,15 @@ import fs from "node:fs";
 import { apply, call, SafeWeakMap, setImmediate } from "../originals.js";
 import type { Shared } from "../shared.js";
 import { known } from "../source/unchanged.js";
-import { type OnFallback, Pipe } from "./pipe.js";
+import { type OnDecision, Pipe } from "./pipe.js";
 import { closeAtOnce, destinations, refuse, type Stream, usesFs } from "./stream.js";
 
 // As they are when this is loaded: later replacements must see the bytes.
 const { open } = fs.ReadStream.prototype as unknown as Stream;
 const { open: fsOpen, close: fsClose, stat: fsStat } = fs;
 
-/** Patches fs.ReadStream and fs.stat of the process; `onFallback` gets the reason for a skipped pipe. Returns an undo. */
-export function install(shared: Shared, onFallback: OnFallback): () => void {
+/** Patches fs.ReadStream and fs.stat of the process; `onDecision` gets the reason for each pipe that is skipped, and null for another. Returns an undo. */
+export function install(shared: Shared, onDecision: OnDecision): () => void {
   const proto = fs.ReadStream.prototype as unknown as Stream;
   const { _construct, _read: original, _destroy, unpipe } = proto;
   const runs = new SafeWeakMap<Stream, Pipe | null>();
@@ -23,8 +23,8 @@ export function install(shared: Shared, onFallback: OnFallback): () => void {
     let run = runs.get(this);
     if (run === undefined) {
       const refusal = shared.sys === null ? `no native calls here: ${shared.reason}` : refuse(this, _read);
-      if (refusal !== null && destinations(this).length > 0) onFallback(refusal);
-      run = refusal === null ? new Pipe(shared, this, original, onFallback) : null;
+      if (refusal !== null && destinations(this).length > 0) onDecision(refusal);
+      run = refusal === null ? new Pipe(shared, this, original, onDecision) : null;
       runs.set(this, run);
     }
     if (run === null) call(original, this, size);

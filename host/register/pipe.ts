@@ -19,7 +19,7 @@ import { chunkBehind, chunkSize, framed, restOf } from "./chunk.js";
 import { destinations, pass, passing, type Stream, watched } from "./stream.js";
 
 /** Told why a pipe is left alone; null: it is not. */
-export type OnFallback = (reason: string | null) => void;
+export type OnDecision = (reason: string | null) => void;
 
 /** The most bytes of a doorbell, and of a usual chunk: a ReadStream's default highWaterMark. */
 const CHUNK = 64 << 10;
@@ -37,7 +37,7 @@ export class Pipe extends AsyncResource implements Task {
   readonly #shared: Shared;
   readonly #stream: Stream;
   readonly #original: Stream["_read"];
-  readonly #onFallback: OnFallback;
+  readonly #onDecision: OnDecision;
   /** The destination and its socket's queue, once they were found suitable. */
   #target: Response | Socket | null = null;
   #queue: Queue | null = null;
@@ -60,12 +60,12 @@ export class Pipe extends AsyncResource implements Task {
   /** The kernel moved bytes since the last seek. */
   #moved = false;
 
-  constructor(shared: Shared, stream: Stream, original: Stream["_read"], onFallback: OnFallback) {
+  constructor(shared: Shared, stream: Stream, original: Stream["_read"], onDecision: OnDecision) {
     super("sendoff.Pipe");
     this.#shared = shared;
     this.#stream = stream;
     this.#original = original;
-    this.#onFallback = onFallback;
+    this.#onDecision = onDecision;
   }
 
   /** Restores the socket. */
@@ -96,7 +96,7 @@ export class Pipe extends AsyncResource implements Task {
     }
     if (this.#queue === null) {
       const refusal = watched(stream) ?? this.#fit();
-      this.#onFallback(refusal);
+      this.#onDecision(refusal);
       if (refusal !== null) {
         this.#left = true;
         return this.#old();

@@ -13,8 +13,8 @@ export const COMMAND = fileURLToPath(new URL("../../cli/sendoff.js", import.meta
 /** The runtime's arguments. */
 export const FLAGS = runtime === "node" ? ["--no-warnings"] : RUN;
 
-/** A hung command is killed after so many ms: the test fails then by its signal. */
-const WATCHDOG = 60_000;
+/** A hung command is killed after so many ms: the test fails then by its signal. Nothing else is waited for longer. */
+export const WATCHDOG = 60_000;
 
 export interface Result {
   status: number | null;

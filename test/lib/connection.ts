@@ -9,13 +9,11 @@ import * as tls from "node:tls";
 import { host } from "#process";
 import { queueOf } from "../../host/queue/kinds.js";
 import { certificate } from "./certificate.js";
+import { WATCHDOG } from "./command.js";
 import { connectDeno } from "./deno-connection.js";
 import { tempFolder } from "./files.js";
 import { type ConnectionKind, lacks } from "./runtime.js";
 import type { Cleanup } from "./suite.js";
-
-/** ms. */
-const WATCHDOG = 60_000;
 
 const LOWAT = "/proc/sys/net/ipv4/tcp_notsent_lowat";
 

@@ -1,6 +1,7 @@
 // Requests per second by size and server: a panel a size, a bar a server.
 
-import { BARE, bars, COLOURS, picture, title } from "./picture.js";
+import { COLOURS } from "./picture.js";
+import { rates } from "./rates.js";
 import { bytes, median } from "./values.js";
 
 /** @param {any} data what bench/http/run.js writes @param {string} [major] the Node's version; default: the first */
@@ -24,31 +25,14 @@ export function draw({ values, about }) {
   const labels = [...new Set(values.map((/** @type {any} */ { label }) => label))];
   const sizes = [...new Set(values.map((/** @type {any} */ { size }) => bytes(size)))];
   const node = values.find((/** @type {any} */ row) => row.node)?.node;
-  return picture({
-    data: { values: values.map((/** @type {any} */ row) => ({ ...row, size: bytes(row.size) })) },
-    title: title(
-      "Files over HTTP: requests per second of one server process",
-      `${about}; Node ${node}, 16 connections, loopback`,
-      "longer is better; each size has its own scale",
-    ),
-    facet: { column: { field: "size", sort: sizes, header: { title: null } } },
-    bounds: "flush",
-    spacing: 56,
-    spec: {
-      width: 96,
-      height: { step: 20 },
-      encoding: {
-        y: { field: "label", type: "nominal", sort: labels, title: null },
-        x: {
-          field: "rate",
-          type: "quantitative",
-          title: "requests / s",
-          axis: { ...BARE, format: "~s", labelExpr: "datum.value === 0 ? '0' : datum.label", tickCount: 2 },
-        },
-      },
-      layer: bars("rate", ".3~s", GROUPS, 14),
-    },
-    resolve: { scale: { x: "independent" } },
+  return rates({
+    values: values.map((/** @type {any} */ row) => ({ ...row, size: bytes(row.size) })),
+    what: "Files over HTTP",
+    how: `${about}; Node ${node}`,
+    labels,
+    sizes,
+    layout: { width: 96, step: 20, bar: 14, spacing: 56, ticks: 2 },
+    groups: GROUPS,
   });
 }
 

@@ -1,6 +1,6 @@
 // Servers of folders: requests per second, a panel a size, a bar a server.
 
-import { BARE, bars, picture, title } from "./picture.js";
+import { rates } from "./rates.js";
 import { median } from "./values.js";
 
 /** Rows of bench/server, and their panels. */
@@ -30,30 +30,12 @@ export function draw({ values, about }) {
   const labels = first
     .toSorted((/** @type {any} */ a, /** @type {any} */ b) => b.rate - a.rate)
     .map((/** @type {any} */ { label }) => label);
-  return picture({
-    data: { values },
-    title: title(
-      "A folder over HTTP: requests per second of one server process",
-      `${about}; ${values[0].node}, 16 connections, loopback`,
-      "longer is better; each size has its own scale",
-    ),
-    facet: { column: { field: "size", sort: Object.values(PANELS), header: { title: null } } },
-    bounds: "flush",
-    spacing: 60,
-    spec: {
-      width: 270,
-      height: { step: 23 },
-      encoding: {
-        y: { field: "label", type: "nominal", sort: labels, title: null },
-        x: {
-          field: "rate",
-          type: "quantitative",
-          title: "requests / s",
-          axis: { ...BARE, format: "~s", labelExpr: "datum.value === 0 ? '0' : datum.label", tickCount: 4 },
-        },
-      },
-      layer: bars("rate", ".3~s"),
-    },
-    resolve: { scale: { x: "independent" } },
+  return rates({
+    values,
+    what: "A folder over HTTP",
+    how: `${about}; ${values[0].node}`,
+    labels,
+    sizes: Object.values(PANELS),
+    layout: { width: 270, step: 23, spacing: 60, ticks: 4 },
   });
 }
