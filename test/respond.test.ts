@@ -240,6 +240,28 @@ test("1,000 on one connection", async () => {
   await handle.close();
 });
 
+const zero = lacks("a highWaterMark of 0");
+unless(zero, "a connection of highWaterMark 0, which Node pauses at each request, is served on", async () => {
+  const at = await site((req, res) => byRespond(req, res, "odd"), { highWaterMark: 0 });
+  const socket = net.connect(at.port, "127.0.0.1");
+  const keeping = "GET /odd HTTP/1.1\r\nHost: x\r\n\r\n";
+  const want = 3;
+  let answers = 0;
+  let got = Buffer.alloc(0);
+  socket.on("data", (part: Buffer) => {
+    got = Buffer.concat([got, part]);
+    const end = got.indexOf("\r\n\r\n") + 4;
+    if (end < 4 || got.length < end + 70_001) return;
+    assert.ok(got.subarray(end).equals(bytes("odd")));
+    got = Buffer.alloc(0);
+    if (++answers < want) socket.write(answers + 1 < want ? keeping : request("/odd"));
+  });
+  socket.write(keeping);
+  await within(once(socket, "close"), "three answers");
+  await at.close();
+  assert.is(answers, want);
+});
+
 test("a slow reader gets it all, others are served meanwhile", async () => {
   const at = await site((req, res) => void respond(req, res, file((req.url ?? "").slice(1))).catch(() => {}));
   const socket = net.connect(at.port, "127.0.0.1");

@@ -27,6 +27,8 @@ export function bypassBlocker(res: Response): string | null {
   if ((socket as Socket & { _httpMessage?: unknown })._httpMessage !== res) return "the socket is another's";
   if (socket.write !== socketWrite) return REPLACED;
   if (socket.writableCorked > 0) return "the socket is corked";
+  // Node has paused it, and reads the next request after a 'drain' of its own bytes.
+  if (socket.writableHighWaterMark === 0) return "highWaterMark is 0";
   if (!isArray(inner.outputData) || inner.outputData.length > 0) return "the response holds data back";
   return null;
 }

@@ -55,6 +55,7 @@ export type Difference =
   | "a listener for *"
   | "two spellings of a header"
   | "highWaterMark of a response"
+  | "a highWaterMark of 0"
   | "llhttp"
   | "an answer to one who has half-closed";
 
@@ -84,6 +85,7 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "callbacks without an iterator of arrays": "what setImmediate() is given Deno calls by a spread",
     "a handle as Node's": "the handle of a net.Socket under Deno has no bytesWritten",
     llhttp: "node:http under Deno has a parser of its own",
+    "a highWaterMark of 0": "node:http under Deno takes no highWaterMark of 0",
     "highWaterMark of a response": "node:http under Deno does not know the option highWaterMark",
     "a bound of what the kernel holds unsent": "Deno might ask for permission to read what the system has as one",
   },

@@ -436,6 +436,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
   },
   respond: {
+    "paused-for-good": ["socket.writableHighWaterMark === 0", "socket.writableHighWaterMark < 0"],
     "opened-before-the-turn-is-over": ["if (source.isKept?.()) this.shared.scheduler.schedule(this);\n    else ", ""],
     "header-twice": ["  inner._headerSent = true;\n  return inner._header;", "  return inner._header;"],
     "pipeline-not-told": ["for (const one of [...all]) one();", "for (const one of [...all].slice(1)) one();"],
