@@ -35,13 +35,14 @@ export class MemberSource extends OpenedSource {
       if (!this.has(fd)) return;
       const { dev, ino, size } = this.#seen;
       const stat = fstat(fd);
-      if (stat?.isFile() !== true || stat.dev !== dev || stat.ino !== ino || stat.size !== size) return done(changed());
+      if (stat?.isFile() !== true || stat.dev !== dev || stat.ino !== ino || stat.size !== size)
+        return done(this.#changed());
       this.applyStat(stat);
-      realPathOf(fd, this.#path, (error, real) => done(error ?? (isWithin(this.#root, real) ? null : changed())));
+      realPathOf(fd, this.#path, (error, real) => done(error ?? (isWithin(this.#root, real) ? null : this.#changed())));
     });
   }
-}
 
-function changed(): SendfileError {
-  return new SendfileError("ERR_SENDFILE_TRUNCATED", "the file has changed since its headers were made");
+  #changed(): SendfileError {
+    return new SendfileError("ERR_SENDFILE_TRUNCATED", `the file has changed since its header was made: ${this.#path}`);
+  }
 }

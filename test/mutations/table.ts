@@ -510,8 +510,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
   },
   "cli.tar": {
     "another-file-in-the-archive": ["|| stat.dev !== dev || stat.ino !== ino", ""],
-    "another-size-in-the-archive": [" || stat.size !== size) return", ") return"],
-    "member-that-has-left-the-root": ["(isWithin(this.#root, real) ? null : changed())", "null"],
+    "another-size-in-the-archive": [" || stat.size !== size)", ")"],
+    "member-that-has-left-the-root": ["(isWithin(this.#root, real) ? null : this.#changed())", "null"],
     "waits-for-a-fifo": [
       "const FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0)",
       "const FLAGS = fs.constants.O_RDONLY",
