@@ -9,6 +9,8 @@ import { suite } from "./lib/suite.js";
 
 const test = suite("drainOnExit");
 
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
 test("a running transfer is finished, a new one refused, idle connections ended", async () => {
   const { lines, status, stderr } = await run("drain.mjs", { args: ["fast"], act: kill("SIGTERM") });
   assert.equal(lines.slice(0, 2), ["new: ERR_SENDFILE_ABORTED 0", `sent ${32 << 20}`], stderr);
@@ -63,6 +65,26 @@ test("without a timeout a transfer gets all its time", async () => {
   transfers.remove(one);
   await drained;
   assert.is(aborted, false);
+});
+
+test("what goes on with one that was running is waited for, and refused once the time is over", async () => {
+  const transfers = new ActiveTransfers();
+  const aborted: Running[] = [];
+  const some = [0, 1, 2].map((): Running => ({ slot: -1, abort: () => void aborted.push(one) }));
+  const [one, next, late] = some as [Running, Running, Running];
+  transfers.add(one);
+  // Both of two who drain at once.
+  let over = 0;
+  const drained = [20_000, 30_000].map((timeout) => transfers.drain({ timeout }).then(() => over++));
+  await turn();
+  transfers.remove(one);
+  transfers.follow(next);
+  await turn();
+  assert.is(over, 0);
+  transfers.remove(next);
+  await Promise.all(drained);
+  assert.throws(() => transfers.follow(late), /the process is ending/);
+  assert.equal(aborted, []);
 });
 
 test("idle connections are ended again and again, until the last one has gone", async () => {

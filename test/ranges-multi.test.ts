@@ -384,6 +384,34 @@ test("a file that gets shorter between its headers and its parts is not sent", a
   assert.match(parse(await collect(socket)).status, " 500 ");
 });
 
+for (const [how, auto] of [
+  ["by the kernel", "auto"],
+  ["by copies", "copy"],
+] as const) {
+  test(`at the end of the process an answer goes on to its last part, ${how}`, async (cleanup) => {
+    const { shared, drain } = createHost(wasm(), { ...adapter(), auto });
+    const server = http.createServer(serves(shared));
+    const socket = await client(cleanup, server);
+    // The first part is more than the buffers of both sockets take.
+    const pairs: Pair[] = [
+      [0, LARGE - 100],
+      [LARGE - 50, LARGE - 40],
+      [LARGE - 20, LARGE - 1],
+    ];
+    socket.pause();
+    const [[, res]] = await Promise.all([
+      once(server, "request") as Promise<[unknown, http.ServerResponse]>,
+      socket.write(request("/large.bin", [`Range: ${listOf(pairs)}`])),
+    ]);
+    await until(() => res.headersSent);
+    const drained = drain({ timeout: 60_000 });
+    const { headers, body } = parse(await collect(socket));
+    const [type, length] = ["content-type", "content-length"].map((name) => header(headers, name) as string);
+    compare("large.bin", pairs, type as string, length as string, body);
+    await drained;
+  });
+}
+
 for (const [how, shared] of [
   ["by the kernel", kernel],
   ["by copies", copies],

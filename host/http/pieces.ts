@@ -85,7 +85,7 @@ export class PiecesBody extends Body {
     const bytes = rangeOf(piece.offset, piece.count, this.options.mode, undefined);
     const part = new Part("sendoff.Part", this.shared, this.req, this.res, piece.source, bytes, done, reject);
     try {
-      this.shared.transfers.add(part);
+      this.shared.transfers.follow(part);
       part.attach(this.#queue, piece.header, piece.trailer ?? NOTHING);
     } catch (error) {
       return part.abort(error); // the process is ending, or the core's memory is full

@@ -42,11 +42,20 @@ export class ActiveTransfers {
   /** An array, with each transfer keeping its slot: a Set would hash every response. */
   readonly #running: Running[] = [];
   #draining = false;
+  #drained = false;
   #done: () => void = () => {};
+  /** Once draining has begun. */
+  #settled: Promise<void> | undefined;
 
   /** @throws SendfileError once draining has begun. */
   add(transfer: Running): void {
     if (this.#draining) throw ending();
+    transfer.slot = this.#running.push(transfer) - 1;
+  }
+
+  /** The same in the turn in which the one that it goes on with is over. @throws SendfileError once its time is over, too. */
+  follow(transfer: Running): void {
+    if (this.#drained) throw ending();
     transfer.slot = this.#running.push(transfer) - 1;
   }
 
@@ -67,10 +76,7 @@ export class ActiveTransfers {
   async drain({ timeout = 5000, servers = [] }: DrainOptions): Promise<void> {
     this.#draining = true;
     const closed = servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve())));
-    const settled = new Promise<void>((resolve) => {
-      this.#done = resolve;
-      if (this.#running.length === 0) resolve();
-    });
+    this.#settled ??= this.#settle();
     // A connection becomes idle only once its response is over, so we check repeatedly.
     const endIdle = () => {
       for (const server of servers) server.closeIdleConnections?.();
@@ -81,11 +87,16 @@ export class ActiveTransfers {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, Math.min(timeout, LONGEST));
     });
-    await Promise.race([Promise.all([settled, ...closed]), late]);
+    await Promise.race([Promise.all([this.#settled, ...closed]), late]);
     clearInterval(idle);
     clearTimeout(timer);
+    this.#drained = true;
     // An error from one, such as from a user's destroy(), must not keep the others.
     callEach(this.#running.map((transfer) => () => transfer.abort(ending())));
+  }
+
+  async #settle(): Promise<void> {
+    while (this.#running.length > 0) await new Promise<void>((resolve) => (this.#done = resolve));
   }
 }
 

@@ -105,6 +105,9 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "the-others-wait-for-ever": ["if (this.#waiting.length > 0 && !this.#asked) this.#ask();", ""],
   },
   drain: {
+    "drained-while-one-follows": ["while (this.#running.length > 0) await", "if (this.#running.length > 0) await"],
+    "follows-past-the-timeout": ["    this.#drained = true;\n", ""],
+    "who-drains-too": ["this.#settled ??= this.#settle();", "this.#settled = this.#settle();"],
     "idle-connections-kept": ["server.closeIdleConnections?.();", ";"],
     "new-ones-may-start": ["this.#draining = true;", ""],
     "place-of-the-last": ["      last.slot = slot;", ""],
@@ -314,6 +317,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "year-of-two-digits": ["const near = now - (now % 100) + Number(year);", "const near = 1900 + Number(year);"],
   },
   "ranges-multi": {
+    "drained-between-two-parts": ["this.shared.transfers.follow(part);", "this.shared.transfers.add(part);"],
     "parts-from-the-start": ["offset: offset + start,", "offset,"],
   },
   ranges: {
