@@ -3,6 +3,7 @@
 // fs.stat, a piped file) must still work then, and must stay invisible to tests that mock clocks or file systems. It
 // can't use for-of, spread or [destructuring], which call Array.prototype's iterator.
 
+import { AsyncResource } from "node:async_hooks";
 import fs from "node:fs";
 
 /** Call it without arguments: Node spreads them, by Array.prototype's iterator. */
@@ -12,8 +13,14 @@ export const { clearInterval, setInterval } = globalThis;
 
 export const { closeSync, fstatSync, readSync, statfs, statSync } = fs;
 
+const { set, subarray } = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
+
+export { set as setBytes, subarray as subarrayOf };
 export const { isArray } = Array;
-export const { max, min } = Math;
+export const { isNaN: isNotANumber, isSafeInteger } = Number;
+export const { allocUnsafe, allocUnsafeSlow, from: bufferFrom } = Buffer;
+export const { copy: bufferCopy, subarray: bufferSubarray, write: bufferWrite } = Buffer.prototype;
+export const { floor, max, min } = Math;
 export const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, hasOwn, isExtensible } = Object;
 export const { apply } = Reflect;
 export const { slice: sliceArray } = Array.prototype;
@@ -45,13 +52,26 @@ export function ownSymbol(object: object, name: string): symbol | undefined {
   return undefined;
 }
 
-/** A collection with methods of its own. */
-function safe<C extends new (...args: never[]) => object>(Collection: C): C {
-  const Safe = class extends (Collection as unknown as new () => object) {};
-  Object.defineProperties(Safe.prototype, Object.getOwnPropertyDescriptors(Collection.prototype));
+const clock = globalThis.performance;
+const { now: performanceNow } = clock;
+
+/** performance.now() */
+export const now = (): number => call(performanceNow, clock);
+
+/** A class with the methods as its own. */
+function safe<C extends new (...args: never[]) => object>(Class: C): C {
+  const Safe = class extends (Class as unknown as new () => object) {};
+  Object.defineProperties(Safe.prototype, Object.getOwnPropertyDescriptors(Class.prototype));
   return Safe as unknown as C;
 }
 
+/** A constructor that is not written down would spread its arguments, by Array.prototype's iterator. */
+export class SafeAsyncResource extends AsyncResource {
+  constructor(type: string) {
+    super(type);
+  }
+}
+Object.defineProperties(SafeAsyncResource.prototype, Object.getOwnPropertyDescriptors(AsyncResource.prototype));
 export const SafeMap = safe(Map);
 export const SafeSet = safe(Set);
 export const SafeWeakMap = safe(WeakMap);

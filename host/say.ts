@@ -18,9 +18,16 @@ export function say(line: string): void {
   }
 }
 
+let failed = false;
+
+/** Whether a line was lost because stderr could not be written. */
+export const hasFailed = (): boolean => failed;
+
 /** Called before the stream emits the error, in a tick of its own. */
 function lost(error?: Error | null): void {
-  if (error) unheard();
+  if (!error) return;
+  failed = true;
+  unheard();
 }
 
 /** In this turn of the event loop nobody sees the stream's 'error'. */

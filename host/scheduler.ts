@@ -86,10 +86,7 @@ export class Scheduler {
     let i = 0;
     // A task that schedules itself again joins the end of the same queue, so a lone transfer uses the whole share.
     try {
-      for (let one = waiting[0]; one !== undefined && !this.spent(); one = waiting[i]) {
-        i++;
-        one.run();
-      }
+      while (i < waiting.length && !this.spent()) (waiting[i++] as Task).run();
     } finally {
       // One that throws, in a process that survives it, must not leave the others waiting for ever.
       this.#waiting = call(sliceArray, waiting, i) as Task[];

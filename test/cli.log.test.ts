@@ -10,6 +10,7 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { childrenOf, inFolder, shell, start, until } from "./lib/command.js";
+import { lacks, runtime } from "./lib/runtime.js";
 import { serving } from "./lib/serving.js";
 import { suite } from "./lib/suite.js";
 import { exchange, parse, refused, request, within } from "./lib/web.js";
@@ -80,7 +81,8 @@ const told = (stderr: string) => stderr.split("\n").filter((line) => line.starts
 
 const MOUNT = ["--mount", ...(process.getuid?.() === 0 ? [] : ["--map-root-user"])];
 if (linux && runsWell("unshare", ...MOUNT, "mount", "-t", "tmpfs", "none", "/mnt")) {
-  test("a full disk: the log goes on when there is room, whole up to 4 MB, and says what is lost", () =>
+  const reason = lacks("the count of a short write");
+  test.unless(reason, "a full disk: the log goes on when there is room, whole up to 4 MB, and says what is lost", () =>
     inFolder(async (folder) => {
       const disk = join(folder, "disk");
       await mkdir(disk);
@@ -95,7 +97,7 @@ if (linux && runsWell("unshare", ...MOUNT, "mount", "-t", "tmpfs", "none", "/mnt
         await until("the words on stderr", () => told(server.stderr()).length === 1);
         assert.match(
           server.stderr(),
-          /\nsendoff: the log can't be written \(ENOSPC: .*\): tried again every second\n$/,
+          /\nsendoff: the log can't be written \((ENOSPC: |No space).*\): tried again every second\n$/,
         );
         assert.is((await log()).length, 4096, "as much as there was room for");
         await flood(server.port, 60, 1560, 2900);
@@ -106,11 +108,12 @@ if (linux && runsWell("unshare", ...MOUNT, "mount", "-t", "tmpfs", "none", "/mnt
         complete(await log(), 1561);
         const [, again, lost] = told(server.stderr());
         assert.is(again, "sendoff: the log is written again");
-        assert.match(lost ?? "", /^sendoff: lines of the log that are lost: \d+ \(ENOSPC: .*\)$/);
+        assert.match(lost ?? "", /^sendoff: lines of the log that are lost: \d+ \((ENOSPC: |No space).*\)$/);
       } finally {
         await server.stop();
       }
-    }));
+    }),
+  );
 } else test.skip("a full disk (needs unshare, and the right to mount)");
 
 if (fs.existsSync("/dev/full")) {
@@ -121,8 +124,11 @@ if (fs.existsSync("/dev/full")) {
       const { signal, stderr } = await server.stop();
       assert.is(signal, "SIGTERM");
       const [first, last, ...more] = told(stderr);
-      assert.match(first ?? "", /^sendoff: the log can't be written \(ENOSPC: .*\): tried again every second$/);
-      assert.match(last ?? "", /^sendoff: lines of the log that are lost: 5 \(ENOSPC: .*\)$/);
+      assert.match(
+        first ?? "",
+        /^sendoff: the log can't be written \((ENOSPC: |No space).*\): tried again every second$/,
+      );
+      assert.match(last ?? "", /^sendoff: lines of the log that are lost: 5 \((ENOSPC: |No space).*\)$/);
       assert.is(more.length, 0);
     }));
 } else test.skip("a full disk to the end (no /dev/full)");
@@ -143,7 +149,8 @@ if (process.platform !== "win32" && runsWell("mkfifo", "--version")) {
     }));
 } else test.skip("a reader that has gone (no mkfifo)");
 
-test("a reader that is too slow: 4 MB wait for it, and the log says what is lost", () =>
+const waits = lacks("writes to stdio that wait");
+test.unless(waits, "a reader that is too slow: 4 MB wait for it, and the log says what is lost", () =>
   inFolder(async (folder) => {
     const server = await serving([folder]);
     server.child.stdout?.pause();
@@ -157,10 +164,12 @@ test("a reader that is too slow: 4 MB wait for it, and the log says what is lost
       told(stderr).map((line) => LOST.exec(line)?.[3]),
       ["its reader is too slow"],
     );
-  }));
+  }),
+);
 
 test("lines of a loop: many at once come whole; those that it has lost are told of where they are missing", () => {
   const script = `
+    import { Buffer } from "node:buffer";
     const { AccessLog } = await import(${JSON.stringify(new URL("../cli/serve/log.js", import.meta.url).href)});
     const log = new AccessLog("common");
     const write = (text) => log.write(Buffer.from(text));
@@ -170,7 +179,8 @@ test("lines of a loop: many at once come whole; those that it has lost are told 
     await log.end();
     write("c\\n");
     await log.end();`;
-  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+  const how = runtime === "deno" ? ["eval"] : ["--input-type=module", "-e"];
+  const { stdout, stderr } = spawnSync(process.execPath, [...how, script], {
     encoding: "utf8",
     maxBuffer: 1 << 24,
   });
@@ -186,7 +196,7 @@ const [linkLocal = ""] = Object.entries(networkInterfaces()).flatMap(([name, all
 );
 
 test.unless(
-  linkLocal === "" ? "no link-local address" : null,
+  linkLocal === "" ? "no link-local address" : lacks("an address with a zone"),
   "an address is logged without a zone, whoever answers",
   () =>
     inFolder(async (folder) => {
@@ -253,7 +263,10 @@ for (const [name, workers, flags] of unheard) {
     (flags === null
       ? !fs.existsSync("/dev/full") && "no /dev/full"
       : !runsWell("mkfifo", "--version") && "no mkfifo") ||
-    (workers === "1" && !runsWell("prlimit", "--version") && "no prlimit");
+    (workers === "1" && !runsWell("prlimit", "--version") && "no prlimit") ||
+    // It is told by the primary's sockets.
+    (workers === "2" && lacks("connections in turn")) ||
+    (flags === fs.constants.O_RDWR && waits);
   if (missing) {
     test.skip(`stderr ${name} (${missing})`);
     continue;

@@ -449,6 +449,10 @@ test("the log: a line for each response, whatever is asked for", () =>
     // An answer comes whole, and has a line; Node's 400 for what is no HTTP behind it has none.
     const text = "GET /a.txt HTTP/1.1\r\nHost: x\r\n\r\nno HTTP\r\n\r\n";
     assert.match((await exchange(server.port, text)).toString("latin1"), WITH_400);
+    // Nor is there an answer to a request whose body is none.
+    const broken = "GET /never HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n";
+    if (lacks("llhttp") === null)
+      assert.is(parse(await exchange(server.port, broken)).status, "HTTP/1.1 400 Bad Request");
     const lines = (await server.stop()).stdout.split("\n").slice(0, -1);
     const seen = lines.map((line) => {
       const match = LOGGED.exec(line);
@@ -470,6 +474,7 @@ test("the log: a line for each response, whatever is asked for", () =>
         "GET /big.bin HTTP/1.1 200 3000001",
         "GET /a.txt HTTP/1.1 200 5",
         "GET /a.txt HTTP/1.1 200 5",
+        ...(lacks("llhttp") === null ? ["GET /never HTTP/1.1 400 -"] : []),
       ],
     );
   }));

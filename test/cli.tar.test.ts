@@ -228,7 +228,8 @@ test("a folder with all that is below it: what is listed, by each engine", () =>
       await server.logged(new RegExp(`"GET /\\?tar HTTP/1.1" 200 ${got.body.length}\n`));
       if (noHalfClosed === null) {
         const half = await within(exchange(server.port, request("/?tar"), true), "a client that has closed its side");
-        assert.ok(parse(half).body.equals(got.body));
+        const last = half.subarray(half.lastIndexOf("HTTP/1.1 200 ")); // of a busy machine it has heard 102
+        assert.ok(parse(last).body.equals(got.body));
       }
 
       // Told to stop, it ends what has begun.
@@ -383,6 +384,58 @@ test("work that nobody waits for any more ends", () =>
     assert.is(failed.message, "left");
     assert.is(opened, 10);
   }));
+
+test.unless(noHalfClosed, "clients that go away end the work; one that only closed its side gets the archive", () =>
+  inFolder(async (folder) => {
+    for (let i = 0; i < 50; i++) fs.mkdirSync(join(folder, String(i)));
+    let open = () => {};
+    let opened = 0;
+    const files = {
+      ...FILES,
+      async opendir(path: string) {
+        if (++opened === 10) await new Promise<void>((resolve) => (open = resolve));
+        return FILES.opendir(path);
+      },
+    };
+    const clients = { asked: 0, left: 0 };
+    const at = await listed(folder, files, clients);
+    for (const leave of ["destroy", "resetAndDestroy"] as const) {
+      Object.assign(clients, { asked: 0, left: 0 });
+      opened = 0;
+      const socket = net.connect(at.port, "127.0.0.1").on("error", () => {});
+      socket.write("GET /?tar HTTP/1.1\r\nHost: x\r\n\r\n");
+      await until("a part of the work", () => opened === 10);
+      socket[leave]();
+      await until("its end", () => clients.left === 1);
+      open();
+      const { body } = parse(await within(exchange(at.port, request("/?tar")), "another archive"));
+      assert.is(read(body).length, 51);
+      assert.is(opened, 10 + 51, leave);
+    }
+
+    for (const [version, signs] of [
+      ["1.1", /^(HTTP\/1\.1 102 Processing\r\n\r\n)+$/],
+      ["1.0", /^$/],
+    ] as const) {
+      opened = 0;
+      const waits = net.connect({ port: at.port, host: "127.0.0.1", allowHalfOpen: true });
+      let got = "";
+      waits.setEncoding("latin1").on("data", (part) => (got += part));
+      waits.end(`GET /?tar HTTP/${version}\r\nHost: x\r\n\r\n`);
+      await until("a part of the work", () => opened === 10);
+      if (version === "1.1") await until("a sign of life", () => got !== "");
+      else await new Promise((resolve) => setTimeout(resolve, 500)); // time enough for one
+      assert.match(got, signs);
+      open();
+      await once(waits, "close");
+      const { status, headers, body } = parse(Buffer.from(got.replace(/^(HTTP\/1\.1 102 .*\r\n\r\n)+/, ""), "latin1"));
+      assert.match(status, / 200 /);
+      assert.is(body.length, Number(header(headers, "content-length")));
+      assert.is(read(body).length, 51);
+    }
+    await at.close();
+  }),
+);
 
 test.unless(
   linux ? lacks("fd of a response") : "looks into /proc",

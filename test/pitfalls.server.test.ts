@@ -404,6 +404,27 @@ for (const engine of ENGINES)
     await until(() => server.stats().connections === 0);
   });
 
+for (const engine of ENGINES)
+  test.unless(noLinger, `S8 ${engine}: a request whose body is none cuts off no answer before its own`, async (t) => {
+    const root = folder(t);
+    fs.writeFileSync(join(root, "way.bin"), WAY);
+    const { port } = await serve(t, root, { engine });
+    for (const [method, status] of [
+      ["GET", 400],
+      ["POST", 405], // at once
+    ]) {
+      const socket = connect(t, port).pause();
+      const broken = lines(`${method} /small.bin HTTP/1.1`, "Host: a", "Transfer-Encoding: chunked");
+      socket.write(`${lines("GET /way.bin HTTP/1.1", "Host: a")}${broken}ZZ\r\n`);
+      await once(socket, "readable");
+      await answered(port);
+      const all = await whole(socket);
+      assert.ok(all.includes(WAY), `${all.length} bytes`);
+      const [, ...others] = all.toString("latin1").match(/HTTP\/1\.1 \d+/g) as string[];
+      assert.equal(others, [`HTTP/1.1 ${status}`]);
+    }
+  });
+
 test.unless(
   noLinger,
   "S8 node: a request that comes behind an answer of which nobody knew that it is the last",

@@ -27,7 +27,14 @@ for (const build of BUILDS) {
     assert.is(deferred.length, 1, "the next round is on its way");
     deferred.shift()?.();
     scheduler.schedule(logs("d"));
-    deferred.shift()?.();
+    // What a program puts there is not waiting.
+    const prototype = Array.prototype as unknown[];
+    for (let i = 0; i < 3; i++) prototype[i] = logs("a prototype's");
+    try {
+      deferred.shift()?.();
+    } finally {
+      for (let i = 0; i < 3; i++) delete prototype[i];
+    }
     assert.equal(log, ["a", "c", "d"]);
     assert.is(deferred.length, 0);
   });

@@ -343,8 +343,7 @@ test.unless(copied, changed, async () => {
   }
 });
 
-test("a part of a file that got shorter after its headers were made is not sent either", async () => {
-  if (!native) return;
+test.unless(copied, "a part of a file that got shorter after its headers were made is not sent either", async () => {
   const name = path.join(root, "changes");
   fs.writeFileSync(name, "x".repeat(100_000));
   const at = await site(serveStatic(root, { setHeaders: () => fs.truncateSync(name, 50_000) }));

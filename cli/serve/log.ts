@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import { serverRuntime } from "#process";
 import { type Answered, type Format, hasFields, logLine } from "../../host/loop/log-line.js";
 import { Proxies, type Trust } from "../../host/loop/proxies.js";
+import { statusInstead } from "../../host/server/client-error.js";
 import { Lines } from "./lines.js";
 import { type Look, shown } from "./terminal.js";
 
@@ -59,8 +60,9 @@ export class AccessLog {
     const head = serverRuntime.isBare ? firstWrite(socket) : () => headerLength(res);
     const log = () => {
       if (!this.#open.delete(log)) return;
-      answered.status = res.statusCode;
-      answered.bytes = Math.max(0, (socket.bytesWritten ?? 0) - before - head());
+      const instead = statusInstead(res);
+      answered.status = instead ?? res.statusCode;
+      answered.bytes = instead === undefined ? Math.max(0, (socket.bytesWritten ?? 0) - before - head()) : 0;
       answered.ms = performance.now() - began;
       this.earlier();
       this.write(Buffer.from(logLine(this.format, answered), "latin1"));

@@ -59,7 +59,7 @@ const PREFLIGHT = { "Access-Control-Allow-Methods": "GET, HEAD", "Access-Control
 const isPreflight = ({ method, headers }: IncomingMessage) =>
   method === "OPTIONS" && headers["access-control-request-method"] !== undefined;
 
-/** Interval of the bytes sent to a half-closed client while its page is made, in ms. */
+/** Interval of the bytes sent to a half-closed client that waits, in ms. */
 const PROBE = 200;
 
 /** Those of the files. */
@@ -155,13 +155,12 @@ async function folder(
     const download = await import("./download.js");
     const name = names.at(-1) ?? (basename(root) || "files");
     const place = { root, folder: real, dotfiles, files, now: Date.now };
-    const archive = await whileWaiting(req, res, (signal) => download.look(place, name, signal), false);
+    const archive = await whileWaiting(req, res, (signal) => download.look(place, name, signal), processing);
     if (archive !== null) await download.send(req, res, archive, name);
     return;
   }
-  const body = await whileWaiting(req, res, (signal) =>
-    pages.get({ folder: real, version: versionOf(stat), names: named }, viewOf(asks), signal),
-  );
+  const folder = { folder: real, version: versionOf(stat), names: named };
+  const body = await whileWaiting(req, res, (signal) => pages.get(folder, viewOf(asks), signal), lineFeed);
   if (body !== null) answer(req, res, 200, body);
 }
 
@@ -171,23 +170,34 @@ async function hasIndex(folder: string): Promise<boolean> {
   return index !== null && !index.isDirectory();
 }
 
-/** The result of `work`; null if the client disconnects meanwhile, which aborts the signal. `probed`: the answer may begin with line feeds. */
+/** An answer of our pages may begin with line feeds. */
+function lineFeed(res: ServerResponse): void {
+  if (!res.headersSent) res.writeHead(200, HEADERS);
+  res.write("\n");
+}
+
+/** Says 102 before any other answer: RFC 9110 section 15.2. HTTP/1.0 knows none. */
+function processing(res: ServerResponse): void {
+  if (res.req.httpVersion !== "1.0") res.writeProcessing();
+}
+
+/**
+ * The result of `work`; null if the client disconnects meanwhile, which aborts the signal. `probe` sends something to one who has
+ * closed its side: it may still wait (nc -N), or be gone. Only its system knows: if it is gone bytes are answered with a reset, and
+ * the next write fails.
+ */
 async function whileWaiting<T>(
   req: IncomingMessage,
   res: ServerResponse,
   work: (signal: AbortSignal) => Promise<T>,
-  probed = true,
+  probe: (res: ServerResponse) => void,
 ): Promise<T | null> {
   const gone = new AbortController();
   const leave = () => gone.abort();
   res.once("close", leave);
   if (res.destroyed) leave(); // before the listener was added
-  // A half-closed client may still wait (nc -N), or be gone. Only its system knows: if it is gone bytes are answered with
-  // a reset, and the next write fails.
-  const probe = setInterval(() => {
-    if (!probed || !req.socket.readableEnded) return;
-    if (!res.headersSent) res.writeHead(200, HEADERS);
-    res.write("\n");
+  const probes = setInterval(() => {
+    if (req.socket.readableEnded) probe(res);
   }, PROBE);
   try {
     return await work(gone.signal);
@@ -195,7 +205,7 @@ async function whileWaiting<T>(
     if (gone.signal.aborted) return null;
     throw error;
   } finally {
-    clearInterval(probe);
+    clearInterval(probes);
     res.off("close", leave);
   }
 }

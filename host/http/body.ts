@@ -5,6 +5,7 @@
 // of a body only under strictContentLength. So its write() is replaced by one that leaves a mark.
 
 import { ServerResponse } from "node:http";
+import { call } from "../originals.js";
 
 /** All copies of this package in a process know the mark: true, or the one that has claimed the body. */
 const BODY = Symbol.for("sendoff.body");
@@ -31,7 +32,7 @@ const { write } = proto as { write: Write & Marked };
 
 if (write[BODY] === undefined) {
   const marks: Write & Marked = function write_(chunk, encoding, callback) {
-    const more = write.call(this, chunk, encoding, callback);
+    const more = call(write, this, chunk, encoding, callback);
     if ((chunk as string | Uint8Array).length > 0) (this as Marked)[BODY] = true;
     onWrite?.(this, chunk);
     return more;

@@ -2,6 +2,7 @@
 // is written to as a stream.
 
 import { type IncomingMessage, ServerResponse } from "node:http";
+import { isSafeInteger } from "../originals.js";
 import { begin } from "./body.js";
 
 /** A request and a response as node:http has them, or as node:http2's compatibility layer does. */
@@ -59,7 +60,7 @@ export function lengthOf(res: Response): number | null {
   if (rendered && (chunkedEncoding === true || (_contentLength ?? null) === null)) return null;
   // Node's _contentLength is Number() of the text; getHeader() may miss a length that was given to writeHead().
   const value = res.getHeader("content-length") ?? null; // some wrappers have null for none
-  if (value !== null) return Number.isSafeInteger(value) ? (value as number) : decimal(String(value));
+  if (value !== null) return isSafeInteger(value) ? (value as number) : decimal(String(value));
   return rendered ? lengthIn(header) : null;
 }
 

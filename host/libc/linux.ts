@@ -6,6 +6,7 @@ import { Fault } from "../../assembly/abi.js";
 import { closeFd } from "../close.js";
 import type { Memory } from "../core.js";
 import { here } from "../home.js";
+import { bufferFrom, bufferWrite, call, floor, min } from "../originals.js";
 import { sort } from "./errno.js";
 import type { Libc } from "./libc.js";
 import type { Syscalls } from "./syscalls.js";
@@ -112,8 +113,8 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
 
   const open = (path: string, look: boolean): number => {
     if (libc.openat2 === undefined) return -1;
-    const room = Buffer.from(memory.buffer, frame - PATH_MAX, PATH_MAX);
-    const length = room.write(path, "utf8");
+    const room = bufferFrom(memory.buffer, frame - PATH_MAX, PATH_MAX);
+    const length = call(bufferWrite, room, path, "utf8") as number;
     if (length >= PATH_MAX - 4) return -1; // it may have been cut
     room[length] = 0;
     frameWords();
@@ -178,8 +179,8 @@ export function linux(libc: Libc, memory: Memory, frame: number, isLimited: () =
       const tcp = free > 0 ? option32s(fd, IPPROTO_TCP, TCP_INFO, NOTSENT_BYTES + 1) : null;
       if (tcp === null) return 0;
       const segment = tcp[SND_MSS] as number;
-      const most = Math.floor((free * segment) / (segment + OVERHEAD));
-      return unsent === null ? most : Math.min(most, unsent - (tcp[NOTSENT_BYTES] as number));
+      const most = floor((free * segment) / (segment + OVERHEAD));
+      return unsent === null ? most : min(most, unsent - (tcp[NOTSENT_BYTES] as number));
     },
 
     probe() {

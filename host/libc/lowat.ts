@@ -2,6 +2,7 @@
 // MiB for each client, mostly in vain if the client is slow; and once all sockets together hold too much (tcp_mem), fast
 // clients suffer. HAProxy does the same (tune.notsent-lowat).
 
+import { isNotANumber } from "../originals.js";
 import type { Syscalls } from "./syscalls.js";
 
 /** Bytes. Shorter ones are left alone: one run moves as much. */
@@ -43,7 +44,7 @@ export class Bound {
 
   /** `sent` bytes have gone. The first time begins, if nobody has. */
   moved(sent: number, now: number): void {
-    if (Number.isNaN(this.#at)) this.begin(sent, now);
+    if (isNotANumber(this.#at)) this.begin(sent, now);
     if (sent - this.#sent < LONG) return;
     const isFast = now - this.#at <= FAST;
     this.begin(sent, now);

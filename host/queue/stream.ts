@@ -3,7 +3,7 @@
 
 import { Socket } from "node:net";
 import { Writable } from "node:stream";
-import { call, defineProperty, getPrototypeOf, hasOwn } from "../originals.js";
+import { call, defineProperty, getPrototypeOf, hasOwn, SafeWeakMap, textOf } from "../originals.js";
 import { type Counter, count, NATIVE } from "./counter.js";
 import { type Done, type FdOf, type Job, type Queue, StreamBase } from "./queue.js";
 
@@ -48,6 +48,38 @@ const {
   _writeGeneric: SOCKET_WRITE_GENERIC,
 } = Socket.prototype as unknown as Inner;
 
+const WRITES = [
+  "writeBuffer",
+  "writev",
+  "writeUtf8String",
+  "writeLatin1String",
+  "writeAsciiString",
+  "writeUcs2String",
+] as const;
+
+type Writes = Pick<Handle, (typeof WRITES)[number]>;
+
+/** The write methods of each kind of handle as its first one had them; without those that were replaced by then. */
+const kinds = new SafeWeakMap<object, Writes>();
+
+function writesOf(handle: Handle): Writes {
+  const kind = getPrototypeOf(handle) as Handle;
+  let writes = kinds.get(kind);
+  if (writes !== undefined) return writes;
+  writes = {};
+  const native = isNative(kind.constructor, kind.constructor.name); // not under Deno
+  for (let i = 0; i < WRITES.length; i++) {
+    const name = WRITES[i] as keyof Writes;
+    if (!native || isNative(kind[name], name)) writes[name] = kind[name];
+  }
+  kinds.set(kind, writes);
+  return writes;
+}
+
+/** Whether it is C++. A bound function has no name here. */
+const isNative = (method: unknown, name: string): boolean =>
+  typeof method === "function" && call(textOf, method) === `function ${name}() { [native code] }`;
+
 /**
  * Whether a method that the socket's own `_write` calls, on the socket or its handle, was replaced. The replacement may
  * change the bytes.
@@ -55,7 +87,7 @@ const {
 function replaced({ _writeGeneric, _handle }: Inner): boolean {
   if (_writeGeneric !== SOCKET_WRITE_GENERIC) return true;
   if (_handle == null) return false;
-  const own = getPrototypeOf(_handle) as Handle;
+  const own = writesOf(_handle);
   return (
     _handle.writeBuffer !== own.writeBuffer ||
     _handle.writev !== own.writev ||

@@ -1,7 +1,7 @@
 // The chunks of a pipe to a chunked response: how large they are, and their bytes where they must be copied.
 
 import { CRLF, sizeLine } from "../http/chunked.js";
-import { max, min } from "../originals.js";
+import { allocUnsafe, bufferWrite, call, max, min, setBytes, subarrayOf } from "../originals.js";
 import { readNow } from "../source/read.js";
 
 /*
@@ -36,13 +36,21 @@ export function framed(before: string, rest: number, bytes: Uint8Array): Uint8Ar
   const own = bytes.length - rest;
   const middle = (rest > 0 ? CRLF : "") + (own > 0 ? sizeLine(own) : "");
   const after = own > 0 ? CRLF : "";
-  const all = Buffer.allocUnsafe(before.length + middle.length + after.length + bytes.length);
-  let at = all.write(before, "latin1");
-  all.set(bytes.subarray(0, rest), at);
-  at += rest;
-  at += all.write(middle, at, "latin1");
-  all.set(bytes.subarray(rest), at);
-  all.write(after, at + own, "latin1");
+  const all = allocUnsafe(before.length + middle.length + after.length + bytes.length);
+  let at = 0;
+  const text = (text: string) => {
+    call(bufferWrite, all, text, at, "latin1");
+    at += text.length;
+  };
+  const part = (from: number, to: number) => {
+    call(setBytes, all, call(subarrayOf, bytes, from, to), at);
+    at += to - from;
+  };
+  text(before);
+  part(0, rest);
+  text(middle);
+  part(rest, bytes.length);
+  text(after);
   return all;
 }
 
@@ -51,7 +59,7 @@ export function framed(before: string, rest: number, bytes: Uint8Array): Uint8Ar
  * `position` on, has no longer so many.
  */
 export function restOf(file: number, position: number, rest: number, most: number): Uint8Array | null {
-  const bytes = Buffer.allocUnsafe(rest + max(most, 0));
+  const bytes = allocUnsafe(rest + max(most, 0));
   const length = readNow(file, bytes, position);
-  return length < rest ? null : bytes.subarray(0, min(length, bytes.length));
+  return length < rest ? null : call(subarrayOf, bytes, 0, min(length, bytes.length));
 }

@@ -1,7 +1,6 @@
 // One existing pipe by sendfile. If the whole file went natively, the stream sees end of file. If a page is not cached,
 // the stream reads one chunk the old way; if the socket is full, a few bytes, and sendfile continues once they have left.
 
-import { AsyncResource } from "node:async_hooks";
 import { OutgoingMessage } from "node:http";
 import { Socket } from "node:net";
 import { Action, Flag, Way } from "../../assembly/abi.js";
@@ -9,11 +8,11 @@ import { CRLF, isChunked, sizeLine, unframed } from "../http/chunked.js";
 import { bypassBlocker, claimResponse, claimSocket } from "../http/claim.js";
 import { giveBack, lengthOf, type Response, takeHeader } from "../http/message.js";
 import type { Syscalls } from "../libc/syscalls.js";
-import { call, max, min, sliceString } from "../originals.js";
+import { call, max, min, SafeAsyncResource, sliceString } from "../originals.js";
 import type { Queue } from "../queue/queue.js";
 import type { Task } from "../scheduler.js";
 import type { Shared } from "../shared.js";
-import { fstat, hasTrueSize } from "../source/stat.js";
+import { fstat, hasTrueSize, isFile } from "../source/stat.js";
 import { Driver } from "../transfer/driver.js";
 import { chunkBehind, chunkSize, framed, restOf } from "./chunk.js";
 import { destinations, pass, passing, type Stream, watched } from "./stream.js";
@@ -33,7 +32,7 @@ const RUN = (1 << 20) - CHUNK;
 const NOTHING = new Uint8Array(0);
 
 /** One stream piped to one destination. Runs in its own async context: another request's event may resume it. */
-export class Pipe extends AsyncResource implements Task {
+export class Pipe extends SafeAsyncResource implements Task {
   readonly #shared: Shared;
   readonly #stream: Stream;
   readonly #original: Stream["_read"];
@@ -116,7 +115,7 @@ export class Pipe extends AsyncResource implements Task {
     if (this.#size === 0) return "its highWaterMark is 0";
     const stat = fstat(stream.fd);
     if (stat === null) return "its fd is closed"; // the stream's own read will say why
-    if (!stat.isFile()) return "not a regular file";
+    if (!isFile(stat)) return "not a regular file";
     if (!hasTrueSize(stat)) return "an empty file, or one without a true size";
     if (typeof stream.path === "string") this.#shared.opener.met(stream.path, stat);
     this.whole = stat.nlink > 0;

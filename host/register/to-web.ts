@@ -11,7 +11,7 @@ import { apply, call, defineProperty, min, setImmediate } from "../originals.js"
 import type { Shared } from "../shared.js";
 import { FdSource } from "../source/fd.js";
 import { readCached } from "../source/read.js";
-import { fstat, hasTrueSize } from "../source/stat.js";
+import { fstat, hasTrueSize, isFile } from "../source/stat.js";
 import { unchanged } from "../source/unchanged.js";
 import type { Transfer } from "../transfer/transfer.js";
 import { closeAtOnce, usesFs } from "./stream.js";
@@ -182,7 +182,7 @@ class WebSource {
     const res = this.#consumer.target(stream.bytesRead);
     const stat = typeof fd === "number" && isPlain(stream) ? fstat(fd) : null;
     this.#copies = true; // unless all goes well
-    if (res === null || stat === null || !hasTrueSize(stat)) return false;
+    if (res === null || stat === null || !isFile(stat) || !hasTrueSize(stat)) return false;
     if (stream.listenerCount("data") !== 1 || stream.readableLength !== 0) return false;
     const offset = stream.pos ?? stream.bytesRead;
     const count = min(stat.size, (stream.end ?? Number.POSITIVE_INFINITY) + 1) - offset;

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { begin, end } from "./lingering.js";
+import { begin, end, isAnswered } from "./lingering.js";
 
 /** As Node answers. */
 const STATUSES: { readonly [code: string]: string } = {
@@ -23,33 +23,45 @@ interface Inner {
   readonly parser?: { readonly incoming?: IncomingMessage | null } | null;
 }
 
+/** Responses, and the status of the answer in their place. */
+const instead = new WeakMap<ServerResponse, number>();
+
+/** The status that was sent in the place of this response, which goes nowhere, whatever becomes of it; undefined if none was. */
+export const statusInstead = (response: ServerResponse): number | undefined => instead.get(response);
+
 /** A listener of http.Server's "clientError". */
 export function endClient(error: Error & { code?: string }, socket: Socket): void {
   if (!begin(socket)) return;
   const { code = "" } = error;
   const isParsed = code.startsWith("HPE_");
-  const { parser, _httpMessage: current } = socket as Socket & Inner;
-  const text = `HTTP/1.1 ${STATUSES[code] ?? BAD}\r\nConnection: close\r\n\r\n`;
-  // In its own body: there is no answer but this one.
-  const isOwn = parser?.incoming?.complete === false;
-  if (!socket.writable || !(isParsed || code in STATUSES) || (isOwn && current?._headerSent)) {
-    return void socket.destroy();
-  }
-  if (isOwn) end(socket, text, isParsed);
-  else answered(socket, text, isParsed);
+  if (!socket.writable || !(isParsed || code in STATUSES)) return void socket.destroy();
+  const { incoming } = (socket as Socket & Inner).parser ?? {};
+  const broken = incoming?.complete === false ? incoming : null;
+  answered(socket, STATUSES[code] ?? BAD, isParsed, broken);
 }
 
 /** A listener of http.Server's "connect": closes the connection as Node does, but behind what was asked for before. */
 export function endConnect(_request: unknown, socket: Duplex): void {
   if (!begin(socket)) return;
-  answered(socket as Socket, "", true);
+  answered(socket as Socket, null, true);
 }
 
-/** Waits for the answers that are on their way, then says `text`. */
-function answered(socket: Socket, text: string, lingers: boolean): void {
+/** Waits for the answers that are on their way, then says `status`: instead of the answer to `broken`, whose body is none. */
+function answered(
+  socket: Socket,
+  status: string | null,
+  lingers: boolean,
+  broken: IncomingMessage | null = null,
+): void {
   const response = (socket as Socket & Inner)._httpMessage;
-  if (!response) return end(socket, text, lingers);
+  const text = status === null ? "" : `HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`;
+  if (!response) return end(socket, broken !== null && isAnswered(broken) ? "" : text, lingers);
+  if (response.req === broken && !response._headerSent) {
+    instead.set(response, Number.parseInt(status as string, 10));
+    return end(socket, text, lingers);
+  }
+  if (response.req === broken && !response.writableEnded) return void socket.destroy();
   const { _last: isLast } = response;
   response._last = false; // Node would close over what is unread
-  response.once("close", () => setImmediate(() => answered(socket, isLast ? "" : text, lingers)));
+  response.once("close", () => setImmediate(() => answered(socket, isLast ? null : status, lingers, broken)));
 }

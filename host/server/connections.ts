@@ -4,6 +4,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { warn } from "../close.js";
+import { statusInstead } from "./client-error.js";
 
 /** A connection with this many waiting requests is ended: nothing else bounds their memory. */
 const PIPELINED = 1000;
@@ -128,7 +129,7 @@ export class Connections {
     const waiting = answers.push({ res, begin: answer ?? (() => {}) });
     res.once("close", () => {
       answers.shift();
-      const digit = Math.trunc(res.statusCode / 100);
+      const digit = Math.trunc((statusInstead(res) ?? res.statusCode) / 100);
       if (digit in this.statuses) this.statuses[digit] = (this.statuses[digit] as number) + 1;
       asked.over = performance.now();
       asked.since = Number.NaN;

@@ -10,6 +10,11 @@ import { LINGER } from "../loop/messages.js";
 /** Those that are ending: what still comes is no news. */
 const ending = new WeakSet<Duplex>();
 
+/** Those whose answer was over before their body. */
+const answered = new WeakSet<IncomingMessage>();
+
+export const isAnswered = (request: IncomingMessage): boolean => answered.has(request);
+
 /** Marks it. False if it was ending already. */
 export function begin(socket: Duplex): boolean {
   if (ending.has(socket)) return false;
@@ -50,7 +55,8 @@ function lingerForBody(this: Response): void {
 }
 
 function linger(this: Response): void {
-  const { socket } = this.req;
+  const { socket, complete } = this.req;
+  if (!complete) answered.add(this.req);
   if (this._last !== true || !begin(socket)) return;
   this._last = false;
   this.prependOnceListener("close", () => end(socket, "", true));

@@ -70,10 +70,11 @@ export abstract class FdSource implements Source {
     if (stat.isDirectory()) {
       throw new SendfileError("EISDIR", "EISDIR: illegal operation on a directory, sendfile", { syscall: "read" });
     }
-    this.seekable = stat.isFile() || stat.isBlockDevice();
-    this.native = hasTrueSize(stat);
+    const isFile = stat.isFile();
+    this.seekable = isFile || stat.isBlockDevice();
+    this.native = isFile && hasTrueSize(stat);
     this.openEnded = !this.native; // unknown until the end
-    const believable = stat.isFile() && stat.size > 0;
+    const believable = isFile && stat.size > 0;
     // A file that claims size 0, as in /proc, has made a range of it empty: then it is read to its end.
     const most = believable || this.#most > 0 ? this.#most : Number.POSITIVE_INFINITY;
     this.size = Math.max(0, Math.min(believable ? stat.size - this.start : Number.POSITIVE_INFINITY, most));

@@ -6,7 +6,7 @@ import { isMainThread } from "node:worker_threads";
 import { closeFd } from "../close.js";
 import type { Syscalls } from "../libc/syscalls.js";
 import { SafeMap, SafeSet, statfs } from "../originals.js";
-import { fstat } from "./stat.js";
+import { fstat, isFile } from "./stat.js";
 
 export interface Opened {
   readonly path: string;
@@ -81,7 +81,7 @@ export class Opener {
     const fd = this.#reach(path, false);
     if (fd < 0) return null;
     const stat = fstat(fd);
-    if (stat?.isFile()) {
+    if (stat !== null && isFile(stat)) {
       if (stat.dev !== this.#met.get(path)) this.met(path, stat); // behind another link, say
       return { path, fd, stat };
     }

@@ -1,7 +1,7 @@
 // Reads of an fd without the thread pool: of what is in the page cache, and of what is promised already.
 
 import type { Syscalls } from "../libc/syscalls.js";
-import { min, readSync } from "../originals.js";
+import { allocUnsafeSlow, bufferSubarray, call, min, readSync } from "../originals.js";
 import type { Scratch } from "../scratch.js";
 
 /** What a read from the page cache needs. */
@@ -37,9 +37,9 @@ export function readWarm(
 
 /** The same, in memory of its own; null for none. */
 export function readCached(shared: Cached, fd: number, position: number, most: number): Buffer | null {
-  const bytes = Buffer.allocUnsafeSlow(most);
+  const bytes = allocUnsafeSlow(most);
   const length = readWarm(shared, fd, position, bytes, 0, most);
-  return length === 0 ? null : bytes.subarray(0, length);
+  return length === 0 ? null : call(bufferSubarray, bytes, 0, length);
 }
 
 /**

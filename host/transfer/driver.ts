@@ -7,6 +7,7 @@ import type { Core } from "../core.js";
 import { SendfileError } from "../errors.js";
 import { Bound } from "../libc/lowat.js";
 import type { Syscalls } from "../libc/syscalls.js";
+import { max } from "../originals.js";
 import type { Queue } from "../queue/queue.js";
 import type { Shared } from "../shared.js";
 import { readCached } from "../source/read.js";
@@ -109,7 +110,7 @@ export class Driver {
     const { scratch, sys } = this.#shared;
     if (sys === null || out < 0) return 0;
     scratch.put(text, 0);
-    const sent = Math.max(sys.send(out, scratch.address, text.length, 1), 0);
+    const sent = max(sys.send(out, scratch.address, text.length, 1), 0);
     if (sent > 0) {
       this.#queue.moved(sent);
       this.#appended = true;
@@ -183,7 +184,7 @@ export class Driver {
 
   /** Bytes of the header not sent yet. */
   get headerLeft(): number {
-    return Math.max(this.#header - this.at, 0);
+    return max(this.#header - this.at, 0);
   }
 
   /** Bytes of the body sent so far. */

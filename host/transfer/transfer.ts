@@ -1,9 +1,9 @@
 // One transfer, from the call to its end: drives the core, and waits, writes, counts and throws as the core says.
 
-import { AsyncResource } from "node:async_hooks";
 import { Action, Fault, Flag } from "../../assembly/abi.js";
 import { warn } from "../close.js";
 import { SendfileError, something } from "../errors.js";
+import { SafeAsyncResource } from "../originals.js";
 import type { Job, Queue } from "../queue/queue.js";
 import type { Task } from "../scheduler.js";
 import type { Shared } from "../shared.js";
@@ -28,7 +28,7 @@ export type Reject = (error: Error, complete: boolean) => void;
  * Settles by `resolve` or `reject`. It sends and ends in the async context of its caller, because the event that
  * resumes it may belong to another request, or to none.
  */
-export class Transfer extends AsyncResource implements Job, Running, Task {
+export class Transfer extends SafeAsyncResource implements Job, Running, Task {
   slot = -1;
   protected readonly shared: Shared;
   protected readonly options: Checked;

@@ -56,6 +56,11 @@ export type Difference =
   | "two spellings of a header"
   | "highWaterMark of a response"
   | "a highWaterMark of 0"
+  | "times of change within a second"
+  | "the end of a client's side"
+  | "writes to stdio that wait"
+  | "an address with a zone"
+  | "the count of a short write"
   | "llhttp"
   | "an answer to one who has half-closed";
 
@@ -85,11 +90,17 @@ const DIFFERENCES: Record<RuntimeName, Partial<Record<Difference, string>>> = {
     "callbacks without an iterator of arrays": "what setImmediate() is given Deno calls by a spread",
     "a handle as Node's": "the handle of a net.Socket under Deno has no bytesWritten",
     llhttp: "node:http under Deno has a parser of its own",
+    "times of change within a second": "ctime under Deno is a whole second",
+    "writes to stdio that wait": "a write to stdout or stderr under Deno blocks the process until it is taken",
+    "the count of a short write": "fs.writeSync() under Deno fails where a part was written, and does not tell which",
+    "an address with a zone": "net.connect() under Deno takes no address with a zone",
     "a highWaterMark of 0": "node:http under Deno takes no highWaterMark of 0",
     "highWaterMark of a response": "node:http under Deno does not know the option highWaterMark",
     "a bound of what the kernel holds unsent": "Deno might ask for permission to read what the system has as one",
   },
   bun: {
+    "the end of a client's side":
+      "node:http under Bun does not tell a server that may be half-closed of a client's end",
     "progress of a write": "node:net under Bun tells of a write only once it is over",
     "timeout of a stalled socket": "a net.Socket under Bun emits no 'timeout' while a write is under way",
     "a Blob of a file is the file": "fs.openAsBlob() under Bun does not notice a change",

@@ -33,7 +33,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
   "pitfalls.files": {
     "closed-under-a-read": ["if (this.#pending === 0) this.release();", "this.release();"],
     "read-ahead-beyond-the-end": ["Math.min(known.bytes, length)", "length"],
-    "sysfs-is-believed": ["stat.size <= 4096)", "stat.size < 4096)"],
+    "sysfs-is-believed": ["size <= 4096)", "size < 4096)"],
     "reads-after-the-close": ["if (this.#closing) return done(closedFile(), NOTHING);", ""],
     "count-beyond-the-end": [
       "this.count = Math.min(Math.max(0, Math.min(size, MAX) - offset), count);",
@@ -48,6 +48,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
   },
   "pitfalls.sockets": {
+    "replaced-for-all-sockets": ["const own = writesOf(_handle);", "const own = getPrototypeOf(_handle) as Handle;"],
     "another-file-by-the-same-fd": [
       "return stat?.dev === this.#dev && stat.ino === this.#ino ? this.#fd : -1;",
       "return this.#fd;",
@@ -102,6 +103,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "left-corked": ["if (this.action !== Action.Done || this.#appended) this.uncork();", ""],
   },
   scheduler: {
+    "what-a-prototype-has-waits": ["while (i < waiting.length && ", "while (waiting[i] !== undefined && "],
     "the-others-wait-for-ever": ["if (this.#waiting.length > 0 && !this.#asked) this.#ask();", ""],
   },
   drain: {
@@ -173,7 +175,10 @@ export const TABLE: { readonly [test: string]: Mutations } = {
       "this.#scratch.address, 0, size) < 0) return null;",
     ],
     "a-look-for-each": ["this.#looks < LOOKS ? AGE : AGE_AT_MOST", "AGE"],
-    "answered-by-what-follows": ["  if (isOwn) end(socket", "  if (!isOwn) end(socket"],
+    "answered-by-what-follows": [
+      "response.req === broken && !response._headerSent",
+      "response.req !== broken && !response._headerSent",
+    ],
     "first-close-decides": ["else if (isEarlier) this.#stop();", ""],
     "reader-asked-once": ["for (const { message } of this.#told.values()) reader.postMessage(message);", ""],
     "a-thread-that-died": ["this.#timer = setTimeout(() => this.#spawn(), this.#delay);", ""],
@@ -288,6 +293,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
   },
   "pitfalls.server": {
+    "answered-twice": ['broken !== null && isAnswered(broken) ? "" : text', "text"],
     "closed-over-one-too-many": ["res.shouldKeepAlive ? linger : lingerForBody", "lingerForBody"],
     "closed-over-a-body-to-come": ["if (!this.req.complete) linger.call(this);", ""],
     "weak-tag-for-if-match": ["(strong && !isStrong(tag))", "(strong && isStrong(tag) && false)"],
@@ -402,6 +408,7 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
   },
   register: {
+    "replaced-before-it-was-seen": ["if (!native || isNative(kind[name], name)) ", ""],
     "pushed-from-its-offset": [
       "readCached(this.#shared, file, this.position, most)",
       "readCached(this.#shared, file, this.#offset, most)",
@@ -479,6 +486,11 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     ],
   },
   "cli.serve": {
+    "status-of-a-broken-request": ["answered.status = instead ?? res.statusCode;", "answered.status = res.statusCode;"],
+    "bytes-without-a-header": [
+      "instead === undefined ? Math.max(0, (socket.bytesWritten ?? 0) - before - head()) : 0",
+      "Math.max(0, (socket.bytesWritten ?? 0) - before - head())",
+    ],
     "log-quotes-not-escaped": ["[^\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]", "[^\\x20-\\x5b\\x5d-\\x7e]"],
     "hidden-folders-listed": ['if (!dotfiles && names.some((name) => name.startsWith("."))) throw notFound();', ""],
     "headers-of-the-file-kept": [
@@ -513,6 +525,8 @@ export const TABLE: { readonly [test: string]: Mutations } = {
     "any-script": ["script-src $", "script-src 'unsafe-inline' $"],
   },
   "cli.tar": {
+    "archive-for-nobody": ['  if (res.req.httpVersion !== "1.0") res.writeProcessing();', ""],
+    "102-to-http-1.0": ['if (res.req.httpVersion !== "1.0") res.writeProcessing();', "res.writeProcessing();"],
     "another-file-in-the-archive": ["|| stat.dev !== dev || stat.ino !== ino", ""],
     "another-size-in-the-archive": [" || stat.size !== size)", ")"],
     "member-that-has-left-the-root": ["(isWithin(this.#root, real) ? null : this.#changed())", "null"],

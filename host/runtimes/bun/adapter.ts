@@ -4,7 +4,7 @@ import { Socket, type TcpNetConnectOpts } from "node:net";
 import { folder } from "../../home.js";
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { linux } from "../../libc/linux.js";
-import { setImmediate } from "../../originals.js";
+import { now, setImmediate } from "../../originals.js";
 import { wasm } from "../../wasm.js";
 import { modeOf, openFilesOf } from "../environment.js";
 import { openBunFFI } from "./ffi.js";
@@ -17,7 +17,7 @@ const ARCHS = ["x64", "arm64"];
 /** Bun's adapter. Throws a TypeError for an invalid variable. */
 export function adapter(): Adapter {
   return {
-    now: () => performance.now(),
+    now,
     defer: (next) => setImmediate(next),
     open(memory, frame) {
       const reason = obstacle();

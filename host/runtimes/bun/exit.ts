@@ -4,6 +4,7 @@ import process from "node:process";
 import { openExit } from "../../exit/api.js";
 import { type Emitter, type Listener, standIn } from "../../exit/foreign.js";
 import { common, flushBy } from "../../exit/process.js";
+import { hasFailed } from "../../say.js";
 
 export type { Registrar } from "../../exit/api.js";
 export type { ExitFunction, ExitReason, ExitSettings, Log, Off, OnExitOptions } from "../../exit/options.js";
@@ -37,7 +38,11 @@ export const { onExit, exitNow, configureExit } = openExit({
   },
 
   flush(done) {
-    // write('', callback) calls back at once in Bun: only end() waits for the stream's bytes.
-    flushBy(done, (stream, flushed) => stream.end(flushed));
+    // write('', callback) calls back at once in Bun: only end() waits for the stream's bytes. It never calls back where a
+    // write has failed.
+    flushBy(done, (stream, flushed) => {
+      if (stream === process.stderr && hasFailed()) flushed();
+      else stream.end(flushed);
+    });
   },
 });

@@ -6,7 +6,7 @@ import { folder } from "../../home.js";
 import { type Adapter, createHost, type Host } from "../../index.js";
 import { LOOK, linux, READ } from "../../libc/linux.js";
 import type { Syscalls } from "../../libc/syscalls.js";
-import { setImmediate } from "../../originals.js";
+import { now, setImmediate } from "../../originals.js";
 import { wasm } from "../../wasm.js";
 import { modeOf, openFilesOf } from "../environment.js";
 import { socketOf } from "../socket.js";
@@ -27,7 +27,7 @@ export function adapter(): Adapter {
   let descriptors: Descriptors | null = null;
   const handles = new WeakMap<object, Descriptor>();
   return {
-    now: () => performance.now(),
+    now,
     // A macrotask after the pending I/O; not a timer, because Deno's take at least a millisecond.
     defer: (next) => setImmediate(next),
     open(memory, frame) {

@@ -2,7 +2,7 @@
 
 import { folder } from "../../home.js";
 import { type Adapter, createHost, type Host } from "../../index.js";
-import { setImmediate } from "../../originals.js";
+import { now, setImmediate } from "../../originals.js";
 import { wasm } from "../../wasm.js";
 import { modeOf, openFilesOf } from "../environment.js";
 import { socketOf } from "../socket.js";
@@ -14,7 +14,7 @@ checkEngine();
 /** Node's adapter. Throws a TypeError for an invalid variable. */
 export function adapter(): Adapter {
   return {
-    now: () => performance.now(),
+    now,
     defer: (next) => setImmediate(next),
     open: (memory, frame) => openSyscalls(memory, frame, process.env),
     libc,
