@@ -18,7 +18,7 @@ export interface HandOverOptions extends CloseOptions {
   env?: NodeJS.ProcessEnv;
   /** Its working directory. Default: that of this process. */
   cwd?: string;
-  /** Milliseconds until the new process has to serve; it is ended otherwise. Default: 10000. */
+  /** Milliseconds until the new process has to serve; it is ended otherwise. Default: 30000. */
   within?: number;
 }
 
@@ -54,7 +54,7 @@ export function startSuccessor(
     args = [...process.execArgv, ...process.argv.slice(1)],
     env = process.env,
     cwd,
-    within = 10_000,
+    within = 30_000,
   } = options;
   const [{ path } = {}] = fds;
   const told = FIRST + fds.length;
