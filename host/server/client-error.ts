@@ -57,7 +57,7 @@ function answered(
   const text = status === null ? "" : `HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`;
   if (!response) return end(socket, broken !== null && isAnswered(broken) ? "" : text, lingers);
   if (response.req === broken && !response._headerSent) {
-    instead.set(response, Number.parseInt(status as string, 10));
+    if (status !== null) instead.set(response, Number.parseInt(status, 10));
     return end(socket, text, lingers);
   }
   if (response.req === broken && !response.writableEnded) return void socket.destroy();
