@@ -403,7 +403,11 @@ test.unless(unbound, "a pipe: a long file's chunks are as large as what the sock
     assert.ok(large.every((size) => size <= 5 * unit));
     for (const room of [0, unit - 1, 2 * unit - 1]) assert.ok((await sizes("big", room)).every((size) => size <= unit));
     assert.equal(await sizes("256k", MIB), []); // the last chunk is the only one
-    assert.equal(await sizes("1m", 7 * unit), [7 * unit, 7 * unit, unit]); // 960 KiB a turn, and then the last chunk
+    // 960 KiB a turn, and then the last chunk; a turn may be over earlier where others need the processor.
+    const turn = [7 * unit, 7 * unit, unit];
+    let got = await sizes("1m", 7 * unit);
+    for (let tries = 0; tries < 20 && got.length < turn.length; tries++) got = await sizes("1m", 7 * unit);
+    assert.equal(got, turn);
     // Of a file that is limited to no unsent bytes the socket's own limit is looked at.
     const limits: (number | null)[] = [];
     await sizes("256k", MIB, () => ({ room: (_fd, unsent) => limits.push(unsent) * 0 }));

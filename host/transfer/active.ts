@@ -50,7 +50,7 @@ export class ActiveTransfers {
   /** @throws SendfileError once draining has begun. */
   add(transfer: Running): void {
     if (this.#draining) throw ending();
-    transfer.slot = this.#running.push(transfer) - 1;
+    this.follow(transfer);
   }
 
   /** The same in the turn in which the one that it goes on with is over. @throws SendfileError once its time is over, too. */
