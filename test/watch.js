@@ -155,7 +155,11 @@ function totals(output, status, name) {
     const failed = status === 0 ? [] : [{ test: name, message: `status ${status}` }];
     return { passed: status === 0 ? 1 : 0, failed, skipped: [], times: [], cpu: 0 };
   }
-  const failed = Array.from({ length: total - passed }, () => ({ test: "see its output", message: "above" }));
+  const said = [...plain.matchAll(/^(.*?) *(?:[\d.]+ s +)?NOT CAUGHT: (.*)$/gm)];
+  const failed = Array.from({ length: total - passed }, (_, i) => {
+    const [, test, message] = said[i] ?? ["", "see its output", "above"];
+    return { test: test || "(a test)", message };
+  });
   if (status !== 0 && failed.length === 0) failed.push({ test: name, message: `status ${status}` });
   return { passed, failed, skipped: Array.from({ length: skips }, () => "see its output"), times: [], cpu: 0 };
 }

@@ -10,7 +10,7 @@ interface Told {
   skipped: string[];
 }
 type Watch = (
-  entry: { name: string; command: string[] },
+  entry: { name: string; command: string[]; program?: boolean },
   setting: { silent?: number; env?: NodeJS.ProcessEnv },
 ) => Promise<Told>;
 
@@ -57,6 +57,26 @@ for (const [way, passed, name, message] of [
     assert.match(failed[0]?.message as string, message);
   });
 }
+
+test("a program that counts itself: what it names is named again, and what it only counts is counted", async () => {
+  const says = [
+    "caught-one    0.5 s  core: by its test",
+    "missed-one   12.5 s  NOT CAUGHT: not by core",
+    "NOT CAUGHT: without a mistake, too",
+    "  Total:     7",
+    "  Passed:    4",
+    "  Skipped:   0",
+  ];
+  const command = [process.execPath, "-e", `console.log(${JSON.stringify(says.join("\n"))}); process.exitCode = 1`];
+  const { passed, failed, skipped } = await watch({ name: "", command, program: true }, {});
+  assert.is(passed, 4);
+  assert.equal(failed, [
+    { test: "missed-one", message: "not by core" },
+    { test: "(a test)", message: "without a mistake, too" },
+    { test: "see its output", message: "above" },
+  ]);
+  assert.equal(skipped, []);
+});
 
 test("a test that never gives up the loop is killed, and named", async () => {
   assert.equal(await blocked, [{ test: "second", message: "the process hung: no word for 5000 ms while it ran" }]);

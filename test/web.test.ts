@@ -432,8 +432,10 @@ for (const [maker, make] of Object.entries(makers)) {
         const handler: Play = async (_req, res) => {
           const { socket } = res;
           socket?.cork();
+          const turn = () => new Promise((next) => setImmediate(next));
           send(res, await make("odd"), 200_001, loop);
-          for (let turn = 0; turn < 20; turn++) await new Promise((next) => setImmediate(next));
+          while (!res.destroyed && res.writableLength <= 1024) await turn(); // the first chunk
+          for (let turns = 0; turns < 20; turns++) await turn();
           socket?.uncork();
         };
         const { got, native } = await play(cleanup, handler, request("/"), { highWaterMark: 1024 });
