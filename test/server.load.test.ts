@@ -64,7 +64,7 @@ test.unless(noLimit, `64 fds and ${CLIENTS} clients: accept rests, and all are a
       });
     });
   const first = new http.Agent();
-  // Once they are known the main thread opens nothing, and once its threads run neither do they, but for the loop its files.
+  // Once they are known the main thread opens nothing.
   for (const path of Object.keys(FILES)) await get(first, path);
   await server.limit(64);
   await Promise.all(

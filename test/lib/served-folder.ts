@@ -56,10 +56,10 @@ export class ServedFolder {
     return new ServedFolder(program, Number(await program.line()));
   }
 
-  /** Leaves it this many fds, once the thread that reads from disks has loaded its modules: an attempt at each needs many. */
+  /** Leaves it this many fds, once the thread that reads from disks has loaded its modules: Node 20 has an fd open for each. */
   async limit(fds: number): Promise<void> {
     this.#program.tell("ready");
-    if ((await this.#program.line()) !== "-1") throw new Error("it is not ready");
+    if ((await this.#program.line()) !== "ready") throw new Error("it is not ready");
     this.#program.limit(fds);
   }
 
